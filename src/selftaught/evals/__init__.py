@@ -1,0 +1,1 @@
+"""Evaluation: benchmarks, statistics, scaling curves and transitions, gathered into one ``ReportData``."""
