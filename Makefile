@@ -1,0 +1,62 @@
+# Two commands do everything on a fresh machine that has Python 3.11+, pip and make:
+#   make demo    set up, run the whole START loop on the embedded reasoner, print the table, say where the report lies
+#   make test    set up, run all tests that need no GPU
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= local,dev
+# Options for pytest, e.g. make test TESTS="tests/sandbox -x"
+TESTS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(subst $(subst ,, ),,$(subst /,_,$(EXTRAS)))
+
+# One thread a process: at this model size more threads on busy cores are many times slower. We scale by processes.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench docs clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+install: $(STAMP) ## make .venv and install; nothing to do when pyproject.toml and constraints.txt did not change
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"selftaught needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Try: make install PYTHON=python3.12" if v < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: no venv module; on Debian or Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 3; }
+	@echo "installing into $(VENV) (torch is the big one; a few minutes)"
+	$(BIN)/python -m pip install --quiet --progress-bar off --constraint constraints.txt $$($(PYTHON) scripts/torch_index.py) torch
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --progress-bar off --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: install ## the whole START loop on two cores; again: shows the table; FRESH=1: starts over
+	$(BIN)/selftaught demo --out runs/demo $(if $(FRESH),--fresh)
+
+test: install ## all tests that need no GPU and no network
+	$(BIN)/python -m pytest -m "not gpu and not network" $(TESTS)
+
+check: install ## format, lint, types, layers, docs drift
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_docs.py
+
+format: install ## rewrite the sources as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## speed of sandbox, rollout, grading and training, each against a named baseline in the same run
+	@for name in sandbox rollout grading training; do \
+	  if test -f benchmarks/$$name.py; then echo "== $$name" >&2; $(BIN)/python benchmarks/$$name.py --json || exit $$?; fi; done
+
+docs: install ## regenerate docs/cli.md and the results table in README.md
+	$(BIN)/python scripts/docs.py
+
+clean: ## remove .venv and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
