@@ -23,7 +23,6 @@ from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.models import Context
 
 from selftaught import __version__
 from selftaught.cli.verbs import SYNONYMS, VERBS, Verb
@@ -44,18 +43,16 @@ EXTRAS = {
     "datasets": "train",
     "peft": "train",
     "ray": "ray",
-    "altair": "report",
-    "vl_convert": "report",
+    "pyarrow": "hub",
+    "huggingface_hub": "hub",
 }
 """Import name → the extra that brings it, for the message when it is not installed."""
 
 HELP = """The open START: a long-thinking reasoner that teaches itself to use Python.
 
-selftaught demo                                       the whole loop on the embedded reasoner
+selftaught demo                               the whole loop, embedded reasoner
 
-selftaught infer "What is 7^2023 mod 1000?"           one problem: thinking, hint, code, output, answer
-
-selftaught run recipes/demo.yaml --out runs/mine      all stages; the same command resumes
+selftaught infer "What is 7^2023 mod 1000?"   one problem, with code and output
 """
 
 
@@ -72,13 +69,13 @@ class LazyGroup(TyperGroup):
         super().__init__(**options)
         self.commands = {verb.name: _placeholder(verb) for verb in available_verbs()}
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command itself, or its placeholder while the list of verbs is printed."""
         if self._listing or cmd_name not in self.commands:
             return self.commands.get(cmd_name)
         return load_command(cmd_name)
 
-    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the verb; an unknown one is a usage error that names what was probably meant."""
         name = args[0].replace("_", "-")
         if name in self.commands or name.startswith("-"):
@@ -88,7 +85,7 @@ class LazyGroup(TyperGroup):
         hint = f" Did you mean {' or '.join(near)}?" if near else f" `{PROGRAM} --help` lists the verbs."
         ctx.fail(f"No such verb {args[0]!r}.{hint}")
 
-    def format_help(self, ctx: Context, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the list of verbs without importing any."""
         self._listing = True
         try:

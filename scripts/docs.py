@@ -1,0 +1,235 @@
+"""Write what the docs take from the program, so that they cannot drift; ``--check`` only compares.
+
+- ``docs/cli.md``: every verb, from its own help.
+- The results in ``README.md``, between two marker comments, from ``docs/results.json``. That file is the summary of one
+  ``report.json``, taken over by ``scripts/docs.py --results RUN/report.json``; no number is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+CLI_PAGE = ROOT / "docs" / "cli.md"
+README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results.json"
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
+BENCHMARKS = ("all", "hard", "easy", "code", "choice")
+KEPT_PROVENANCE = ("git_commit", "git_dirty", "seeds", "hardware", "sandbox_tier", "grader", "config_digest")
+
+RUN_THE_DEMO = f"""{BEGIN}
+*No run has been recorded yet: `make demo` makes the table on your machine in minutes.*
+{END}"""
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` say which of them are stale and return 1."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 when a page is stale")
+    parser.add_argument("--results", type=Path, metavar="REPORT_JSON", help="take the README's results over from it")
+    options = parser.parse_args()
+    if options.results:
+        RESULTS.write_text(json.dumps(summary(json.loads(options.results.read_text())), indent=2) + "\n")
+    stale = []
+    for path, text in pages().items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path.relative_to(ROOT).as_posix())
+        if not options.check:
+            path.write_text(text, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: {'stale, run `make docs`' if options.check else 'written'}", file=sys.stderr)
+    return 1 if options.check and stale else 0
+
+
+def pages() -> dict[Path, str]:
+    """Path → text as it should be."""
+    return {CLI_PAGE: cli_page(), README: with_results(README.read_text(encoding="utf-8"))}
+
+
+# ------------------------------------------------------------------------------------------------------ docs/cli.md
+
+
+def cli_page() -> str:
+    """Every verb with its arguments and options."""
+    from selftaught.cli.app import available_verbs, load_command
+
+    lines = [
+        "# Command line",
+        "",
+        "Written by `make docs` from the program's own help; `make check` compares. Data goes to stdout, talk to stderr;",
+        "`--max_tokens` and `--max-tokens` are the same.",
+        "",
+        "| verb | does | interrupted, the same command resumes |",
+        "|---|---|---|",
+    ]
+    verbs = available_verbs()
+    lines += [f"| [`{v.name}`](#{v.name}) | {v.summary} | {'yes' if v.resumes else ''} |" for v in verbs]
+    for verb in verbs:
+        lines += ["", f"## {verb.name}", ""]
+        lines += command_lines(load_command(verb.name), f"selftaught {verb.name}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def command_lines(command: Any, path: str) -> Iterator[str]:
+    """Usage, help, arguments and options of one command; then its subcommands."""
+    subcommands = getattr(command, "commands", {})
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and not p.hidden and "--help" not in p.opts]
+    usage = " ".join([path, *([argument_name(p) for p in arguments]), *(["[OPTIONS]"] if options else [])])
+    yield f"`{usage}{' COMMAND' if subcommands else ''}`"
+    yield ""
+    yield plain(command.help or "")
+    if arguments or options:
+        yield ""
+        yield "| argument or option | default | |"
+        yield "|---|---|---|"
+    for parameter in arguments:
+        yield f"| `{argument_name(parameter)}` | {default(parameter)} | {cell(getattr(parameter, 'help', None))} |"
+    for parameter in options:
+        names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+        yield f"| {names} | {default(parameter)} | {cell(parameter.help)} |"
+    for name, subcommand in subcommands.items():
+        yield ""
+        yield f"### {path.removeprefix('selftaught ')} {name}"
+        yield ""
+        yield from command_lines(subcommand, f"{path} {name}")
+
+
+def argument_name(parameter: Any) -> str:
+    """``PROBLEMS``, ``[FILE]``, ``BENCH...``."""
+    name = (parameter.metavar or parameter.name or "").upper().strip("[]")
+    name += "..." if parameter.nargs == -1 and not name.endswith("...") else ""
+    return name if parameter.required else f"[{name}]"
+
+
+def default(parameter: Any) -> str:
+    """The default as a table cell; empty when there is none worth saying."""
+    if parameter.required:
+        return "required"
+    value = parameter.default
+    if value is None or callable(value) or value in (False, "", [], ()):
+        return ""
+    if value is True:
+        return "on"
+    return f"`{getattr(value, 'value', value)}`"
+
+
+def cell(text: str | None) -> str:
+    """Help text that fits into a table."""
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Help text without form feeds and control marks, paragraphs kept."""
+    return re.sub(r"\n{3,}", "\n\n", text.replace("\b", "").replace("\f", "")).strip()
+
+
+# --------------------------------------------------------------------------------------------------- README results
+
+
+def summary(report: dict[str, Any]) -> dict[str, Any]:
+    """What the README needs of a ``report.json``."""
+    rows = [
+        {key: row[key] for key in ("name", "benchmark", "n", "k", "pass_at_1", "ci95", "tool_call_rate", "tokens_mean")}
+        for row in report["conditions"]
+    ]
+    paired = [{key: row[key] for key in ("a", "b", "benchmark", "diff", "ci95")} for row in report.get("paired", [])]
+    scaling = [
+        {key: row[key] for key in ("model", "round", "pass_at_1", "tokens_mean")}
+        for row in report.get("scaling", [])
+        if row.get("method", "hints") == "hints" and row.get("benchmark", "all") == "all"
+    ]
+    provenance = {key: report.get("provenance", {}).get(key) for key in KEPT_PROVENANCE}
+    return {
+        "title": report.get("title", ""),
+        "created_at": report.get("created_at", ""),
+        "conditions": rows,
+        "paired": paired,
+        "scaling": scaling,
+        "stages": [{"name": s["name"], "seconds": s["seconds"]} for s in report.get("stages", [])],
+        "provenance": {key: value for key, value in provenance.items() if value not in (None, "", [], {})},
+    }
+
+
+def with_results(readme: str) -> str:
+    """``readme`` with the text between the markers made anew from ``docs/results.json``."""
+    if BEGIN not in readme or END not in readme:
+        return readme
+    before, rest = readme.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    if not RESULTS.is_file():
+        return before + RUN_THE_DEMO + after
+    lines = [BEGIN, *result_lines(json.loads(RESULTS.read_text(encoding="utf-8"))), END]
+    return before + "\n".join(lines) + after
+
+
+def result_lines(results: dict[str, Any]) -> Iterator[str]:
+    """The table of conditions, the curve over rounds, and where the numbers come from."""
+    rows = {(row["name"], row["benchmark"]): row for row in results["conditions"]}
+    benchmarks = [name for name in BENCHMARKS if any(key[1] == name for key in rows)]
+    conditions = [name for name in CONDITIONS if any(key[0] == name for key in rows)]
+    if not benchmarks:
+        benchmarks = sorted({key[1] for key in rows})
+    counts = {name: max(row["n"] for key, row in rows.items() if key[1] == name) for name in benchmarks}
+    yield "| condition | " + " | ".join(f"{name} (n={counts[name]})" for name in benchmarks) + " | calls Python |"
+    yield "|---|" + "---|" * (len(benchmarks) + 1)
+    for condition in conditions:
+        cells = [score(rows.get((condition, name))) for name in benchmarks]
+        row = rows.get((condition, benchmarks[0]))
+        yield f"| `{condition}` | " + " | ".join(cells) + f" | {percent(row['tool_call_rate']) if row else '–'} |"
+    yield ""
+    yield "pass@1 in %, greedy, with the 95 % interval; every condition answers the same held-out problems."
+    for row in results["paired"]:
+        if row["benchmark"] == "all" and (row["a"], row["b"]) == ("start", "base"):
+            low, high = row["ci95"]
+            yield f"START − base, paired: {signed(row['diff'])} points ({signed(low)} to {signed(high)})."
+    curves: dict[str, list[str]] = {}
+    for row in sorted(results["scaling"], key=lambda row: row["round"]):
+        curves.setdefault(row["model"], []).append(percent(row["pass_at_1"]))
+    for model, points in curves.items():
+        yield f"Over end-of-thinking rounds 0–{len(points) - 1}, `{model}`: {' → '.join(points)}."
+    yield ""
+    yield f"<sub>{origin(results)}</sub>"
+
+
+def origin(results: dict[str, Any]) -> str:
+    """One line: command, date, commit, time, machine."""
+    provenance = results.get("provenance", {})
+    parts = ["`make demo`", results.get("created_at", "")]
+    if provenance.get("git_commit"):
+        parts.append(f"commit {provenance['git_commit'][:10]}{' (dirty)' if provenance.get('git_dirty') else ''}")
+    if results.get("stages"):
+        parts.append(f"{sum(stage['seconds'] for stage in results['stages']) / 60:.1f} minutes")
+    parts += [str(value) for value in provenance.get("hardware", {}).values()]
+    return ", ".join(part for part in parts if part)
+
+
+def percent(share: float) -> str:
+    """``0.4271`` → ``42.7``."""
+    return f"{100 * share:.1f}"
+
+
+def signed(share: float) -> str:
+    """``0.4271`` → ``+42.7``."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def score(row: dict[str, Any] | None) -> str:
+    """pass@1 with its interval, or a dash."""
+    if row is None:
+        return "–"
+    return f"{percent(row['pass_at_1'])} <sub>{percent(row['ci95'][0])}–{percent(row['ci95'][1])}</sub>"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""``selftaught doctor``: what this machine can do, and what is missing, before anybody waits for it.
+
+Every line is a check with one of four marks: ``ok``, ``missing`` (an optional part, with the command that brings it),
+``weak`` (works, but not as well as it could) and ``bad`` (a verb that needs it will fail). Exit 0 unless something is
+bad; then 3.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from selftaught import __version__
+
+Mark = Literal["ok", "missing", "weak", "bad"]
+
+PACKAGES: tuple[tuple[str, str], ...] = (
+    ("torch", "local"),
+    ("transformers", "local"),
+    ("tokenizers", ""),
+    ("math-verify", ""),
+    ("sympy", ""),
+    ("numpy", ""),
+    ("scipy", ""),
+    ("pydantic", ""),
+    ("typer", ""),
+    ("trl", "train"),
+    ("accelerate", "train"),
+    ("datasets", "train"),
+    ("ray", "ray"),
+)
+"""Distribution, and the extra that brings it ("" = always installed)."""
+
+MIN_FREE_BYTES = 2 << 30
+"""Room that a demo run and its checkpoints want on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report. ``data`` is what ``--json`` adds."""
+
+    section: str
+    name: str
+    mark: Mark
+    detail: str
+    data: dict[str, Any] | None = None
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``doctor`` to ``app``."""
+
+    @app.command(rich_help_panel="Look around")
+    def doctor(
+        as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
+        attack: bool = typer.Option(True, help="Run the sandbox's self-attack (some seconds)."),
+    ) -> None:
+        """Isolation tier with a self-attack, engines, devices, versions.
+
+        Examples: selftaught doctor · selftaught doctor --json · selftaught doctor --no-attack
+        """
+        checks = list(examine(attack=attack))
+        if as_json:
+            print(json.dumps(to_json(checks), indent=2, ensure_ascii=False))
+        else:
+            print(to_text(checks))
+        if any(check.mark == "bad" for check in checks):
+            raise typer.Exit(3)
+
+
+def examine(*, attack: bool) -> Iterator[Check]:
+    """All checks, in the order of the report. One that breaks is a ``bad`` line, never a traceback."""
+    parts: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
+        ("machine", machine),
+        ("devices", devices),
+        ("sandbox", lambda: sandbox(attack=attack)),
+        ("engines", engines),
+        ("versions", versions),
+    )
+    for section, part in parts:
+        try:
+            yield from part()
+        except Exception as error:
+            yield Check(section, section, "bad", f"the check itself failed: {type(error).__name__}: {error}")
+
+
+def machine() -> Iterator[Check]:
+    """Python, processors, memory, room on disk."""
+    yield Check("machine", "selftaught", "ok", __version__)
+    yield Check("machine", "python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield Check("machine", "system", "ok", f"{platform.system()} {platform.release()} {platform.machine()}")
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield Check("machine", "cores", "ok", str(num_cores), {"num_cores": num_cores})
+    memory_bytes = _memory_bytes()
+    if memory_bytes is not None:
+        mark: Mark = "ok" if memory_bytes >= 4 << 30 else "weak"
+        yield Check("machine", "memory", mark, f"{memory_bytes / 2**30:.1f} GiB", {"memory_bytes": memory_bytes})
+    free_bytes = shutil.disk_usage(Path.cwd()).free
+    mark = "ok" if free_bytes >= MIN_FREE_BYTES else "weak"
+    yield Check("machine", "disk", mark, f"{free_bytes / 2**30:.1f} GiB free here", {"free_bytes": free_bytes})
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    yield Check("machine", "threads", "ok", f"OMP_NUM_THREADS={threads or 'unset'}; engines take one thread a process")
+
+
+def devices() -> Iterator[Check]:
+    """What torch can compute on."""
+    if importlib.util.find_spec("torch") is None:
+        yield Check("devices", "torch", "missing", "pip install 'selftaught[local]' for local models and training")
+        return
+    import torch
+
+    yield Check("devices", "cpu", "ok", f"torch {torch.__version__}")
+    if not torch.cuda.is_available():
+        yield Check("devices", "cuda", "missing", "no CUDA device; the embedded reasoner needs none")
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(index)
+        detail = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+        yield Check("devices", f"cuda:{index}", "ok", detail)
+
+
+def sandbox(*, attack: bool) -> Iterator[Check]:
+    """The isolation tier, and every layer attacked by the code it must hold."""
+    if importlib.util.find_spec("selftaught.sandbox.attack") is None:
+        yield Check("sandbox", "tier", "bad", "the sandbox is not part of this installation")
+        return
+    from selftaught.sandbox.attack import sandbox_report
+
+    report = sandbox_report(attack=attack)
+    yield from _sandbox_lines(report)
+
+
+def _sandbox_lines(report: Any) -> Iterator[Check]:
+    """Lines of a sandbox report: its tier, its layers, its attacks."""
+    value = report.model_dump(mode="json") if hasattr(report, "model_dump") else dict(report)
+    yield Check("sandbox", "tier", "ok", str(value.get("tier")), value)
+
+
+def engines() -> Iterator[Check]:
+    """Which of the engines can be used, and the embedded reasoner's files."""
+    local = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    detail = "model folders, hub ids, toy" if local else "pip install 'selftaught[local]'"
+    yield Check("engines", "local", "ok" if local else "missing", detail)
+    yield Check("engines", "http", "ok", "vLLM, SGLang and others: --model http://HOST:PORT/v1 --model-name NAME")
+    if importlib.util.find_spec("selftaught.toy") is None:
+        return
+    from selftaught import toy
+
+    folder: Path = toy.model_path()
+    weights = folder / "model.safetensors"
+    if weights.is_file():
+        yield Check("engines", "toy", "ok", f"{weights.stat().st_size / 1e6:.1f} MB in {folder}")
+    else:
+        yield Check("engines", "toy", "bad", f"no weights in {folder}; reinstall, or `selftaught toy pretrain`")
+
+
+def versions() -> Iterator[Check]:
+    """Installed versions of what the results depend on."""
+    for name, extra in PACKAGES:
+        try:
+            yield Check("versions", name, "ok", importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            bring = f"pip install 'selftaught[{extra}]'" if extra else "run `make install`"
+            yield Check("versions", name, "missing" if extra else "bad", bring)
+
+
+def to_json(checks: list[Check]) -> dict[str, Any]:
+    """One document: ``ok``, and the checks by section."""
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for check in checks:
+        row = {key: value for key, value in asdict(check).items() if key != "section" and value is not None}
+        sections.setdefault(check.section, []).append(row)
+    return {"ok": all(check.mark != "bad" for check in checks), **sections}
+
+
+def to_text(checks: list[Check]) -> str:
+    """The report as plain text, sections apart."""
+    width = max(len(check.name) for check in checks)
+    lines: list[str] = []
+    section = ""
+    for check in checks:
+        if check.section != section:
+            section = check.section
+            lines += ["", section] if lines else [section]
+        lines.append(f"  {check.mark:<7}  {check.name:<{width}}  {check.detail}")
+    return "\n".join(lines)
+
+
+def _memory_bytes() -> int | None:
+    """Memory of the machine, or the smaller limit that a container sets; None where it cannot be told."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+    limit = Path("/sys/fs/cgroup/memory.max")
+    try:
+        text = limit.read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(text)) if text.isdigit() else total
