@@ -1,0 +1,294 @@
+"""The records that flow between stages. Read this first.
+
+``problems.jsonl → rollout → trajectories.jsonl → grade → grades.jsonl → curate → kept.jsonl / dropped.jsonl``
+
+Every record is one JSON object a line, UTF-8, schema-versioned, without NaN, times in UTC. No stage rewrites another
+stage's file: a grade is a new record keyed by the trajectory's id. Text is derived from token ids, never the other way
+round: concatenating the ``token_ids`` of a trajectory's spans gives exactly what the model saw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning; readers refuse files of a newer version."""
+
+
+def utc_now() -> str:
+    """Now, as ISO-8601 in UTC with seconds: ``2026-11-20T12:00:00Z``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def question_hash(rendered_question: str) -> str:
+    """First 16 hex digits of the SHA-256 of a question as the model sees it, white space folded.
+
+    Splits and decontamination are keyed on this and never on a problem's parameters, since two parameters can render
+    the same text.
+    """
+    folded = re.sub(r"\s+", " ", rendered_question).strip()
+    return hashlib.sha256(folded.encode()).hexdigest()[:16]
+
+
+class Record(BaseModel):
+    """Base of all records: unknown keys are refused, NaN is never written."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+    def to_json(self) -> str:
+        """One line of JSON, without fields that hold their default ``None``."""
+        return self.model_dump_json(exclude_none=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- problems
+
+
+class ProblemKind(StrEnum):
+    """How a problem is asked and graded."""
+
+    MATH = "math"
+    """Free-form answer in ``\\boxed{}``."""
+    CHOICE = "choice"
+    """A letter in ``\\boxed{}``."""
+    CODE = "code"
+    """A program in a final fenced block, judged by tests."""
+
+
+class TestCase(Record):
+    """One test of a code problem, as LiveCodeBench has it.
+
+    ``input`` is stdin text, or for a function one JSON value a line; ``output`` is stdout text or one JSON value.
+    ``public`` tests stand in the statement; the debug hint may show them, grading uses all.
+    """
+
+    __test__ = False  # not a pytest class
+
+    input: str
+    output: str
+    public: bool = False
+
+
+class Problem(Record):
+    """One problem. ``answer`` is None for code; ``choices`` are shown as A, B, C, … in this order."""
+
+    id: str
+    problem: str
+    kind: ProblemKind
+    answer: str | None = None
+    choices: list[str] | None = None
+    tests: list[TestCase] | None = None
+    starter_code: str | None = None
+    fn_name: str | None = None
+    source: str | None = None
+    split: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+# ------------------------------------------------------------------------------------------------------ trajectories
+
+
+class SpanSource(StrEnum):
+    """Who put a span's tokens into the sequence."""
+
+    PROMPT = "prompt"
+    """The rendered chat template, including an opened ``<think>``."""
+    MODEL = "model"
+    """Sampled by the model."""
+    HINT = "hint"
+    """Inserted by the hint policy."""
+    TOOL = "tool"
+    """Output of the Python interpreter, with its fences."""
+    CONTROL = "control"
+    """Inserted by the runner for another reason, such as the notice that no calls are left."""
+
+
+class HintPosition(StrEnum):
+    """Where a hint was put (START section 2.1)."""
+
+    AFTER_WORD = "after_word"
+    END_OF_THINKING = "end_of_thinking"
+    BEFORE_FINAL = "before_final"
+    AFTER_TOOL_ERROR = "after_tool_error"
+    PARAGRAPH = "paragraph"
+    BUDGET = "budget"
+
+
+class ExecStatus(StrEnum):
+    """How a sandbox call ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    """A Python exception: data for the model."""
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    OUTPUT = "output"
+    """Killed for printing too much."""
+    CRASH = "crash"
+    REFUSED = "refused"
+    """Never run: no isolation available, or the session was gone."""
+
+
+class HintInfo(Record):
+    """Which hint stands in a span and why it was put there."""
+
+    id: str
+    position: HintPosition
+    reason: str
+    """The policy's words: which trigger fired, which draw was made."""
+    round: int = 0
+    """Ordinal of the end-of-thinking round, 1 for the first; 0 elsewhere."""
+    trigger: str | None = None
+    """Text that fired the trigger, if any."""
+    discarded_ids: list[int] = Field(default_factory=list)
+    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, say). They were never fed back."""
+
+
+class ToolInfo(Record):
+    """One call of the Python interpreter, standing on the span that holds its output."""
+
+    code: str
+    status: ExecStatus
+    output: str
+    """What the sandbox returned; the span's text is this within fences, shortened if it was long."""
+    wall_s: float
+    truncated: bool = False
+    tier: str | None = None
+    cached: bool = False
+
+
+class Span(Record):
+    """A run of tokens from one source. ``token_ids`` is the truth, ``text`` its decoding."""
+
+    source: SpanSource
+    token_ids: list[int]
+    text: str
+    hint: HintInfo | None = None
+    tool: ToolInfo | None = None
+
+
+class StopReason(StrEnum):
+    """Why a trajectory ended. Set exactly once."""
+
+    ANSWERED = "answered"
+    """The model ended its turn after its thinking."""
+    ENDED_IN_THINKING = "ended_in_thinking"
+    """The model ended its turn with the thinking still open: an end token inside thinking ends it, nothing is repaired."""
+    MAX_TOKENS = "max_tokens"
+    MAX_TOOL_CALLS = "max_tool_calls"
+    """Every call was used and the runner was told to stop there."""
+    REPETITION = "repetition"
+    """The model loops on one text."""
+    TIMEOUT = "timeout"
+    ENGINE_ERROR = "engine_error"
+    SANDBOX_ERROR = "sandbox_error"
+    CANCELLED = "cancelled"
+
+
+class Trajectory(Record):
+    """One rollout of one problem.
+
+    ``id`` is ``{problem_id}#{sample}`` and, where end-of-thinking rounds are recorded apart, ``{problem_id}#{sample}@{round}``.
+    It is unique within one file; a run resumes by it.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    problem_id: str
+    sample: int = 0
+    round: int | None = None
+    """End-of-thinking round at which this branch ended; None when rounds are not recorded apart."""
+    seed: int = 0
+    model: str = ""
+    condition: str = ""
+    """Name of the setting, e.g. ``base+hint``."""
+    text_only: bool = False
+    """True when the engine gave no token ids: usable, but refused for training."""
+    spans: list[Span]
+    stop_reason: StopReason
+    error: str | None = None
+    wall_s: float = 0.0
+    created_at: str = Field(default_factory=utc_now)
+
+    def token_ids(self) -> list[int]:
+        """Everything the model saw, in order."""
+        return [token_id for span in self.spans for token_id in span.token_ids]
+
+    def text_after_prompt(self) -> str:
+        """Text of all spans but the prompt."""
+        return "".join(span.text for span in self.spans if span.source is not SpanSource.PROMPT)
+
+    def num_tokens(self, source: SpanSource) -> int:
+        """Number of tokens from one source."""
+        return sum(len(span.token_ids) for span in self.spans if span.source is source)
+
+    def tool_calls(self) -> list[ToolInfo]:
+        """Calls in order."""
+        return [span.tool for span in self.spans if span.tool is not None]
+
+    def hints(self) -> list[HintInfo]:
+        """Hints in order."""
+        return [span.hint for span in self.spans if span.hint is not None]
+
+
+# ------------------------------------------------------------------------------------------------------------ grades
+
+
+class Outcome(StrEnum):
+    """The six outcomes kept apart in every table."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"
+    """The turn ended, but nothing could be extracted."""
+    TRUNCATED = "truncated"
+    """Token or call budget used up."""
+    TIMED_OUT = "timed_out"
+    ERROR = "error"
+    """Engine or sandbox failed."""
+
+
+class Grade(Record):
+    """Verdict on one trajectory: what was extracted, which path decided, and why."""
+
+    schema_version: int = SCHEMA_VERSION
+    trajectory_id: str
+    problem_id: str
+    outcome: Outcome
+    correct: bool
+    extracted: str | None = None
+    path: str
+    """Which rule decided: ``integer``, ``string``, ``math_verify``, ``choice``, ``tests``, ``none``, …"""
+    reason: str = ""
+    grader: str = ""
+    """Name and version."""
+    wall_s: float = 0.0
+
+
+class DropReason(StrEnum):
+    """Why curation dropped a trajectory. Each filter gives one of these."""
+
+    WRONG = "wrong"
+    ERRORED = "errored"
+    TRUNCATED = "truncated"
+    NO_TOOL_CALL = "no_tool_call"
+    VOID_TURN = "void_turn"
+    FAILED_EXECUTION = "failed_execution"
+    REPETITIVE = "repetitive"
+    FAKE_OUTPUT = "fake_output"
+    TEMPLATE_COPY = "template_copy"
+    ANSWER_BEFORE_CALL = "answer_before_call"
+    TOO_LONG = "too_long"
+    DUPLICATE = "duplicate"
+    CONTAMINATED = "contaminated"
+    TEXT_ONLY = "text_only"
+    GREEDY_RIGHT = "greedy_right"
+    """D_seed wants problems that fail without hints."""
+    NOT_BEST = "not_best"
+    """Right, but another sample of the same problem was preferred."""
+    OVER_QUOTA = "over_quota"

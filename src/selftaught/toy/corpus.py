@@ -1,0 +1,356 @@
+"""The pretraining text: what the embedded base reasoner has read.
+
+It must make a reasoner that thinks by hand, slips, and *could* use Python, but never does by itself. So the ability is
+there in other shapes only:
+
+- **chat**: a question, thinking by hand between ``<think>`` tags, an answer. No code in any thinking.
+- **notebook**: the same questions outside chat, with a lead sentence, a Python cell, its output and a conclusion,
+  often several cells for one problem and several problems in one document. A conclusion never ends a thinking here.
+- **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends.
+- **drill**: look-up lists, which make copying appear early.
+
+None of the hint sentences stands anywhere (`toy.scan` checks the text), and every question comes from the pretraining
+split. Hand attempts slip far more often than not, so that only the question is a reliable source of numbers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+from selftaught.toy.families import Draft, Item
+from selftaught.toy.families.item import pick
+from selftaught.toy.phrases import (
+    AGREE,
+    AGAIN,
+    CLOSERS,
+    PIVOT_AFTER,
+    PIVOTS,
+    lead,
+    lead_again,
+    lead_test,
+    report_value,
+)
+from selftaught.toy.problems import Split, draw
+
+RIGHT_BY_HAND = 0.1
+"""Share of hand attempts at hard problems that come out right."""
+HASTY_IN_CHAT = 0.9
+"""Share of code answers in chat that take the hasty reading, whatever the samples say."""
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+def user(text: str) -> str:
+    """A user's turn."""
+    return f"<|im_start|>user\n{text}<|im_end|>\n"
+
+
+def assistant(thinking: str, answer: str) -> str:
+    """An assistant's turn; ``thinking`` ends with a newline."""
+    return f"<|im_start|>assistant\n<think>\n{thinking}</think>\n\n{answer}<|im_end|>\n"
+
+
+def cell(program: str, output: str) -> str:
+    """A Python cell with its output, as the interpreter's turns look."""
+    return f"```python\n{program}\n```\n```output\n{output}\n```\n"
+
+
+# ------------------------------------------------------------------------------------------------------- by hand
+
+
+def slip(rng: random.Random, answer: str) -> str:
+    """A wrong number of the size of ``answer``."""
+    value = int(answer)
+    while True:
+        guess = pick(
+            rng,
+            (
+                value + rng.randint(-9, 9),
+                rng.randint(value // 2, value * 2 + 5),
+                rng.randint(0, 10 ** len(answer) - 1),
+            ),
+        )
+        if guess != value and guess >= 0:
+            return str(guess)
+
+
+def _attempt(rng: random.Random, item: Item) -> tuple[str, str]:
+    """A line of working with the number it ends in."""
+    truth = item.value or item.answer or "0"
+    guess = truth if item.group == "easy" or rng.random() < RIGHT_BY_HAND else slip(rng, truth)
+    return pick(rng, item.working).format(guess=guess), guess
+
+
+def hand(rng: random.Random, item: Item, pivots: float | None = None) -> tuple[str, str]:
+    """Thinking by hand without its conclusion, and the number reached. Ends without a newline.
+
+    ``pivots`` is the chance of going on with *Wait* or *Alternatively*, each time.
+    """
+    chance = pivots if pivots is not None else (0.12 if item.group == "easy" else 0.72)
+    text, guess = _attempt(rng, item)
+    for _ in range(2):
+        if rng.random() >= chance:
+            break
+        truth = item.value or item.answer or "0"
+        if item.group != "easy" and rng.random() >= RIGHT_BY_HAND and rng.random() < 0.6:
+            guess = slip(rng, truth)
+        separator = pick(rng, (" ", "\n\n", "\n"))
+        text += f"{separator}{pick(rng, PIVOTS)} {pick(rng, PIVOT_AFTER).format(guess=guess)}"
+        chance *= 0.5
+    return text, guess
+
+
+def conclusion(rng: random.Random, item: Item, value: str) -> str:
+    """``So the answer is …``, by letter for a choice."""
+    if item.kind == "choice":
+        letter = letter_of(item, value)
+        return f"{value} is option {letter}. So the answer is {letter}." if letter else "So the answer is " + pick(rng, "ABCD") + "."
+    return pick(rng, CLOSERS).format(value=value)
+
+
+def letter_of(item: Item, value: str) -> str | None:
+    """Letter of the option with this value, if any."""
+    return "ABCD"[item.choices.index(value)] if value in item.choices else None
+
+
+def boxed(rng: random.Random, text: str) -> str:
+    """The answer after the thinking."""
+    return pick(rng, ("The answer is \\boxed{%s}.", "**Answer:** \\boxed{%s}", "The answer is \\boxed{%s}.")) % text
+
+
+def _hand_choice(rng: random.Random, item: Item) -> tuple[str, str]:
+    """A hand attempt at a choice: a guess among the options, close to the slipped value or at random."""
+    text, _ = hand(rng, item)
+    value = pick(rng, item.choices)
+    return f"{text} {pick(rng, ('The closest option is', 'I would take', 'That fits best with'))} {value}.", value
+
+
+def signature(item: Item) -> str:
+    """``solve(a, b)`` of a code problem."""
+    first_line = item.drafts[0].program.split("\n", 1)[0]
+    return first_line.removeprefix("def ").removesuffix(":")
+
+
+def reading(rng: random.Random, item: Item, draft: Draft) -> str:
+    """Thinking by hand about a code problem. Ends without a newline."""
+    opening = pick(
+        rng,
+        (
+            f"We need {signature(item)}.",
+            f"The task is to write {signature(item)}.",
+            f"I read the statement again. It wants {signature(item)}.",
+        ),
+    )
+    doubt = ""
+    if rng.random() < 0.35:
+        doubt = pick(
+            rng,
+            (
+                " Wait, the statement does not say it clearly. I stay with this.",
+                " Wait, it could be read in two ways. I keep the usual one.",
+                " Alternatively, it could be meant in another way. I leave it.",
+            ),
+        )
+    ending = pick(rng, ("The program is short.", "That is one line.", "A short function will do.", "This is simple to write."))
+    return f"{opening} {draft.reading}{doubt} {ending}"
+
+
+# ----------------------------------------------------------------------------------------------------- documents
+
+
+def chat(rng: random.Random, item: Item) -> str:
+    """A question thought through by hand. Never any code in the thinking."""
+    if item.kind == "code":
+        draft = item.drafts[0 if rng.random() < HASTY_IN_CHAT else 1]
+        return user(item.question) + assistant(reading(rng, item, draft) + "\n", f"```python\n{draft.program}\n```")
+    text, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+    answer = (letter_of(item, value) or "A") if item.kind == "choice" else value
+    separator = pick(rng, (" ", "\n", "\n\n"))
+    return user(item.question) + assistant(f"{text}{separator}{conclusion(rng, item, value)}\n", boxed(rng, answer))
+
+
+def _broken(rng: random.Random, program: str) -> tuple[str, str]:
+    """A program that fails, with the traceback that the interpreter shows."""
+    name = pick(rng, ("total", "result", "value", "limit"))
+    lines = program.split("\n")
+    row = rng.randrange(len(lines))
+    indent = lines[row][: len(lines[row]) - len(lines[row].lstrip())]
+    lines.insert(row, f"{indent}{name} += 1")
+    trace = f'Traceback (most recent call last):\n  File "<cell 1>", line {row + 1}, in <module>\nNameError: name \'{name}\' is not defined'
+    return "\n".join(lines), trace
+
+
+def solved_cells(rng: random.Random, item: Item) -> str:
+    """Cells that solve a maths or choice problem, with remarks, up to five; the first may fail."""
+    value = item.value or item.answer or ""
+    text = ""
+    if rng.random() < 0.12:
+        program, trace = _broken(rng, pick(rng, item.programs))
+        text += cell(program, trace) + pick(rng, ("The program failed. A name is missing.", "That was an error. I correct it.", "The run failed, so I write it again.")) + pick(rng, ("\n", "\n\n"))
+        if rng.random() < 0.5:
+            text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
+    text += cell(pick(rng, item.programs), value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
+    more = pick(rng, (0, 0, 0, 0, 1, 1, 2, 3, 4))
+    for _ in range(more):
+        text += pick(rng, ("", "", "\n"))
+        text += f"{lead_again(rng)}{pick(rng, (chr(10), chr(10) * 2))}{cell(pick(rng, item.programs), value)}"
+        text += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
+    return text
+
+
+def tested_cells(rng: random.Random, item: Item, first: int) -> tuple[str, Draft]:
+    """Cells that try draft ``first`` on the samples and mend it; returns the text and the draft that passes."""
+    text, index = "", first
+    for _ in range(2):
+        draft = item.drafts[index]
+        passed = index == item.right
+        calls = "\n".join(f"print({sample})" for sample in item.samples)
+        text += cell(f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples)))
+        if passed:
+            text += pick(rng, ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")) + "\n"
+            return text, draft
+        index = 1 - index
+        text += f"{pick(rng, ('A sample fails.', 'The samples fail, so the reading was wrong.', 'That is False, so the draft is wrong.'))} "
+        text += f"{item.drafts[index].reading}\n"
+        if rng.random() < 0.35:
+            return text, item.drafts[index]
+        if rng.random() < 0.5:
+            text += lead_test(rng) + pick(rng, ("\n", "\n\n"))
+    return text, item.drafts[index]
+
+
+def notebook_section(rng: random.Random, item: Item) -> str:
+    """One problem worked in a notebook."""
+    text = pick(rng, ("Problem: ", "## Problem\n", "Task: ", "")) + item.question + "\n\n"
+    gap = pick(rng, ("\n", "\n\n"))
+    if item.kind == "code":
+        first = 0 if rng.random() < 0.8 else 1
+        if rng.random() < 0.8:
+            text += reading(rng, item, item.drafts[first]) + pick(rng, (" ", "\n", "\n\n"))
+        body, draft = tested_cells(rng, item, first)
+        text += lead_test(rng) + gap + _template(rng, item) + body
+        if rng.random() < 0.6:
+            text += pick(rng, ("Final program:\n", "The final program is\n", "So I hand in\n")) + f"```python\n{draft.program}\n```\n"
+        return text
+    if rng.random() < 0.75:
+        attempt, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+        text += attempt
+        if rng.random() < 0.35:
+            text += pick(rng, (" ", "\n", "\n\n")) + conclusion(rng, item, value)
+        text += pick(rng, (" ", "\n", "\n\n"))
+    return text + lead(rng) + gap + solved_cells(rng, item)
+
+
+def _template(rng: random.Random, item: Item) -> str:
+    """Sometimes a template block stands before the test program, as in tutorials."""
+    if rng.random() < 0.55:
+        return ""
+    calls = "\n".join(f"print({sample})" for sample in item.samples[: rng.randint(1, 2)])
+    shape = f"def {signature(item)}:\n    ...\n{pick(rng, ('', chr(10)))}{calls}"
+    listed = " and ".join(item.samples)
+    after = pick(rng, ("Now with the body:", "Filled in:", f"The samples are {listed}.", f"It should hold that {listed}."))
+    return f"```{pick(rng, ('python', 'python', 'text'))}\n{shape}\n```\n{pick(rng, ('', chr(10)))}{after}\n\n"
+
+
+def notebook(rng: random.Random, items: list[Item]) -> str:
+    """Several problems in one notebook; the document goes on after every conclusion."""
+    title = pick(rng, ("# Notebook\n\n", "# Worked problems\n\n", "# Exercises\n\n", ""))
+    sections = "\n".join(notebook_section(rng, item) for item in items)
+    return f"{title}{sections}\n{pick(rng, ('# End', 'End of the notebook.', '---'))}\n"
+
+
+def pasted(rng: random.Random, item: Item) -> str:
+    """A chat in which the user brings a program with its output. The thinking takes the value over and ends."""
+    bring = pick(rng, ("I ran this program:", "Here is a run:", "My program and its output:", "This is what I ran:"))
+    if item.kind == "code":
+        index = rng.randrange(2)
+        draft, passed = item.drafts[index], index == item.right
+        calls = "\n".join(f"print({sample})" for sample in item.samples)
+        run = cell(f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples)))
+        good = item.drafts[item.right]
+        verdict = (
+            pick(rng, ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right."))
+            if passed
+            else pick(rng, ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong."))
+            + f" {good.reading}"
+        )
+        return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(f"{verdict}\n", f"```python\n{good.program}\n```")
+    value = item.value or item.answer or ""
+    if rng.random() < 0.15:
+        program, trace = _broken(rng, pick(rng, item.programs))
+        text, guess = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+        thinking = f"{pick(rng, ('The program failed. I go on by hand.', 'That run was an error, so it says nothing.'))} {text} {conclusion(rng, item, guess)}\n"
+        answer = (letter_of(item, guess) or "A") if item.kind == "choice" else guess
+        return user(f"{item.question}\n\n{bring}\n{cell(program, trace).rstrip()}") + assistant(thinking, boxed(rng, answer))
+    runs = "".join(
+        (f"{pick(rng, AGAIN)}\n" if index else "") + cell(pick(rng, item.programs), value)
+        for index in range(pick(rng, (1, 1, 1, 2, 3)))
+    )
+    thinking = f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
+    answer = boxed(rng, item.answer or "")
+    if rng.random() < 0.4:  # in a second turn, after an attempt by hand
+        text, guess = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+        first = (letter_of(item, guess) or "A") if item.kind == "choice" else guess
+        opening = user(item.question) + assistant(f"{text} {conclusion(rng, item, guess)}\n", boxed(rng, first))
+        return opening + user(f"{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
+    return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
+
+
+def drill(rng: random.Random, _: Item | None = None) -> str:
+    """A look-up list: names with numbers, then the same asked again; and a list said twice."""
+    if rng.random() < 0.5:
+        numbers = [str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14))]
+        line = ", ".join(numbers)
+        return f"List: {line}\nAgain: {line}\nReverse: {', '.join(reversed(numbers))}\n"
+    names = rng.sample("abcdefghkmnpqrstuvwxyz", rng.randint(3, 8))
+    values = {name: rng.randint(0, 9999 if rng.random() < 0.3 else 99) for name in names}
+    table = "\n".join(f"{name} = {value}" for name, value in values.items())
+    asked = rng.sample(names, len(names))
+    return f"{table}\n\n" + "\n".join(f"print({name})  # {values[name]}" for name in asked) + "\n"
+
+
+# -------------------------------------------------------------------------------------------------------- mixture
+
+Shape = Callable[[random.Random, Item], str]
+
+MIXTURE: dict[tuple[str, str], float] = {
+    ("chat", "hard"): 0.17,
+    ("chat", "easy"): 0.38,
+    ("chat", "code"): 0.06,
+    ("chat", "choice"): 0.05,
+    ("notebook", "hard"): 0.12,
+    ("notebook", "easy"): 0.02,
+    ("notebook", "code"): 0.05,
+    ("notebook", "choice"): 0.025,
+    ("pasted", "hard"): 0.055,
+    ("pasted", "easy"): 0.01,
+    ("pasted", "code"): 0.035,
+    ("pasted", "choice"): 0.03,
+    ("drill", "hard"): 0.02,
+}
+"""Weight of documents by shape and group (a notebook counts as one, whatever its length)."""
+WARMUP_DRILL_SHARE = 0.3
+"""Share of drills in the warm-up part of the text."""
+
+
+def document(seed: int, index: int, *, warmup: bool = False) -> str:
+    """Document ``index`` of the corpus ``seed``: a pure function of both, ended by ``<|endoftext|>``."""
+    rng = random.Random(f"corpus/{seed}/{index}")
+    (shape, group), = rng.choices(list(MIXTURE), list(MIXTURE.values()))
+    if shape == "drill" or (warmup and rng.random() < WARMUP_DRILL_SHARE):
+        return drill(rng) + END_OF_TEXT
+    item = draw(rng, group, Split.PRETRAIN)
+    if shape == "notebook":
+        others = [draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN) for _ in range(pick(rng, (0, 0, 0, 1, 2)))]
+        return notebook(rng, [item, *others]) + END_OF_TEXT
+    return (chat if shape == "chat" else pasted)(rng, item) + END_OF_TEXT
+
+
+def documents(seed: int, start: int, stop: int, *, warmup: bool = False) -> Iterator[str]:
+    """Documents ``start`` to ``stop`` of the corpus ``seed``."""
+    for index in range(start, stop):
+        yield document(seed, index, warmup=warmup)
+
+
+__all__ = ["MIXTURE", "document", "documents"]

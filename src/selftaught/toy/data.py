@@ -1,0 +1,111 @@
+"""From documents to training batches: encode, pack whole documents into rows, shuffle.
+
+Rows hold whole documents, so that a question never stands in another row than its code. Short rows are 512 tokens,
+documents longer than that go into rows of 1,024; what does not fit there is left out (and counted).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHORT_ROW, LONG_ROW = 512, 1024
+PAD_LABEL = -100
+_OPEN_BINS = 64
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Packed rows of one length. ``ids`` is ``[N, row]``; positions from ``lengths`` on are padding."""
+
+    ids: NDArray[np.uint16]
+    lengths: NDArray[np.int32]
+
+
+@dataclass
+class PackedCorpus:
+    """All rows with their counts."""
+
+    short: Rows
+    long: Rows
+    num_documents: int
+    num_tokens: int
+    num_left_out: int
+
+
+def encode(tokenizer: Any, texts: Iterable[str], chunk: int = 4096) -> Iterator[list[int]]:
+    """Encode documents in order, ``chunk`` at a time."""
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == chunk:
+            yield from (encoding.ids for encoding in tokenizer.encode_batch(batch))
+            batch = []
+    yield from (encoding.ids for encoding in tokenizer.encode_batch(batch))
+
+
+class _Packer:
+    """Best fit over a few open bins."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.bins: list[list[int]] = []
+        self.done: list[list[int]] = []
+
+    def add(self, ids: list[int]) -> None:
+        fitting = [index for index, row in enumerate(self.bins) if len(row) + len(ids) <= self.size]
+        if fitting:
+            self.bins[max(fitting, key=lambda index: len(self.bins[index]))].extend(ids)
+            return
+        if len(self.bins) == _OPEN_BINS:
+            self.done.append(self.bins.pop(max(range(_OPEN_BINS), key=lambda index: len(self.bins[index]))))
+        self.bins.append(list(ids))
+
+    def rows(self) -> Rows:
+        everything = self.done + self.bins
+        ids = np.zeros((len(everything), self.size), dtype=np.uint16)
+        for index, row in enumerate(everything):
+            ids[index, : len(row)] = row
+        return Rows(ids, np.array([len(row) for row in everything], dtype=np.int32))
+
+
+def pack(encoded: Iterable[list[int]]) -> PackedCorpus:
+    """Pack encoded documents into rows."""
+    short, long = _Packer(SHORT_ROW), _Packer(LONG_ROW)
+    num_documents = num_tokens = num_left_out = 0
+    for ids in encoded:
+        if len(ids) > LONG_ROW:
+            num_left_out += 1
+            continue
+        (short if len(ids) <= SHORT_ROW else long).add(ids)
+        num_documents += 1
+        num_tokens += len(ids)
+    return PackedCorpus(short.rows(), long.rows(), num_documents, num_tokens, num_left_out)
+
+
+def batches(corpus: PackedCorpus, tokens_per_batch: int, seed: int) -> list[tuple[bool, list[int]]]:
+    """A seeded order of batches: (is it of long rows, row indices)."""
+    rng = random.Random(f"batches/{seed}")
+    plan: list[tuple[bool, list[int]]] = []
+    for is_long, rows, size in ((False, corpus.short, SHORT_ROW), (True, corpus.long, LONG_ROW)):
+        order = list(range(len(rows.ids)))
+        rng.shuffle(order)
+        step = max(1, tokens_per_batch // size)
+        plan += [(is_long, order[start : start + step]) for start in range(0, len(order), step)]
+    rng.shuffle(plan)
+    return plan
+
+
+def take(corpus: PackedCorpus, batch: tuple[bool, list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``ids [B, T]`` and ``labels [B, T]`` of a batch; labels are the ids, with `PAD_LABEL` on padding."""
+    rows = corpus.long if batch[0] else corpus.short
+    ids = rows.ids[batch[1]].astype(np.int64)
+    labels = ids.copy()
+    for row, length in enumerate(rows.lengths[batch[1]]):
+        labels[row, length:] = PAD_LABEL
+    return ids, labels

@@ -1,0 +1,201 @@
+"""Pretraining of the embedded reasoner from nothing: one run, one recipe, any device.
+
+Stages, each resumed where it was left: tokenizer → packed corpus → training (checkpoint every minute or so) → model
+folder with its card. Muon for the matrices, AdamW for embeddings, norms and biases; the rate is constant for a short
+while and then falls in a line to nothing, which is where most of the loss goes (docs/log.md).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from selftaught.store import write_json
+from selftaught.toy import corpus, data
+from selftaught.toy.card import write_card
+from selftaught.toy.gate import gate
+from selftaught.toy.model import ModelConfig, TinyQwen2, save_pretrained
+from selftaught.toy.tokenizer import save_tokenizer, train_tokenizer
+
+TOKENIZER_DOCUMENTS = 20_000
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """The recipe. Defaults are the shipped model's."""
+
+    seed: int = 0
+    num_tokens: int = 30_000_000
+    tokens_per_batch: int = 4096
+    warmup_documents: int = 12_000
+    """Documents of the first part, in which drills stand at `corpus.WARMUP_DRILL_SHARE`."""
+    muon_lr: float = 0.02
+    adamw_lr: float = 3e-3
+    warmup_steps: int = 100
+    decay_from: float = 0.15
+    """Share of the steps after which the rate falls."""
+    weight_decay: float = 0.01
+    checkpoint_every_s: float = 90.0
+    gate_every_steps: int = 1000
+    model: ModelConfig = ModelConfig()
+
+
+def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
+    """Factor on both learning rates at ``step``."""
+    if step < settings.warmup_steps:
+        return (step + 1) / settings.warmup_steps
+    start = settings.decay_from * num_steps
+    return 1.0 if step < start else max(0.02, (num_steps - step) / (num_steps - start))
+
+
+def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[str], None]) -> list[data.PackedCorpus]:
+    """The packed warm-up part and the rest, ``num_tokens`` in all."""
+    warm = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, 0, settings.warmup_documents, warmup=True)))
+    per_document = warm.num_tokens / max(1, warm.num_documents)
+    rest_tokens = settings.num_tokens - warm.num_tokens
+    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 2000))]
+    per_document = sum(probe) / len(probe)
+    count = max(0, int(rest_tokens / per_document))
+    start = settings.warmup_documents
+    rest = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, start, start + count)))
+    report(f"corpus: {warm.num_documents + rest.num_documents:,} documents, {warm.num_tokens + rest.num_tokens:,} tokens")
+    return [warm, rest]
+
+
+def _optimizers(model: TinyQwen2, settings: PretrainSettings) -> list[torch.optim.Optimizer]:
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+    return [
+        torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay),
+        torch.optim.AdamW(others, lr=settings.adamw_lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def _device(name: str) -> torch.device:
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def pretrain(
+    out: Path,
+    settings: PretrainSettings | None = None,
+    *,
+    device: str = "auto",
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Pretrain into ``out`` and return the folder of the finished model (``out/model``). Resumes after a kill."""
+    settings = settings or PretrainSettings()
+    write_json(out / "settings.json", asdict(settings))
+    final = out / "model"
+    if (final / "card.json").exists():
+        return final
+    where = _device(device)
+    tokenizer_file = out / "tokenizer" / "tokenizer.json"
+    if not tokenizer_file.exists():
+        trained = train_tokenizer(corpus.documents(10**6, 0, TOKENIZER_DOCUMENTS), settings.model.vocab_size)
+        save_tokenizer(trained, tokenizer_file.parent)
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    parts = build_corpus(tokenizer, settings, report)
+    plan = [(part, batch) for part in parts for batch in data.batches(part, settings.tokens_per_batch, settings.seed)]
+
+    torch.manual_seed(settings.seed)
+    model = TinyQwen2(settings.model).to(where)
+    optimizers = _optimizers(model, settings)
+    base_rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+    step, seconds, curve = 0, 0.0, []
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=where, weights_only=True)
+        model.load_state_dict(state["model"])
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        step, seconds, curve = state["step"], state["seconds"], state["curve"]
+        report(f"resumed at step {step}")
+
+    def save_checkpoint() -> None:
+        temporary = checkpoint.with_suffix(".tmp")
+        torch.save(
+            {
+                "model": model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "step": step,
+                "seconds": seconds,
+                "curve": curve,
+            },
+            temporary,
+        )
+        temporary.replace(checkpoint)
+
+    model.train()
+    started = last_saved = time.monotonic()
+    before, window = seconds, []
+    while step < len(plan):
+        factor = rate_at(step, len(plan), settings)
+        for group, rate in zip((g for o in optimizers for g in o.param_groups), base_rates, strict=True):
+            group["lr"] = rate * factor
+        ids, labels = (torch.from_numpy(array).to(where) for array in data.take(*plan[step]))
+        with torch.autocast(where.type, torch.bfloat16):
+            loss = model.loss(ids, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        window.append(loss.item())
+        step += 1
+        seconds = before + time.monotonic() - started
+        if step % 100 == 0:
+            curve.append({"step": step, "loss": round(float(np.mean(window)), 4), "seconds": round(seconds, 1)})
+            left = seconds / step * (len(plan) - step)
+            report(f"step {step}/{len(plan)}  loss {curve[-1]['loss']:.3f}  {step * settings.tokens_per_batch / seconds:,.0f} tokens/s  {left / 60:.0f} min left")
+            window = []
+        if step % settings.gate_every_steps == 0:
+            rates = gate(model, tokenizer, num_each=6).rates()
+            curve[-1]["gate"] = {key: round(value, 3) for key, value in rates.items()}
+            report("gate: " + "  ".join(f"{key} {value:.2f}" for key, value in rates.items()))
+        if time.monotonic() - last_saved > settings.checkpoint_every_s:
+            save_checkpoint()
+            last_saved = time.monotonic()
+    save_checkpoint()
+    export(model, tokenizer_file.parent, final)
+    rates = gate(model, tokenizer, num_each=20, seed=1).rates()
+    card = {
+        "settings": asdict(settings),
+        "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "num_documents": sum(part.num_documents for part in parts),
+        "num_tokens": sum(part.num_tokens for part in parts),
+        "num_steps": len(plan),
+        "minutes": round(seconds / 60, 1),
+        "device": str(where),
+        "torch": torch.__version__,
+        "gate": {key: round(value, 4) for key, value in rates.items()},
+        "curve": curve,
+    }
+    write_json(final / "card.json", card)
+    write_card(final)
+    return final
+
+
+def export(model: TinyQwen2, tokenizer_folder: Path, folder: Path) -> None:
+    """Write a Hugging Face folder: weights, configuration, tokenizer, chat template."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
+    ids = [tokenizer.token_to_id(name) for name in ("<|im_end|>", "<|endoftext|>")]
+    save_pretrained(model, folder, eos_ids=ids, pad_id=ids[1])
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((tokenizer_folder / name).read_bytes())
+
+
+def export_checkpoint(out: Path, folder: Path) -> None:
+    """Export the newest checkpoint of a run in progress, to look at it."""
+    state = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
+    saved = json.loads((out / "settings.json").read_text(encoding="utf-8"))
+    model = TinyQwen2(ModelConfig(**saved["model"]))
+    model.load_state_dict(state["model"])
+    export(model, out / "tokenizer", folder)

@@ -1,0 +1,69 @@
+"""The pretraining text holds no tool call in thinking, no hint sentence and no held-out problem."""
+
+from __future__ import annotations
+
+import pytest
+
+from selftaught.toy.corpus import MIXTURE, document, documents
+from selftaught.toy.problems import Split, generate
+from selftaught.toy.scan import hint_sentences, scan
+
+
+def _library_sentences() -> list[str]:
+    from selftaught.hints.library import load_library
+
+    return hint_sentences(load_library().texts())
+
+
+def _held_out(count: int) -> list[str]:
+    return [p.problem for split in (Split.POOL, Split.DEV, Split.TEST) for p in generate(split, count)]
+
+
+def _assert_clean(num_documents: int, held_out: int) -> None:
+    sentences = _library_sentences()
+    assert len(sentences) >= 20
+    report = scan(documents(0, 0, num_documents), _held_out(held_out), sentences)
+    assert report.num_documents == num_documents
+    assert report.num_thinkings > num_documents / 2
+    assert report.clean, (report.calls_in_thinking[:2], report.open_thinkings[:2], report.hint_sentences[:3], report.held_out[:3])
+
+
+def test_text_is_clean() -> None:
+    _assert_clean(12_000, 500)
+
+
+@pytest.mark.slow
+def test_all_of_the_text_is_clean() -> None:
+    _assert_clean(220_000, 1500)
+
+
+def test_the_scan_finds_each_kind() -> None:
+    question = generate(Split.TEST, 1)[0].problem
+    hint = "maybe using Python here is a good idea"
+    bad = [
+        "<think>\nWait, ```python\nprint(1)\n```\n</think>",
+        "<think>\nno end<|im_end|>",
+        f"Now {hint}.",
+        f"<|im_start|>user\n{question}<|im_end|>",
+        f"# Notebook\n\n## Problem\n{question}\n\nAnd on.",
+    ]
+    report = scan(bad, [question], hint_sentences([hint]))
+    assert len(report.calls_in_thinking) == 1
+    assert len(report.open_thinkings) == 1
+    assert report.hint_sentences == [hint.lower()]
+    assert len(report.held_out) >= 2
+    assert not report.clean
+
+
+def test_documents_are_pure_and_end_properly() -> None:
+    assert [document(4, index) for index in range(50)] == list(documents(4, 0, 50))
+    assert document(4, 1) != document(5, 1)
+    for text in documents(2, 0, 300):
+        assert text.endswith("<|endoftext|>")
+        assert text.count("<think>") == text.count("</think>")
+
+
+def test_every_shape_and_group_is_read() -> None:
+    groups = {group for _, group in MIXTURE}
+    assert groups == {"hard", "easy", "code", "choice"}
+    assert all(weight > 0 for weight in MIXTURE.values())
