@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= local,dev
+# Errors only; PIP_QUIET= shows everything
+PIP_QUIET ?= -qq
 # Options for pytest, e.g. make test TESTS="tests/sandbox -x"
 TESTS ?=
 
@@ -27,10 +29,12 @@ install: $(STAMP) ## make .venv and install; nothing to do when pyproject.toml a
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"selftaught needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Try: make install PYTHON=python3.12" if v < (3, 11) else 0)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: no venv module; on Debian or Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 3; }
-	@echo "installing into $(VENV) (torch is the big one; a few minutes)"
-	$(BIN)/python -m pip install --quiet --progress-bar off --constraint constraints.txt $$($(PYTHON) scripts/torch_index.py) torch
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --progress-bar off --editable '.[$(EXTRAS)]'
+	@echo "[1/3] $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV) || { echo "make: this Python cannot make a venv; on Debian or Ubuntu: apt install python3-venv" >&2; exit 3; }
+	@echo "[2/3] torch, the big one: a few minutes on a slow line" >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt $$($(PYTHON) scripts/torch_index.py) torch
+	@echo "[3/3] selftaught[$(EXTRAS)] and what it needs" >&2
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install $(PIP_QUIET) --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: install ## the whole START loop on two cores; again: shows the table; FRESH=1: starts over

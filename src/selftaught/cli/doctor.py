@@ -22,6 +22,7 @@ from typing import Any, Literal
 import typer
 
 from selftaught import __version__
+from selftaught.errors import SelftaughtError
 
 Mark = Literal["ok", "missing", "weak", "bad"]
 
@@ -90,6 +91,8 @@ def examine(*, attack: bool) -> Iterator[Check]:
     for section, part in parts:
         try:
             yield from part()
+        except SelftaughtError as error:
+            yield Check(section, section, "bad", str(error))
         except Exception as error:
             yield Check(section, section, "bad", f"the check itself failed: {type(error).__name__}: {error}")
 
