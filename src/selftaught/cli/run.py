@@ -1,0 +1,43 @@
+"""``selftaught run RECIPE --out RUN``: all stages of a recipe, both rounds; the same command resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command(name="run")
+    def run(
+        recipe: Annotated[
+            str, typer.Argument(help="A YAML file, or the name of a shipped recipe (`selftaught ls recipes`).")
+        ],
+        out: Annotated[Path | None, typer.Option(help="Run folder; the same folder resumes.")] = None,
+        fresh: Annotated[bool, typer.Option("--fresh", help="Delete the folder and start over.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as one JSON document.")] = False,
+        set_: Annotated[
+            list[str] | None, typer.Option("--set", help="Override a recipe key: seed=1, pool.limit=100.")
+        ] = None,
+        cores: Annotated[int | None, typer.Option(min=1, help="CPU cores to use; all by default.")] = None,
+    ) -> None:
+        """Run a recipe: rollouts, grading, curation, training and evaluation of both rounds."""
+        from selftaught.errors import ConfigError
+        from selftaught.pipeline.recipe import load_recipe
+
+        loaded = load_recipe(recipe, set_)
+        if dry_run:
+            from selftaught.pipeline.plan import print_plan
+
+            print_plan(loaded, out, as_json=as_json)
+            return
+        if out is None:
+            raise ConfigError("--out is missing; name the run's folder, or --dry-run for the plan.")
+        from selftaught.pipeline.execute import execute
+        from selftaught.pipeline.report import show_report
+
+        show_report(execute(loaded, out, fresh=fresh, num_cores=cores))

@@ -1,0 +1,165 @@
+"""What curation reads and writes besides trajectories and grades: settings, kept and dropped rows, the funnel.
+
+``trajectories.jsonl + grades.jsonl → curate → kept.jsonl · dropped.jsonl · funnel.json``
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from selftaught.records import SCHEMA_VERSION, DropReason, Outcome, ProblemKind, Record, Span, Trajectory
+
+
+class Rule(StrEnum):
+    """Which rows a data set wants (START section 2.2)."""
+
+    D_SEED = "d_seed"
+    """Greedy wrong and hinted right."""
+    D_START = "d_start"
+    """Right, whatever the greedy verdict: the best sample of each problem."""
+
+
+class Facts(Record):
+    """What is known of one trajectory without reading it again: the score joined with its use of the tool."""
+
+    outcome: Outcome
+    correct: bool
+    num_tokens: int
+    num_model_tokens: int
+    num_calls: int
+    num_errors: int
+    """Calls that did not end ``ok``."""
+    num_hints: int
+    last_call_ok: bool
+    """True when there was no call, too."""
+
+
+class Modification(Record):
+    """One recorded change of a trajectory: ``spans[index : index + len(before)]`` became ``after``.
+
+    Undoing replaces the other way round. Texts that changed were re-encoded; ``reencoded`` says which of ``after`` hold
+    token ids that the model never saw.
+    """
+
+    rule: str
+    index: int
+    before: list[Span]
+    after: list[Span]
+    reencoded: list[bool]
+    reason: str = ""
+
+
+class KeptRow(Record):
+    """One trajectory in the data set, with what was changed in it and why it was chosen."""
+
+    schema_version: int = SCHEMA_VERSION
+    dataset: str
+    source: str
+    """Name of the input it came from."""
+    kind: ProblemKind
+    facts: Facts
+    why: str
+    modifications: list[Modification] = Field(default_factory=list)
+    trajectory: Trajectory
+
+
+class DroppedRow(Record):
+    """One trajectory that is not in the data set. The trajectory itself stays where it was written."""
+
+    schema_version: int = SCHEMA_VERSION
+    dataset: str
+    source: str
+    trajectory_id: str
+    problem_id: str
+    step: str
+    """Name of the filter or selection step."""
+    reason: DropReason
+    detail: str
+    """What was seen, in words."""
+    facts: Facts | None = None
+
+
+class FunnelStep(Record):
+    """One filter or selection step: ``num_in == num_out + num_dropped``."""
+
+    step: str
+    reason: DropReason
+    num_in: int
+    num_dropped: int
+    num_out: int
+
+
+class Funnel(Record):
+    """Counts at every step; ``num_in == num_kept + sum(dropped.values())``."""
+
+    schema_version: int = SCHEMA_VERSION
+    dataset: str
+    num_in: int
+    num_kept: int
+    num_kept_with_tool: int
+    num_kept_text_only: int
+    num_problems: int
+    """Problems with at least one trajectory among the inputs."""
+    steps: list[FunnelStep]
+    dropped: dict[str, int]
+    """By drop reason."""
+    kept_by_kind: dict[str, int]
+    modified: dict[str, int]
+    """Kept trajectories by modification rule."""
+    sources: dict[str, int]
+    """Trajectories read from each input."""
+    reference: dict[str, int] = Field(default_factory=dict)
+    """How the greedy runs stood: problems ``right``, ``wrong``, ``missing``."""
+
+
+class FilterSettings(Record):
+    """Thresholds of the filters. The paper names its filters (repetition, failed executions) but no threshold: all are ours."""
+
+    failed_execution: Literal["any", "last", "all", "off"] = "last"
+    """Drop when any call failed, when the last one did, when all did, or never."""
+    max_tokens: int = Field(default=16_384, ge=1)
+    """Longest trajectory (prompt included); the paper trains at 16,384."""
+    max_line_repeats: int = Field(default=8, ge=1)
+    """A sentence of at least 20 characters may stand this often in the model's text."""
+    max_repeat_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of the model's text that repeated sentences may make up."""
+    min_template_lines: int = Field(default=3, ge=1)
+    """Code lines a template must have before a copy of it counts as one."""
+    answer_before_call: bool = True
+    """Drop when the model stated the final answer as its result before the first call (the call then adds nothing)."""
+    skip: list[str] = Field(default_factory=list)
+    """Names of filters to leave out."""
+
+
+class CurateSettings(Record):
+    """One curation. Its digest goes into ``run.json``."""
+
+    dataset: str = "d_seed"
+    rule: Rule = Rule.D_SEED
+    filters: FilterSettings = FilterSettings()
+    modifications: list[str] = Field(default_factory=lambda: ["rename_template", "delete_placeholders", "cut_tail"])
+    """Rules of ``modify.py``, in this order."""
+    require_tool: bool = True
+    """False for the control without tools: right traces without a call are what it wants."""
+    max_per_problem: int = Field(default=1, ge=1)
+    tool_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is kept."""
+    max_rows: dict[str, int] = Field(default_factory=dict)
+    """At most this many rows by problem kind (``math``, ``code``, ``choice``), or ``all``. Paper: 40 K maths, 10 K code."""
+    max_per_family: int | None = Field(default=None, ge=1)
+    """At most this many rows for each ``metadata.family``."""
+    seed: int = 0
+
+    @field_validator("max_rows")
+    @classmethod
+    def _known_kinds(cls, value: dict[str, int]) -> dict[str, int]:
+        known = {kind.value for kind in ProblemKind} | {"all"}
+        for key, count in value.items():
+            if key not in known or count < 1:
+                raise ValueError(
+                    f"{key}: {count}; expected one of {', '.join(sorted(known))} with a count of 1 or more"
+                )
+        return value

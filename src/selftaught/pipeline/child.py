@@ -1,0 +1,99 @@
+"""The process of one stage: dies with the run, holds the stage's lock, reports progress over a pipe.
+
+A fork server imports the heavy libraries once; each stage is a fork of it, so that twenty stages do not import PyTorch
+twenty times. One thread a process: at these sizes two OpenMP threads can be many times slower than one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from selftaught.errors import SelftaughtError
+from selftaught.pipeline.stages import Stage
+
+PRELOAD = ["torch", "transformers", "selftaught.training.trainer"]
+"""Imported once by the fork server."""
+
+_PR_SET_PDEATHSIG = 1
+_LOCK_WAIT_S = 30.0
+_PROGRESS_EVERY_S = 0.2
+
+
+def run_stage(run: Path, stage: Stage, workers: int, pipe: Connection) -> None:
+    """Entry point of the child: perform, write the marker, say how it went over ``pipe``."""
+    die_with_parent()
+    # The fork server may pass on signals that the parent blocks or handles.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    from selftaught.pipeline.markers import write_marker
+    from selftaught.pipeline.perform import perform
+
+    log = run / "logs" / f"{stage.name.replace('/', '.')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    started = time.monotonic()
+    last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_EVERY_S or done >= total:
+            last = now
+            with contextlib.suppress(OSError):
+                pipe.send(("progress", done, total))
+
+    try:
+        with stage_lock(run, stage.name):
+            result = perform(run, stage, workers, progress)
+            marker = write_marker(run, stage, result, time.monotonic() - started)
+        pipe.send(("done", marker.model_dump_json()))
+    except SelftaughtError as error:
+        traceback.print_exc()
+        pipe.send(("failed", error.exit_code, str(error)))
+    except BaseException as error:
+        traceback.print_exc()
+        pipe.send(("bug", 1, f"{type(error).__name__}: {error}"))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent goes, however it goes: no orphan writes into the run."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def stage_lock(run: Path, name: str) -> Iterator[None]:
+    """Hold a stage alone. A predecessor that is just being killed is waited for; a live one is an error."""
+    folder = run / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder / f"{name.replace('/', '.')}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SelftaughtError(
+                        f"{run}: another process is at stage {name}; wait for it or stop it."
+                    ) from None
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,102 @@
+"""Done-markers: one small file a finished stage. A stage without one is run (again); a stage with one never is.
+
+A marker holds the digest of what the stage was asked to do and of the markers it needed, so that a run folder cannot be
+continued with another recipe, and the hashes of what it wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from selftaught.errors import ConfigError
+from selftaught.pipeline.stages import Stage
+from selftaught.records import SCHEMA_VERSION, Record, utc_now
+from selftaught.store import write_json
+
+MARKERS = "stages"
+"""Folder of the markers in a run."""
+
+
+class StageResult(Record):
+    """What performing a stage gives back."""
+
+    tokens: int = 0
+    """Generated, or trained on."""
+    detail: str = ""
+    outputs: list[str] = Field(default_factory=list)
+    """Files written, relative to the run; hashed into the marker."""
+
+
+class Marker(Record):
+    """Proof that a stage is done."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    kind: str
+    digest: str
+    seconds: float
+    """Wall time over all attempts that the run knows of; the last one alone when killed in between."""
+    tokens: int
+    detail: str
+    finished_at: str = Field(default_factory=utc_now)
+    hashes: dict[str, str] = Field(default_factory=dict)
+
+
+def marker_path(run: Path, name: str) -> Path:
+    """Where a stage's marker lies."""
+    return run / MARKERS / f"{name.replace('/', '.')}.json"
+
+
+def read_marker(run: Path, name: str) -> Marker | None:
+    """The marker of a stage, or None; a torn one counts as none."""
+    try:
+        return Marker.model_validate_json(marker_path(run, name).read_text("utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+def stage_digest(run: Path, stage: Stage) -> str:
+    """Digest of a stage and of the markers that it needs."""
+    joined = stage.own_digest() + "".join(
+        marker.digest if (marker := read_marker(run, n)) else "-" for n in stage.needs
+    )
+    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+
+
+def write_marker(run: Path, stage: Stage, result: StageResult, seconds: float) -> Marker:
+    """Say that ``stage`` is done; its files are complete by now."""
+    marker = Marker(
+        name=stage.name,
+        kind=stage.kind,
+        digest=stage_digest(run, stage),
+        seconds=round(seconds, 3),
+        tokens=result.tokens,
+        detail=result.detail,
+        hashes={name: file_hash(run / name) for name in result.outputs if (run / name).is_file()},
+    )
+    write_json(marker_path(run, stage.name), marker.model_dump(mode="json"))
+    return marker
+
+
+def finished(run: Path, stages: list[Stage]) -> dict[str, Marker]:
+    """Markers of the stages that are done. ConfigError when one was made by another recipe."""
+    done: dict[str, Marker] = {}
+    for stage in stages:
+        marker = read_marker(run, stage.name)
+        if marker is None:
+            continue
+        if marker.digest != stage_digest(run, stage):
+            raise ConfigError(
+                f"{run}: stage {stage.name} was made with other settings; use another --out, or --fresh to start over."
+            )
+        done[stage.name] = marker
+    return done
+
+
+def file_hash(path: Path) -> str:
+    """First 16 hex digits of a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

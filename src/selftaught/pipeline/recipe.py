@@ -1,0 +1,255 @@
+"""Recipe: everything that decides a run, in one YAML file (START sections 2 and 3).
+
+Unknown keys are refused with the nearest known name. The resolved recipe goes into ``run.json``; its digest ties a run
+folder to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from selftaught.curate.records import CurateSettings, Rule
+from selftaught.errors import ConfigError
+from selftaught.problems.decontaminate import Method
+from selftaught.records import Record
+from selftaught.training.settings import SftSettings
+
+RolloutOptions = dict[str, Any]
+"""Fields of ``RolloutSettings`` that differ from ``defaults``; checked when the recipe is loaded."""
+
+CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
+
+
+class ProblemSource(Record):
+    """A set of problems: a file, a benchmark's name, or ``toy-SPLIT`` of the embedded reasoner."""
+
+    source: str
+    limit: int | None = Field(default=None, ge=1)
+    """First so many; for ``toy-…`` the number generated."""
+    seed: int = 0
+    counts: dict[str, int] | None = None
+    """For ``toy-…``: problems by group instead of ``limit``."""
+
+
+class Decontaminate(Record):
+    """Overlap with the benchmarks, removed before anything is sampled. On by default."""
+
+    enabled: bool = True
+    against: list[str] = Field(default_factory=list)
+    """Benchmark files or names beside the test problems, which always count."""
+    min_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of a benchmark problem's 10-word runs that a training problem may not reach."""
+    method: Method = Method.OVERLAP
+
+
+class Round(Record):
+    """One round of Hint-RFT: what to sample, how to curate it, how to train on it."""
+
+    rollout: RolloutOptions = Field(default_factory=dict)
+    curate: CurateSettings
+    train: SftSettings
+
+
+class SeedRound(Round):
+    """Round one: greedy without tools beside Hint-infer."""
+
+    greedy: RolloutOptions = Field(default_factory=dict)
+
+
+def _plain_conditions() -> dict[str, RolloutOptions]:
+    """All conditions without options of their own."""
+    return {name: {} for name in CONDITIONS}
+
+
+class Evaluation(Record):
+    """Which conditions to measure, and the curve over end-of-thinking rounds."""
+
+    rollout: RolloutOptions = Field(default_factory=dict)
+    conditions: dict[str, RolloutOptions] = Field(default_factory=_plain_conditions)
+    scaling_rounds: int = Field(default=4, ge=0)
+    """End-of-thinking rounds 0…N recorded for ``base`` and ``start``; 0 leaves the curve out."""
+
+
+class Serving(Record):
+    """A server started for each rollout stage, for models that the local engine cannot hold."""
+
+    command: str
+    """Shell words with ``{model}``, ``{port}``, ``{replica}``."""
+    replicas: int = Field(default=1, ge=1)
+    first_port: int = 8100
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Variables for the server's process; ``{replica}`` is filled in, so a replica can be given its GPUs."""
+    ready_timeout_s: float = 1800.0
+
+
+class Launch(Record):
+    """How training processes are started. ``command`` empty: in this process."""
+
+    command: str = ""
+    """Shell words put before ``-m selftaught.training.launch``, e.g. ``torchrun --nproc-per-node 8``."""
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class Estimates(Record):
+    """Throughput that a plan's hours rest on. Stated, never measured by the plan itself."""
+
+    rollout_tokens_per_s: float = 2500.0
+    train_tokens_per_s: float = 4000.0
+    tokens_per_rollout: int = 250
+    note: str = ""
+    stage_s: dict[str, float] = Field(default_factory=dict)
+    """Seconds of single stages in a reference run: only the time left on the progress line depends on them."""
+
+
+class Recipe(Record):
+    """The whole START loop for one base model."""
+
+    name: str
+    description: str = ""
+    base_model: str
+    model_name: str | None = None
+    seed: int = 0
+    pool: ProblemSource
+    test: ProblemSource | None = None
+    decontaminate: Decontaminate = Decontaminate()
+    defaults: RolloutOptions = Field(default_factory=dict)
+    """Rollout settings shared by all stages."""
+    seed_round: SeedRound
+    start_round: Round
+    control: Round | None = None
+    """``base-rft``: the base sampled without tools on the same problems, trained the same way."""
+    evaluate: Evaluation | None = None
+    parallel_stages: int = Field(default=1, ge=1)
+    """Stages that may run side by side when neither waits for the other."""
+    serving: Serving | None = None
+    launch: Launch = Launch()
+    estimates: Estimates = Estimates()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.seed_round.curate.rule is not Rule.D_SEED and "ablation" not in self.name:
+            raise ValueError(
+                "seed_round.curate.rule: expected d_seed; other rules are for recipes named as an ablation"
+            )
+        if self.evaluate:
+            unknown = set(self.evaluate.conditions) - set(CONDITIONS)
+            if unknown:
+                raise ValueError(
+                    f"evaluate.conditions: {sorted(unknown)[0]!r}; expected some of {', '.join(CONDITIONS)}"
+                )
+            if "base-rft" in self.evaluate.conditions and self.control is None:
+                raise ValueError("evaluate.conditions: base-rft wants a control section")
+            if self.test is None:
+                raise ValueError("evaluate wants a test section that says on which problems")
+        return self
+
+    def digest(self) -> str:
+        """First 16 hex digits of a SHA-256 over everything that changes results (not names, speed or estimates)."""
+        content = self.model_dump(
+            mode="json", exclude={"name", "description", "estimates", "parallel_stages", "launch", "serving"}
+        )
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recipes_folder() -> Path:
+    """Where the shipped recipes lie: in the checkout, or inside the installed package."""
+    packaged = Path(__file__).resolve().parents[1] / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "recipes"
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe given by path or by the name of a shipped one; ConfigError when there is none."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    folder = recipes_folder()
+    for candidate in (folder / f"{name}.yaml", folder / "ablations" / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    known = sorted(p.stem for p in folder.rglob("*.yaml"))
+    near = get_close_matches(path.stem, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"recipe {name!r} was not found; expected a YAML file or one of {', '.join(known)}.{hint}")
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe, apply ``a.b=value`` overrides, check it. ConfigError names the key and what was expected."""
+    import yaml
+
+    path = find_recipe(name)
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
+    if isinstance(content.get("extends"), str):
+        parent = yaml.safe_load(find_recipe(content.pop("extends")).read_text("utf-8"))
+        content = _merge(parent, content)
+    for override in overrides or []:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override!r}; expected key.sub=value.")
+        _set(content, key.split("."), yaml.safe_load(value))
+    return parse_recipe(content, str(path))
+
+
+def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
+    """Check a recipe's content."""
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(str(first["loc"][-1]), sorted(_field_names()), n=1)
+            message = "no such key" + (f". Did you mean {near[0]}?" if near else "")
+        raise ConfigError(f"{where}: {key + ': ' if key else ''}{message}") from None
+    from selftaught.pipeline.stages import build_stages
+
+    build_stages(recipe)  # checks every rollout's options
+    return recipe
+
+
+def _field_names() -> set[str]:
+    """All keys that stand anywhere in a recipe."""
+    models = (
+        Recipe,
+        ProblemSource,
+        Decontaminate,
+        SeedRound,
+        Evaluation,
+        Serving,
+        Launch,
+        Estimates,
+        CurateSettings,
+        SftSettings,
+    )
+    return {name for model in models for name in model.model_fields}
+
+
+def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    """``child`` over ``parent``, mappings merged key by key; null in the child takes a key away."""
+    merged = dict(parent)
+    for key, value in child.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
+    """Set ``content[a][b]… = value``, making mappings on the way."""
+    for key in keys[:-1]:
+        content = content.setdefault(key, {})
+        if not isinstance(content, dict):
+            raise ConfigError(f"--set {'.'.join(keys)}: {key} is no mapping.")
+    content[keys[-1]] = value

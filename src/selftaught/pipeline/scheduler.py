@@ -1,0 +1,123 @@
+"""Scheduler: runs the stages that are ready, up to ``parallel`` at a time, each in a process of its own.
+
+The order of the list decides between stages that are ready at the same time. What is done already is skipped; what fails
+stops the run after the stages beside it were stopped too. All state is in files: this process may be killed at any point.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from selftaught.errors import SelftaughtError
+from selftaught.pipeline.child import PRELOAD, run_stage
+from selftaught.pipeline.markers import Marker, finished
+from selftaught.pipeline.progress import Display, Forecast
+from selftaught.pipeline.stages import Stage
+
+_TICK_S = 0.5
+
+
+class StageFailed(SelftaughtError):
+    """A stage ended with an error; the message is the stage's, the exit code too."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+@dataclass
+class Running:
+    """A stage at work."""
+
+    stage: Stage
+    process: BaseProcess
+    pipe: Connection
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    total: int = 0
+
+
+def run_stages(
+    run: Path,
+    stages: list[Stage],
+    *,
+    parallel: int,
+    workers: int,
+    forecast: Forecast,
+    display: Display,
+    start_method: str = "forkserver",
+) -> dict[str, Marker]:
+    """Run everything that is not done; return all markers. Raises StageFailed with the first failing stage's error."""
+    done = finished(run, stages)
+    forecast.start(stages, done, parallel)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    context = multiprocessing.get_context(start_method)
+    if start_method == "forkserver":
+        context.set_forkserver_preload(PRELOAD)
+    running: dict[str, Running] = {}
+    try:
+        while len(done) < len(stages):
+            for stage in stages:
+                if len(running) >= parallel:
+                    break
+                if stage.name not in done and stage.name not in running and all(need in done for need in stage.needs):
+                    running[stage.name] = _start(context, run, stage, workers)
+                    display.stage_started(stage)
+            assert running, "stages wait for each other"
+            _listen(running, done, display, forecast)
+            display.show(forecast, running, done)
+    finally:
+        for item in running.values():
+            item.process.kill()
+        for item in running.values():
+            item.process.join()
+    return done
+
+
+def _start(context: BaseContext, run: Path, stage: Stage, workers: int) -> Running:
+    """A process for one stage."""
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=run_stage, args=(run, stage, workers, sender), name=stage.name)
+    process.start()
+    sender.close()
+    return Running(stage, process, receiver)
+
+
+def _listen(running: dict[str, Running], done: dict[str, Marker], display: Display, forecast: Forecast) -> None:
+    """Take in what the processes say, for at most one tick."""
+    ready = wait([item.pipe for item in running.values()], timeout=_TICK_S)
+    for item in [item for item in running.values() if item.pipe in ready]:
+        message: tuple[object, ...] | None = None
+        with contextlib.suppress(EOFError, OSError):
+            while item.pipe.poll():
+                message = item.pipe.recv()
+                if message[0] != "progress":
+                    break
+                item.done, item.total = int(str(message[1])), int(str(message[2]))
+                message = ("progress",)
+        name = item.stage.name
+        if message is not None and message[0] == "progress":
+            continue
+        if message is not None and message[0] == "done":
+            item.process.join()
+            done[name] = Marker.model_validate_json(str(message[1]))
+            del running[name]
+            forecast.finished(item.stage, time.monotonic() - item.started)
+            display.stage_finished(item.stage, done[name])
+            continue
+        item.process.join()
+        log = f"logs/{name.replace('/', '.')}.log"
+        if message is not None:
+            raise StageFailed(f"stage {name}: {message[2]} ({log})", int(str(message[1])))
+        raise StageFailed(
+            f"stage {name} was killed (exit code {item.process.exitcode}); run the same command again ({log})", 1
+        )

@@ -1,0 +1,49 @@
+"""Names in a recipe → problems, model folders, tokenizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from selftaught.pipeline.recipe import ProblemSource
+from selftaught.records import Problem
+
+DEFAULT_TOY_TOTAL = 400
+"""Problems generated for ``toy-…`` when a recipe gives no number."""
+
+
+def load_source(source: ProblemSource) -> list[Problem]:
+    """The problems of one source."""
+    if source.source.startswith("toy-"):
+        from selftaught.toy.problems import generate
+
+        split = source.source.removeprefix("toy-")
+        if source.counts:
+            return generate(split, counts=source.counts, seed=source.seed)
+        return generate(split, source.limit or DEFAULT_TOY_TOTAL, seed=source.seed)
+    from selftaught.problems import load_problems
+
+    return load_problems(source.source, source.limit)
+
+
+def model_source(model: str) -> str:
+    """A model as transformers takes it: a local folder (``toy`` resolved) or a hub id."""
+    if model == "toy":
+        from selftaught.toy import model_path
+
+        return str(model_path())
+    return model
+
+
+def tokenizer_folder(model: str) -> Path:
+    """A local folder with the model's ``tokenizer.json``; a hub model's tokenizer files are downloaded."""
+    folder = Path(model_source(model))
+    if folder.is_dir():
+        return folder
+    from selftaught.errors import MissingPartError
+
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(model, allow_patterns=["tokenizer*", "*.jinja", "config.json"]))
+    except Exception as error:
+        raise MissingPartError(f"tokenizer of {model!r} could not be fetched ({type(error).__name__}).") from None

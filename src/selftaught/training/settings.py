@@ -1,0 +1,81 @@
+"""Settings of one supervised fine-tuning stage. Defaults are the paper's where it gives them (section 3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from selftaught.records import Record
+from selftaught.training.render import LossPolicy
+
+
+class LoraSettings(Record):
+    """Low-rank adapters for GPUs that cannot hold full-parameter training; merged into the saved model."""
+
+    rank: int = Field(default=32, ge=1)
+    alpha: int = Field(default=64, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: str = "all-linear"
+
+
+class SftSettings(Record):
+    """How to train. ``global_batch_size`` counts rows over all processes and accumulation steps."""
+
+    learning_rate: float = Field(default=7e-6, gt=0)
+    """Peak; 7e-6 for QwQ-32B-Preview, 2e-6 for R1-Distill-Qwen-32B in the paper."""
+    epochs: float = Field(default=3.0, gt=0)
+    global_batch_size: int = Field(default=128, ge=1)
+    micro_batch_size: int = Field(default=1, ge=1)
+    """Rows a process takes at once (with ``packing``: packs)."""
+    max_length: int = Field(default=16_384, ge=8)
+    """Longest row, and the length of a pack. Longer rows are refused, never cut."""
+    packing: bool = False
+    """Put several rows into one sequence of ``max_length`` tokens; positions restart, attention does not cross."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_share: float = Field(default=0.03, ge=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    loss: LossPolicy = LossPolicy()
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Compute type; weights and optimiser stay in float32. ``auto``: bfloat16 where the hardware multiplies it."""
+    gradient_checkpointing: bool = False
+    attention: str = "auto"
+    """``eager``, ``sdpa``, ``flash_attention_2``, ``flex_attention``; ``auto``: eager for tiny models on a CPU, else sdpa."""
+    save_every_steps: int = Field(default=200, ge=0)
+    """Checkpoints to resume from; 0 for none."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    log_every_steps: int = Field(default=1, ge=1)
+    report_to: list[str] = Field(default_factory=list)
+    """``tensorboard``, ``wandb``, ``trackio``: beside ``metrics.jsonl``, which is always written."""
+    seed: int = 0
+    num_threads: int = Field(default=1, ge=0)
+    """CPU threads of a process; 0 leaves PyTorch's own choice. Two threads can be far slower than one at small sizes."""
+    lora: LoraSettings | None = None
+    expect_world_size: int | None = Field(default=None, ge=1)
+    """Fail at start unless so many processes take part."""
+    expect_sharding: Literal["none", "ddp", "fsdp2", "zero2", "zero3"] | None = None
+    """Fail at start unless training is sharded so: launchers fall back silently to something else."""
+
+
+class TrainingSummary(Record):
+    """What came out of a training stage; ``training.json`` in the model's folder."""
+
+    num_rows: int
+    num_tokens: int
+    """In one epoch, padding not counted."""
+    num_loss_tokens: int
+    num_steps: int
+    epochs: float
+    final_loss: float | None
+    """Mean over the last tenth of the steps."""
+    seconds: float
+    tokens_per_second: float
+    precision: str
+    attention: str
+    world_size: int
+    sharding: str
+    base_model: str
+    settings: SftSettings
+    versions: dict[str, str]
