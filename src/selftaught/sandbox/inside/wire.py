@@ -1,0 +1,29 @@
+"""The two wires and their messages: parent ↔ zygote (trusted both ways) and parent ↔ child (trusted one way only).
+
+Parent → zygote and back: one JSON object per packet, descriptors beside it. Parent → child: a fixed header, then the
+source and the call as UTF-8, either in the packet or, when long, in a sealed memory file. Child → parent: a nonce of
+the cell's, one byte, and for a program the pieces of its JSON result; the parent ignores anything else.
+"""
+
+from __future__ import annotations
+
+import struct
+
+HEADER = struct.Struct("<16sBBIQQ")
+"""nonce, mode, flags, cell number, bytes of source, bytes of call."""
+
+NONCE_BYTES = 16
+MODE_CELL, MODE_PROGRAM = 0, 1
+FLAG_MERGED, FLAG_STDIN, FLAG_FILE, FLAG_LAST, FLAG_ECHO = 1, 2, 4, 8, 16
+
+READY = b"R"
+BROKEN = b"E"
+DONE_OK, DONE_ERROR, DONE_MEMORY = b"o", b"e", b"m"
+RESULT = b"j"
+
+MAX_INLINE = 32 * 1024
+MAX_PACKET = 64 * 1024
+RESULT_PIECE = 32 * 1024
+
+EXIT_ERROR, EXIT_MEMORY, EXIT_SETUP = 1, 77, 78
+"""Exit codes of a child that could no longer say its piece on the socket."""

@@ -1,0 +1,78 @@
+"""Model output on its way to a terminal, a log or back into a model: cut, decoded, made harmless.
+
+Bytes are kept from the head and the tail, because the exception's name stands at the end. Nothing here trusts the
+encoding, the line length or the control characters of what it is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+_CHAT_TOKEN = re.compile(r"<(?=[|｜])|<(?=/?think>)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class OutputBuffer:
+    """Collects bytes, keeping the first and the last ``keep_bytes`` / 2; counts them all."""
+
+    def __init__(self, keep_bytes: int) -> None:
+        self._keep = keep_bytes
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
+        self.num_bytes = 0
+
+    def add(self, data: bytes) -> None:
+        """Take ``data`` in."""
+        self.num_bytes += len(data)
+        room = self._keep - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if data:
+            self._tail.append(data)
+            self._tail_bytes += len(data)
+            while self._tail_bytes - len(self._tail[0]) >= self._keep:
+                self._tail_bytes -= len(self._tail.popleft())
+
+    @property
+    def truncated(self) -> bool:
+        """Whether bytes were left out."""
+        return self.num_bytes > self._keep
+
+    def raw(self) -> bytes:
+        """What is kept, with a line saying how much is not."""
+        if not self.truncated:
+            return bytes(self._head)
+        half = self._keep // 2
+        tail = bytes(self._head) + b"".join(self._tail) if self.num_bytes < 2 * self._keep else b"".join(self._tail)
+        left_out = self.num_bytes - 2 * half
+        return bytes(self._head[:half]) + f"\n… [{left_out} bytes left out] …\n".encode() + tail[-half:]
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 with every bad byte replaced."""
+    return data.decode("utf-8", "replace")
+
+
+def cut_lines(text: str, max_chars: int) -> tuple[str, bool]:
+    """Cut the middle out of lines longer than ``max_chars``; say whether any was."""
+    if len(text) <= max_chars:
+        return text, False
+    half = max_chars // 2
+    lines = text.split("\n")
+    cut = False
+    for index, line in enumerate(lines):
+        if len(line) > max_chars:
+            lines[index] = f"{line[:half]}… [{len(line) - 2 * half} characters left out] …{line[-half:]}"
+            cut = True
+    return "\n".join(lines), cut
+
+
+def neutralise(text: str) -> str:
+    """Make ``text`` harmless: carriage returns become line ends, control and direction marks become ``\\x1b`` and the
+    like, and ``<|im_end|>`` or ``</think>`` gets a space so that no tokenizer reads a special token in it."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+    return _CHAT_TOKEN.sub("< ", text)
