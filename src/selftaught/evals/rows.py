@@ -1,0 +1,138 @@
+"""One compact row a trajectory: all that the tables need, joined from trajectories and grades while streaming.
+
+A row takes about half a kilobyte, so that 100,000 trajectories of any length are tabulated in flat memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selftaught.records import Grade, Outcome, SpanSource, StopReason, Trajectory
+from selftaught.store import read_jsonl
+
+THINK_CLOSE = "</think>"
+
+_ERROR_NAME = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Timeout))\b", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)|import[ \t]+([A-Za-z_][\w., \t]*))", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class CallSummary:
+    """The calls of one trajectory that made any."""
+
+    statuses: dict[str, int] = field(default_factory=dict)
+    error_types: dict[str, int] = field(default_factory=dict)
+    modules: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Row:
+    """One graded trajectory. ``answer`` is its extracted answer in one spelling, for majority votes."""
+
+    trajectory_id: str
+    problem_id: str
+    sample: int
+    round: int | None
+    seed: int
+    outcome: Outcome
+    answer: str | None
+    tokens: int
+    model_tokens: int
+    thinking_tokens: int
+    num_calls: int
+    num_hints: int
+    seconds: float
+    calls: CallSummary | None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the outcome is correct."""
+        return self.outcome is Outcome.CORRECT
+
+
+def read_rows(trajectories: Path, grades: Path) -> Iterator[Row]:
+    """Stream rows in the order of the trajectories. One without a grade counts as an error."""
+    verdicts = {
+        grade.trajectory_id: (grade.outcome, _vote(grade)) for grade in (read_jsonl(grades, Grade) if grades.exists() else ())
+    }
+    for trajectory in read_jsonl(trajectories, Trajectory):
+        outcome, answer = verdicts.pop(trajectory.id, (Outcome.ERROR, None))
+        yield row_of(trajectory, outcome, answer)
+
+
+def row_of(trajectory: Trajectory, outcome: Outcome, answer: str | None = None) -> Row:
+    """Reduce one trajectory to its row."""
+    calls = trajectory.tool_calls()
+    after_prompt = [span for span in trajectory.spans if span.source is not SpanSource.PROMPT]
+    return Row(
+        trajectory_id=trajectory.id,
+        problem_id=trajectory.problem_id,
+        sample=trajectory.sample,
+        round=trajectory.round,
+        seed=trajectory.seed,
+        outcome=outcome,
+        answer=answer,
+        tokens=sum(len(span.token_ids) for span in after_prompt),
+        model_tokens=trajectory.num_tokens(SpanSource.MODEL),
+        thinking_tokens=thinking_tokens(trajectory),
+        num_calls=len(calls),
+        num_hints=len(trajectory.hints()),
+        seconds=trajectory.wall_s,
+        calls=_summarize(trajectory) if calls else None,
+    )
+
+
+def thinking_tokens(trajectory: Trajectory) -> int:
+    """Tokens after the prompt up to the end of thinking: sampled, hinted and returned by the tool.
+
+    The span that closes the thinking is shared out by characters, since spans do not keep where each token's text begins.
+    """
+    total = 0
+    for span in trajectory.spans:
+        if span.source is SpanSource.PROMPT:
+            continue
+        close = span.text.find(THINK_CLOSE) if span.source is not SpanSource.TOOL else -1
+        if close >= 0:
+            return total + round(len(span.token_ids) * close / max(1, len(span.text)))
+        total += len(span.token_ids)
+    return total
+
+
+def _vote(grade: Grade) -> str | None:
+    if grade.extracted is None:
+        return None
+    return re.sub(r"\s+", "", grade.extracted)[:200]
+
+
+def _summarize(trajectory: Trajectory) -> CallSummary:
+    summary = CallSummary()
+    for call in trajectory.tool_calls():
+        _count(summary.statuses, call.status.value)
+        summary.seconds += call.wall_s
+        if call.status.value == "error":
+            names = _ERROR_NAME.findall(call.output[-2000:])
+            _count(summary.error_types, names[-1].rpartition(".")[2] if names else "other")
+        for name in _modules(call.code):
+            _count(summary.modules, name)
+    return summary
+
+
+def _modules(code: str) -> set[str]:
+    names: set[str] = set()
+    for from_name, import_names in _IMPORT.findall(code[:20_000]):
+        listed = [from_name] if from_name else import_names.split(",")
+        names.update(name.split()[0].partition(".")[0] for name in listed if name.split())
+    return names
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+def is_infrastructure_error(reason: StopReason) -> bool:
+    """The engine or the sandbox failed, not the model."""
+    return reason in (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)

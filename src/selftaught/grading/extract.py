@@ -1,0 +1,151 @@
+"""What the model gave as its answer: the text after its thinking, the last box in it, the last program in it.
+
+Everything runs in one pass over the text, so that 10⁵ boxes or unbalanced braces cost no more than their length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from selftaught.records import SpanSource, Trajectory
+
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+
+_CHAT_TOKEN = re.compile(r"<\|[a-z_]{2,32}\|>")
+_BOX_OR_BRACE = re.compile(r"\\+(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+_BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(\d[\d.,/]*|[A-Za-z])(?![A-Za-z{])")
+_HASHES = re.compile(r"####[ \t]*([^\n]+)")
+_ANSWER_IS = re.compile(r"\banswer\b[*_\s]*(?:(?:is|was|are|equals|[:=])[*_\s]*)+:?[ \t]*", re.IGNORECASE)
+_INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)
+_SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope)\b")
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^\n`]*$", re.MULTILINE)
+
+_PYTHON_TAGS = frozenset({"python", "py", "python3", ""})
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """An answer and the rule that found it: ``box``, ``bare_box``, ``hashes``, ``answer_is``, ``whole``."""
+
+    answer: str
+    rule: str
+
+
+def final_text(trajectory: Trajectory) -> str | None:
+    """The model's text after its thinking, without tool output and chat tokens; None while thinking is open.
+
+    A trajectory that never opened a thinking is all final text.
+    """
+    prompt = "".join(span.text for span in trajectory.spans if span.source is SpanSource.PROMPT)
+    opened = prompt.rfind(THINK_OPEN) > prompt.rfind(THINK_CLOSE)
+    # Hints stay: in a turn without thinking tags they open the fences that the model closes.
+    skipped = (SpanSource.PROMPT, SpanSource.TOOL)
+    text = "".join(span.text for span in trajectory.spans if span.source not in skipped)
+    if not opened and THINK_OPEN in text:
+        before, text = text.split(THINK_OPEN, 1)
+        opened = True
+        if THINK_CLOSE in before:  # a closing without an opening: the template opened it out of our sight
+            text = before + THINK_OPEN + text
+    elif not opened and THINK_CLOSE in text:
+        opened = True
+    if opened:
+        _, closed, text = text.partition(THINK_CLOSE)
+        if not closed:
+            return None
+        text = re.sub(r"<think>.*?(?:</think>|\Z)", "", text, flags=re.DOTALL)
+    return _CHAT_TOKEN.sub("", text)
+
+
+def last_box(text: str) -> str | None:
+    """Content of the last brace-balanced ``\\boxed{}`` or ``\\fbox{}`` that is not empty; None without one."""
+    open_braces: list[int] = []  # start of a box's content, or -1 for any other brace
+    best_start, best_end = -1, -1
+    for match in _BOX_OR_BRACE.finditer(text):
+        token = match.group()
+        if token == "}":
+            if open_braces:
+                start = open_braces.pop()
+                if start > best_start and text[start : match.start()].strip():
+                    best_start, best_end = start, match.start()
+        elif token == "{":
+            open_braces.append(-1)
+        elif token[-1] == "{" and len(token) > 2:
+            open_braces.append(match.end())
+    return text[best_start:best_end].strip() if best_start >= 0 else None
+
+
+def extract_answer(text: str, *, allow_whole: bool = False) -> Extraction | None:
+    """The answer in final text: the last box, else after ``####``, else after "answer is"; else None.
+
+    ``allow_whole`` takes a text of one short line without any of these as the answer itself (bare answer pairs).
+    """
+    boxed = last_box(text)
+    if boxed is not None:
+        return Extraction(boxed, "box")
+    bare = None
+    for bare in _BARE_BOX.finditer(text):
+        pass
+    if bare is not None:
+        return Extraction(bare[1].rstrip(".,"), "bare_box")
+    hashes = None
+    for hashes in _HASHES.finditer(text):
+        pass
+    if hashes is not None and hashes[1].strip():
+        return Extraction(hashes[1].strip(), "hashes")
+    said = _after_answer_is(text)
+    if said:
+        return Extraction(said, "answer_is")
+    if allow_whole and text.strip() and _is_bare(text.strip()):
+        return Extraction(text.strip(), "whole")
+    return None
+
+
+def _after_answer_is(text: str) -> str | None:
+    last = None
+    for last in _ANSWER_IS.finditer(text):
+        pass
+    if last is None:
+        return None
+    rest = text[last.end() : last.end() + 2000]
+    inline = _INLINE_MATH.match(rest)
+    if inline:
+        return next(group for group in inline.groups() if group is not None).strip()
+    end = _SENTENCE_END.search(rest)
+    answer = rest[: end.start()] if end else rest
+    return answer.strip(" \t*_`\"'") or None
+
+
+_PROSE = re.compile(r"\b(?:the|is|are|so|we|that|therefore|thus|hence|because|maybe|think|i|it|get|have|this)\b", re.IGNORECASE)
+
+
+def _is_bare(text: str) -> bool:
+    """A whole answer, not a sentence: one paragraph without the small words of prose."""
+    outside_text = re.sub(r"\\text\s*\{[^{}]*\}", "", text)
+    return "\n\n" not in text and not _PROSE.search(outside_text)
+
+
+def last_program(text: str) -> str | None:
+    """Source of the last fenced Python block (or block without a tag); None without one.
+
+    A block that the text ends in, unclosed, counts when no closed one is there.
+    """
+    best: str | None = None
+    fences = list(_FENCE.finditer(text))
+    index = 0
+    while index < len(fences):
+        opening = fences[index]
+        mark = opening[1][0] * 3
+        close = next(
+            (n for n in range(index + 1, len(fences)) if fences[n][1].startswith(mark) and not fences[n][2]), None
+        )
+        is_python = opening[2].lower() in _PYTHON_TAGS
+        if close is None:
+            if is_python and best is None and text[opening.end() :].strip():
+                best = text[opening.end() + 1 :]
+            index += 1
+            continue
+        if is_python:
+            best = text[opening.end() + 1 : fences[close].start()]
+        index = close + 1
+    return best

@@ -1,0 +1,149 @@
+"""One trajectory, one grade: what was answered, whether it is right, which rule decided.
+
+``problem + trajectory → Grade``. Grading reads records and never a model, so a fix of the grader regrades any stored run.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+from selftaught.grading.choice import extract_letter
+from selftaught.grading.extract import extract_answer, final_text, last_program
+from selftaught.grading.maths import MathsResult, grade_maths
+from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, with_helpers
+from selftaught.grading.workers import MathWorkers
+from selftaught.records import Grade, Outcome, Problem, ProblemKind, StopReason, Trajectory
+
+GRADER = "selftaught/1"
+"""Name and version written into every grade. Raise it when a verdict can change."""
+
+MAX_EXTRACTED_CHARS = 2_000
+"""A longer extracted answer is shortened in the grade (never before comparison)."""
+
+_TRUNCATED = (StopReason.MAX_TOKENS, StopReason.MAX_TOOL_CALLS, StopReason.REPETITION)
+_FAILED = (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """Verdict on a bare pair of texts."""
+
+    correct: bool
+    extracted: str | None
+    path: str
+    reason: str = ""
+
+
+class Grader:
+    """Graders with their worker processes and sandbox, all started when first needed. Safe to use from threads."""
+
+    def __init__(self, workers: int = 2, test_timeout_s: float = TEST_TIMEOUT_S) -> None:
+        self.workers = max(1, workers)
+        self.maths = MathWorkers(self.workers)
+        self.programs = ProgramGrader(self.workers, test_timeout_s)
+
+    def grade(self, problem: Problem, trajectory: Trajectory) -> Grade:
+        """Judge ``trajectory`` as an answer to ``problem``."""
+        started = time.monotonic()
+        outcome, extracted, path, reason = self._judge(problem, trajectory)
+        return Grade(
+            trajectory_id=trajectory.id,
+            problem_id=problem.id,
+            outcome=outcome,
+            correct=outcome is Outcome.CORRECT,
+            extracted=_shortened(extracted),
+            path=path,
+            reason=reason,
+            grader=GRADER,
+            wall_s=round(time.monotonic() - started, 6),
+        )
+
+    def _judge(self, problem: Problem, trajectory: Trajectory) -> tuple[Outcome, str | None, str, str]:
+        if trajectory.stop_reason in _FAILED:
+            return Outcome.ERROR, None, "none", trajectory.error or trajectory.stop_reason.value
+        text = final_text(trajectory)
+        if text is None:
+            return _without_answer(trajectory, "thinking was never closed")
+        if problem.kind is ProblemKind.CODE:
+            return self._judge_code(problem, trajectory, text)
+        if problem.kind is ProblemKind.CHOICE:
+            letter = extract_letter(text, len(problem.choices or ()), problem.choices)
+            if letter is None:
+                return _without_answer(trajectory, "no letter in the final answer")
+            return _verdict(letter == problem.answer), letter, "choice", ""
+        extraction = extract_answer(text)
+        if extraction is None:
+            return _without_answer(trajectory, "no box in the final answer")
+        result = self.compare_maths(problem.answer or "", extraction.answer)
+        return _verdict(result.correct), extraction.answer, result.path, result.reason
+
+    def _judge_code(self, problem: Problem, trajectory: Trajectory, text: str) -> tuple[Outcome, str | None, str, str]:
+        source = last_program(text)
+        if source is None:
+            return _without_answer(trajectory, "no fenced program in the final answer")
+        check_code = problem.metadata.get("check_code")
+        if check_code and problem.fn_name:
+            source = with_helpers(source, problem.starter_code, problem.fn_name)
+        verdict = self.programs.grade(
+            source, problem.tests or [], fn_name=problem.fn_name, check_code=str(check_code) if check_code else None
+        )
+        if verdict.infrastructure_failed:
+            return Outcome.ERROR, source, "tests", verdict.reason
+        return _verdict(verdict.passed), source, "tests", verdict.reason
+
+    def compare_maths(self, gold: str, answer: str) -> MathsResult:
+        """Compare an extracted maths answer with the reference."""
+        return grade_maths(gold, answer, self.maths.check)
+
+    def grade_pair(self, kind: Literal["math", "choice"], prediction: str, gold: str) -> PairVerdict:
+        """Judge a response text, or a bare answer, against a reference."""
+        if kind == "choice":
+            letter, wanted = extract_letter(prediction), extract_letter(gold)
+            if letter is None:
+                return PairVerdict(False, None, "none", "no letter")
+            return PairVerdict(letter == wanted, letter, "choice")
+        extraction = extract_answer(prediction, allow_whole=True)
+        if extraction is None:
+            return PairVerdict(False, None, "none", "no answer")
+        result = self.compare_maths(gold, extraction.answer)
+        return PairVerdict(result.correct, _shortened(extraction.answer), result.path, result.reason)
+
+    def close(self) -> None:
+        """Stop worker processes and sandbox."""
+        self.maths.close()
+        self.programs.close()
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def grade_one(problem: Problem, trajectory: Trajectory) -> Grade:
+    """Grade a single trajectory with workers of its own; for many use ``Grader`` or ``grade_run``."""
+    with Grader(workers=1) as grader:
+        return grader.grade(problem, trajectory)
+
+
+def _verdict(correct: bool) -> Outcome:
+    return Outcome.CORRECT if correct else Outcome.WRONG
+
+
+def _without_answer(trajectory: Trajectory, why: str) -> tuple[Outcome, str | None, str, str]:
+    """Nothing was extracted: the stop reason tells which of three outcomes that is."""
+    if trajectory.stop_reason is StopReason.TIMEOUT:
+        return Outcome.TIMED_OUT, None, "none", why
+    if trajectory.stop_reason in _TRUNCATED:
+        return Outcome.TRUNCATED, None, "none", f"{why} ({trajectory.stop_reason.value})"
+    return Outcome.NO_ANSWER, None, "none", why
+
+
+def _shortened(answer: str | None) -> str | None:
+    if answer is None or len(answer) <= MAX_EXTRACTED_CHARS:
+        return answer
+    half = MAX_EXTRACTED_CHARS // 2
+    return f"{answer[:half]}…[{len(answer) - 2 * half} characters]…{answer[-half:]}"

@@ -1,0 +1,92 @@
+"""One maths worker process: reads a pair a line, says whether math-verify finds them equal.
+
+Started as ``python -m selftaught.grading.math_worker``. A process of its own, since sympy can run for ever or eat all
+memory: it has an alarm and a memory limit, and its parent kills it when neither helps. Nothing is printed to the answer
+pipe but answers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any, NoReturn
+
+MEMORY_LIMIT_BYTES = 2 << 30
+
+
+class _OutOfTime(BaseException):
+    """Not an Exception, so that no ``except Exception`` of a library swallows it."""
+
+
+def _alarm(_signal: int, _frame: Any) -> NoReturn:
+    raise _OutOfTime
+
+
+def are_equal(gold: str, prediction: str) -> bool:
+    """math-verify's verdict, gold first (it is not symmetric), both given as ``\\boxed{}``."""
+    from math_verify import parse, verify
+    from math_verify.parser import ExprExtractionConfig, LatexExtractionConfig
+
+    configs = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
+    parsed_gold = parse(f"\\boxed{{{gold}}}", configs, parsing_timeout=None)
+    parsed_prediction = parse(f"\\boxed{{{prediction}}}", configs, parsing_timeout=None)
+    return bool(verify(parsed_gold, parsed_prediction, timeout_seconds=None, allow_set_relation_comp=True))
+
+
+def main() -> int:
+    """Answer pairs from standard input until it ends. One argument: seconds for a pair."""
+    timeout_s = float(sys.argv[1])
+    _die_with_parent()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    import logging
+
+    logging.disable(logging.CRITICAL)
+    import math_verify  # noqa: F401  # pay for the import before saying that we are ready
+
+    answers.write("ready\n")
+    answers.flush()
+    signal.signal(signal.SIGALRM, _alarm)
+    for line in sys.stdin.buffer:
+        pair = json.loads(line)
+        answers.write(json.dumps(_judge(pair["gold"], pair["prediction"], timeout_s)) + "\n")
+        answers.flush()
+    return 0
+
+
+def _judge(gold: str, prediction: str, timeout_s: float) -> dict[str, Any]:
+    equal, reason = False, ""
+    try:
+        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+        equal = are_equal(gold, prediction)
+    except _OutOfTime:
+        reason = "timeout"
+    except MemoryError:
+        reason = "memory"
+    except RecursionError:
+        reason = "recursion"
+    except Exception as error:  # whatever a library stumbles over is a pair it cannot judge
+        reason = type(error).__name__
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return {"equal": equal, "reason": reason}
+
+
+def _die_with_parent() -> None:
+    pr_set_pdeathsig = 1
+    try:
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass  # not Linux: the closed pipe ends us after the pair in hand
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Grade a whole file of trajectories: streaming, in threads, appending, resuming.
+
+``trajectories.jsonl → grades.jsonl``. Trajectories are only read. A rerun grades what has no grade yet; ``regrade`` writes all
+grades anew, to a file of its own that then takes the old one's place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selftaught.errors import DataError
+from selftaught.grading.grader import Grader
+from selftaught.records import Grade, Outcome, Problem, Trajectory
+from selftaught.store import JsonlWriter, read_jsonl
+
+WINDOW = 8
+"""Trajectories in flight per worker: bounds memory and keeps the order of the file."""
+
+Progress = Callable[[int, "GradeSummary"], None]
+
+
+@dataclass
+class GradeSummary:
+    """Counts of one ``grade_run``: those graded now, and all that the file then holds."""
+
+    num_new: int = 0
+    num_total: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    """Over all."""
+    paths: Counter[str] = field(default_factory=Counter)
+    """Over the new ones."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct ones."""
+        return self.outcomes[Outcome.CORRECT] / self.num_total if self.num_total else 0.0
+
+
+def grade_run(
+    problems: Sequence[Problem],
+    trajectories: Path,
+    out: Path,
+    workers: int = 2,
+    *,
+    regrade: bool = False,
+    progress: Progress | None = None,
+    grader: Grader | None = None,
+) -> GradeSummary:
+    """Grade every trajectory of ``trajectories`` that ``out`` has no grade for, and append the grades.
+
+    DataError when a trajectory belongs to no problem. ``regrade`` grades all of them anew.
+    """
+    by_id = {problem.id: problem for problem in problems}
+    summary = GradeSummary()
+    done: set[str] = set()
+    target = out.with_name(f".{out.name}.regrade") if regrade else out
+    if regrade:
+        target.unlink(missing_ok=True)
+    elif out.exists():
+        for grade in read_jsonl(out, Grade):
+            done.add(grade.trajectory_id)
+            summary.outcomes[grade.outcome] += 1
+            summary.num_total += 1
+    own_grader = grader or Grader(workers)
+    try:
+        with JsonlWriter(target) as writer:
+            for grade in _graded(own_grader, by_id, _missing(trajectories, done), workers):
+                writer.write(grade)
+                summary.num_new += 1
+                summary.num_total += 1
+                summary.outcomes[grade.outcome] += 1
+                summary.paths[grade.path] += 1
+                if progress is not None:
+                    progress(summary.num_total, summary)
+    finally:
+        if grader is None:
+            own_grader.close()
+    if regrade:
+        os.replace(target, out)
+    return summary
+
+
+def _missing(trajectories: Path, done: set[str]) -> Iterator[Trajectory]:
+    for trajectory in read_jsonl(trajectories, Trajectory):
+        if trajectory.id not in done:
+            done.add(trajectory.id)
+            yield trajectory
+
+
+def _graded(
+    grader: Grader, problems: dict[str, Problem], trajectories: Iterator[Trajectory], workers: int
+) -> Iterator[Grade]:
+    """Grades in the order of the trajectories; a slow one holds back no more than the window."""
+    window = WINDOW * max(1, workers)
+    pending: deque[Future[Grade]] = deque()
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="grade") as pool:
+        for trajectory in trajectories:
+            problem = problems.get(trajectory.problem_id)
+            if problem is None:
+                raise DataError(
+                    f"trajectory {trajectory.id!r} belongs to problem {trajectory.problem_id!r}, which the problem file lacks; give the file that it was made from."
+                )
+            pending.append(pool.submit(grader.grade, problem, trajectory))
+            if len(pending) >= window:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
