@@ -117,10 +117,10 @@ def default(parameter: Any) -> str:
     if parameter.required:
         return "required"
     value = parameter.default
-    if value is None or callable(value) or value in (False, "", [], ()):
+    if isinstance(value, bool):
+        return "on" if value else ""
+    if value is None or callable(value) or value in ("", [], ()):
         return ""
-    if value is True:
-        return "on"
     return f"`{getattr(value, 'value', value)}`"
 
 
