@@ -1,0 +1,72 @@
+// Routes, keys, theme. #/ results (already in the document), #/problems, #/p/<problem>[/<trajectory>,<trajectory>], #/about.
+const results = byId("results"), about = byId("about"), view = byId("view");
+
+async function route() {
+  const parts = location.hash.replace(/^#\/?/, "").split("/");
+  const place = parts[0] === "p" || parts[0] === "problems" ? "problems" : parts[0] === "about" ? "about" : "results";
+  results.hidden = place !== "results";
+  about.hidden = place !== "about";
+  view.hidden = place !== "problems";
+  for (const link of document.querySelectorAll(".bar nav a")) link.toggleAttribute("aria-current", link.dataset.place === place);
+  try {
+    if (parts[0] === "problems") { await showProblems(view); window.scrollTo(0, 0); }
+    else if (parts[0] === "p") await showProblem(view, Number(parts[1]), (parts[2] || "").split(",").filter(Boolean).map(Number));
+    else if (place === "results" && parts[0]) byId(parts[0])?.scrollIntoView();
+    else window.scrollTo(0, 0);
+  } catch (error) {
+    view.hidden = false;
+    view.replaceChildren(el("p", { class: "empty" }, `This part of the report could not be opened: ${error.message}`));
+  }
+  document.documentElement.dataset.ready = parts[0] || "results";
+}
+
+/** Links from problem ids in the results to their pages; the ids are looked up when one is clicked. */
+async function openById(benchmark, id) {
+  const index = await loadIndex();
+  const problem = index.problems.find((p) => p.id === id && (!benchmark || p.b === benchmark)) || index.problems.find((p) => p.id === id);
+  if (problem) location.hash = `#/p/${problem.i}`;
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-problem]");
+  if (link) openById(link.dataset.benchmark, link.dataset.problem);
+  const tab = event.target.closest("[data-tab]");
+  if (tab) selectTab(tab);
+});
+
+function selectTab(tab) {
+  for (const other of tab.parentElement.children) {
+    other.setAttribute("aria-pressed", String(other === tab));
+    byId(other.dataset.tab).hidden = other !== tab;
+  }
+}
+document.querySelectorAll(".tabs").forEach((tabs) => { tabs.hidden = false; selectTab(tabs.firstElementChild); });
+
+const themes = ["auto", "light", "dark"];
+byId("theme").addEventListener("click", () => {
+  const now = document.documentElement.dataset.theme || "auto";
+  const next = themes[(themes.indexOf(now) + 1) % 3];
+  if (next === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  byId("theme").textContent = `theme: ${next}`;
+  if (location.hash.startsWith("#/problems")) route();
+});
+
+const KEYS = {
+  n: () => jump(".block.h", 1), p: () => jump(".block.h", -1), c: () => jump(".block.t", 1), C: () => jump(".block.t", -1), e: () => jump(".block.t.bad", 1), E: () => jump(".block.t.bad", -1),
+  j: () => { location.hash = `#/p/${reading.problem + 1}`; }, k: () => { if (reading.problem > 0) location.hash = `#/p/${reading.problem - 1}`; },
+  s: () => { reading.panes = 3 - reading.panes; showProblem(view, reading.problem, []); }, r: () => { reading.raw = !reading.raw; showProblem(view, reading.problem, []); },
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input,select,textarea")) return;
+  if (event.key === "?") byId("help").showModal();
+  else if (event.key === "g") location.hash = "#/problems";
+  else if (event.key === "0") location.hash = "#/";
+  else if (location.hash.startsWith("#/p/") && KEYS[event.key]) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+});
+byId("close-help").addEventListener("click", () => byId("help").close());
+window.addEventListener("hashchange", route);
+let resizing = 0;
+window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(() => { if (location.hash.startsWith("#/problems")) route(); }, 200); });
+route();

@@ -1,0 +1,21 @@
+"""The figures of a report: the same drawings for the page and for the SVG files."""
+
+from __future__ import annotations
+
+from selftaught.evals.records import ReportData
+from selftaught.report.charts.accuracy import families, headline, scaling
+from selftaught.report.charts.behaviour import outcomes, tokens, tool_use
+from selftaught.report.charts.flow import funnel, transitions
+from selftaught.report.charts.palette import Palette
+from selftaught.report.charts.svg import Figure
+
+_CHARTS = (headline, scaling, families, outcomes, transitions, tool_use, tokens, funnel)
+
+
+def all_figures(data: ReportData, palette: Palette) -> dict[str, Figure]:
+    """Every figure that the data can fill, by name, in the order of the report."""
+    figures = (chart(data, palette) for chart in _CHARTS)
+    return {figure.name: figure for figure in figures if figure is not None}
+
+
+__all__ = ["Figure", "Palette", "all_figures"]

@@ -1,0 +1,241 @@
+"""Charts of how often a condition is right: by benchmark, by family, and against rounds and tokens."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from selftaught.evals.records import FamilyRow, ReportData, ScalingRow
+from selftaught.report.charts.palette import Palette
+from selftaught.report.charts.svg import Canvas, Figure, linear, short, spread, text_width, ticks
+
+ROW_PX = 26
+WIDTH = 1080
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as a percentage without its sign: 0.425 → ``42.5``."""
+    return f"{value * 100:.{digits}f}"
+
+
+def label_width(names: list[str], size: float = 12) -> float:
+    """Px that the widest label needs, with air for a face wider than the estimate (DejaVu, Verdana)."""
+    return max((text_width(name, size) for name in names), default=0) * 1.13 + 16
+
+
+def headline(data: ReportData, palette: Palette) -> Figure | None:
+    """Pass@1 with its interval: a row a condition, a panel a benchmark, at most five panels abreast."""
+    names, benchmarks = data.condition_names(), data.benchmarks()
+    if not names:
+        return None
+    left = label_width(names, 12.5)
+    abreast = min(5, len(benchmarks))
+    gap, top, bottom = 22, 34, 26
+    panel = (WIDTH - left - gap * (abreast - 1)) / abreast
+    block = top + ROW_PX * len(names) + bottom
+    num_blocks = -(-len(benchmarks) // abreast)
+    canvas = Canvas(WIDTH, block * num_blocks)
+    for index, benchmark in enumerate(benchmarks):
+        x0 = left + (index % abreast) * (panel + gap)
+        y0 = index // abreast * block + top
+        if index % abreast == 0:
+            for row, name in enumerate(names):
+                y = y0 + ROW_PX * (row + 0.5)
+                canvas.text(left - 12, y + 4, name, css="f-ink", size=12.5, anchor="end", bold=name == "start")
+        _headline_panel(canvas, data, palette, benchmark, names, (x0, y0, panel))
+    caption = "Pass@1 in per cent with 95 % intervals over problems; the dashed line is the base."
+    return Figure("accuracy", "Accuracy by condition", caption, canvas)
+
+
+def _headline_panel(
+    canvas: Canvas,
+    data: ReportData,
+    palette: Palette,
+    benchmark: str,
+    names: list[str],
+    place: tuple[float, float, float],
+) -> None:
+    x0, y0, width = place
+    number_px = 40
+    scale = linear(0, 1, x0, x0 + width - number_px)
+    height = ROW_PX * len(names)
+    count = max((row.n for row in data.conditions if row.benchmark == benchmark), default=0)
+    canvas.text(x0, y0 - 14, benchmark, css="f-ink", size=13, bold=True, aside=f"n = {count:,}")
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        x = scale(tick)
+        canvas.line(x, y0, x, y0 + height, css="s-axis" if tick == 0 else "s-grid")
+        if tick in (0, 0.5, 1):
+            canvas.text(x, y0 + height + 15, f"{tick * 100:.0f}", css="f-muted", size=10.5, anchor="middle")
+    base = data.condition("base", benchmark)
+    if base is not None:
+        canvas.line(scale(base.pass_at_1), y0, scale(base.pass_at_1), y0 + height, css="s-c-base", dash="3 3")
+    for row, name in enumerate(names):
+        y = y0 + ROW_PX * (row + 0.5)
+        value = data.condition(name, benchmark)
+        if value is None:
+            canvas.text(x0 + width, y + 4, "–", css="f-muted", size=12, anchor="end")
+            continue
+        colour = palette.condition(name)
+        low, high = value.ci95
+        tip = f"{name} on {benchmark}: {percent(value.pass_at_1)} [{percent(low)}, {percent(high)}], n = {value.n}, k = {value.k}"
+        canvas.whisker(scale(low), scale(high), y, css=f"s-{colour}")
+        canvas.dot(scale(value.pass_at_1), y, 4.5, css=f"f-{colour} s-paper", stroke_width=1.2, tip=tip)
+        canvas.text(
+            x0 + width, y + 4, percent(value.pass_at_1), css="f-ink", size=12, anchor="end", bold=name == "start"
+        )
+
+
+def families(
+    data: ReportData, palette: Palette, shown: tuple[str, ...] = ("base", "base+hint", "start")
+) -> Figure | None:
+    """Pass@1 by family: for each of a few conditions a dot with its interval, families grouped and ordered by the last one."""
+    present = [name for name in shown if any(row.condition == name for row in data.families)]
+    present = present or data.condition_names()[:3]
+    rows = [row for row in data.families if row.condition in present and row.benchmark == data.families[0].benchmark]
+    if not rows:
+        return None
+    by_family: dict[tuple[str, str], dict[str, FamilyRow]] = {}
+    for row in rows:
+        by_family.setdefault((row.group, row.family), {})[row.condition] = row
+    order = {"hard": 0, "easy": 1, "code": 2, "choice": 3}
+
+    def place(item: tuple[tuple[str, str], dict[str, FamilyRow]]) -> tuple[int, str, float, str]:
+        (group, family), values = item
+        last = values.get(present[-1])
+        return order.get(group, 9), group, -(last.pass_at_1 if last else -1.0), family
+
+    ordered = sorted(by_family.items(), key=place)
+    left = label_width([family.replace("_", " ") for _, family in by_family], 12.5) + 52
+    right, line_px, top = 54, 15 + 5 * len(present), 34
+    num_groups = len({group for group, _ in by_family})
+    height = top + line_px * len(ordered) + 14 * (num_groups - 1) + 28
+    canvas = Canvas(WIDTH, height)
+    scale = linear(0, 1, left, WIDTH - right)
+    legend(canvas, left, 14, [(name, f"f-{palette.condition(name)}") for name in present])
+    y: float = top
+    for group, members in groupby(ordered, key=lambda item: item[0][0]):
+        listed = list(members)
+        block = line_px * len(listed)
+        for tick in (0, 0.25, 0.5, 0.75, 1):
+            canvas.line(scale(tick), y, scale(tick), y + block, css="s-axis" if tick == 0 else "s-grid")
+        if group:
+            canvas.text(0, y + line_px / 2 + 4, group, css="f-muted", size=12, bold=True)
+        for (_, family), values in listed:
+            middle = y + line_px / 2
+            any_row = next(iter(values.values()))
+            canvas.text(left - 12, middle + 4, family.replace("_", " "), css="f-ink", size=12.5, anchor="end")
+            canvas.text(WIDTH, middle + 4, f"n = {any_row.n}", css="f-muted", size=11, anchor="end")
+            for index, name in enumerate(present):
+                if name not in values:
+                    continue
+                row, colour = values[name], palette.condition(name)
+                line_y = middle + (index - (len(present) - 1) / 2) * 7
+                low, high = row.ci95
+                canvas.line(scale(low), line_y, scale(high), line_y, css=f"s-{colour}", width=1.5, round_ends=True)
+                tip = f"{name} on {family}: {percent(row.pass_at_1)} [{percent(low)}, {percent(high)}], n = {row.n}"
+                canvas.dot(scale(row.pass_at_1), line_y, 4, css=f"f-{colour} s-paper", stroke_width=1, tip=tip)
+            y += line_px
+        y += 14
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        canvas.text(scale(tick), y + 2, f"{tick * 100:.0f}", css="f-muted", size=11, anchor="middle")
+    caption = "Pass@1 in per cent by problem family, with 95 % intervals."
+    return Figure("families", "Where it helps: problem families", caption, canvas)
+
+
+def legend(canvas: Canvas, x: float, y: float, items: list[tuple[str, str]], size: float = 12) -> float:
+    """Coloured squares with their words in one line from (x, y); return the x after the last."""
+    for label, css in items:
+        canvas.rect(x, y - 9, 10, 10, css=css, radius=2)
+        canvas.text(x + 15, y, label, css="f-soft", size=size)
+        x += 15 + text_width(label, size) * 1.05 + 18
+    return x
+
+
+def scaling(data: ReportData, palette: Palette) -> Figure | None:
+    """Accuracy over end-of-thinking rounds (left) and over the thinking tokens that they cost (right)."""
+    curves: dict[tuple[str, str], list[ScalingRow]] = {}
+    benchmark = data.scaling[0].benchmark if data.scaling else "all"
+    for row in data.scaling:
+        if row.benchmark == benchmark:
+            curves.setdefault((row.model, row.method), []).append(row)
+    if not curves:
+        return None
+    for rows in curves.values():
+        rows.sort(key=lambda row: row.round)
+    label_px = max(text_width(_curve_name(*key), 12) for key in curves) * 1.2 + 26
+    height, top, bottom, left, gap = 330, 24, 46, 40, 60
+    canvas = Canvas(WIDTH, height)
+    width = (WIDTH - left - gap - 2 * label_px) / 2
+    best = max(row.ci95[1] if row.ci95 else row.pass_at_1 for row in data.scaling)
+    y_top = 1.0 if best > 0.72 else min(1.0, (int(best * 10) + 1) / 10)
+    y_scale = linear(0, y_top, height - bottom, top)
+    in_rounds = [key for key in curves if key[1] != "majority"] or list(curves)
+    max_round = max((row.round for key in in_rounds for row in curves[key]), default=1) or 1
+    token_ticks = ticks(max(row.tokens_mean for rows in curves.values() for row in rows))
+    left_x = linear(0, max_round, left + 10, left + width)
+    right_0 = left + width + label_px + gap
+    right_x = linear(0, token_ticks[-1], right_0, right_0 + width)
+    step = 0.1 if y_top <= 0.55 else 0.2
+    for index in range(round(y_top / step) + 1):
+        y = y_scale(index * step)
+        for x0, x1 in ((left, left + width), (right_0, right_0 + width)):
+            canvas.line(x0, y, x1, y, css="s-axis" if index == 0 else "s-grid")
+        canvas.text(left - 8, y + 4, f"{index * step * 100:.0f}", css="f-muted", size=11, anchor="end")
+        canvas.text(right_0 - 8, y + 4, f"{index * step * 100:.0f}", css="f-muted", size=11, anchor="end")
+    for value in range(max_round + 1):
+        canvas.text(left_x(value), height - bottom + 18, str(value), css="f-muted", size=11, anchor="middle")
+    for tick in token_ticks:
+        canvas.text(right_x(tick), height - bottom + 18, short(tick), css="f-muted", size=11, anchor="middle")
+    canvas.text(left, 10, "pass@1, %", css="f-muted", size=11)
+    canvas.text(right_0, 10, "pass@1, %", css="f-muted", size=11)
+    canvas.text(left + width / 2, height - 8, "end-of-thinking rounds", css="f-soft", size=12, anchor="middle")
+    canvas.text(
+        right_0 + width / 2, height - 8, "mean thinking tokens a problem", css="f-soft", size=12, anchor="middle"
+    )
+    _curves(
+        canvas,
+        palette,
+        {key: curves[key] for key in in_rounds},
+        lambda r: left_x(r.round),
+        y_scale,
+        left + width,
+        False,
+    )
+    _curves(canvas, palette, curves, lambda r: right_x(r.tokens_mean), y_scale, None, True)
+    caption = (
+        f"Pass@1 on {benchmark} against end-of-thinking rounds and the tokens they cost; whiskers are 95 % intervals."
+    )
+    return Figure("scaling", "More thinking time: hint rounds", caption, canvas)
+
+
+def _curve_name(model: str, method: str) -> str:
+    return model if method == "hints" else f"{model}, {method.replace('_', ' ')}"
+
+
+def _curves(canvas, palette, curves, x_of, y_scale, label_x, numbered) -> None:  # type: ignore[no-untyped-def]
+    """Lines with whiskers and names at their ends; ``numbered`` writes the round beside each point instead."""
+    dashes = {"hints": None, "budget_forcing": "6 4", "majority": "2 4"}
+    ends = []
+    for (model, method), rows in curves.items():
+        colour = palette.condition(model)
+        points = [(x_of(row), y_scale(row.pass_at_1)) for row in rows]
+        if all(row.ci95 for row in rows) and len(rows) > 1 and method == "hints":
+            upper = [(x_of(row), y_scale(row.ci95[1])) for row in rows]
+            lower = [(x_of(row), y_scale(row.ci95[0])) for row in rows]
+            if not numbered:
+                canvas.path([*upper, *reversed(lower)], css=f"f-{colour}", close=True, opacity=0.12)
+        canvas.path(points, css=f"s-{colour}", width=2, dash=dashes.get(method))
+        for (x, y), row in zip(points, rows, strict=True):
+            tip = f"{_curve_name(model, method)}, round {row.round}: {percent(row.pass_at_1)} at {row.tokens_mean:,.0f} tokens"
+            if row.ci95:
+                tip += f" [{percent(row.ci95[0])}, {percent(row.ci95[1])}]"
+                canvas.line(x, y_scale(row.ci95[0]), x, y_scale(row.ci95[1]), css=f"s-{colour}", width=1.2)
+            canvas.dot(x, y, 4, css=f"f-{colour} s-paper", stroke_width=1.2, tip=tip)
+            if numbered:
+                canvas.text(x + 6, y - 7, str(row.round), css=f"f-{colour}", size=10.5, halo=True)
+        ends.append((points[-1][0], points[-1][1], _curve_name(model, method), colour))
+    placed = spread([end[1] for end in ends], 15, 20, y_scale(0) - 4)
+    for (x, y, name, colour), label_y in zip(ends, placed, strict=True):
+        if label_x is not None:
+            canvas.text(label_x + 10, label_y + 4, name, css=f"f-{colour}", size=12, bold=True)
+        elif abs(label_y - y) < 40:
+            canvas.text(x + 18, label_y + 4, name, css=f"f-{colour}", size=12, bold=True, halo=True)

@@ -1,0 +1,151 @@
+"""Reads what the trajectory pages show: problems, trajectories and grades of the conditions that ``report.json`` names.
+
+A run may be larger than a page can be. Then whole problems are chosen: first those worth reading (``samples``), then those
+whose verdict changed, then the rest in order; the page says how many of how many it carries. Token ids are counted and
+left behind line by line, so memory follows what the page keeps and not what the run holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selftaught.errors import DataError
+from selftaught.evals.records import ReportData, RunRef
+from selftaught.records import Grade, Problem, Trajectory
+from selftaught.store import iter_lines, read_jsonl
+
+MAX_TRAJECTORIES = 6_000
+"""Most trajectories that one page carries."""
+
+MAX_SOURCE_BYTES = 600_000_000
+"""Most bytes of trajectory lines that are turned into one page; token ids are the greater part of them."""
+
+_PROBLEM_ID = re.compile(rb'"problem_id":\s*("(?:[^"\\]|\\.)*")')
+
+Key = tuple[str, str]
+"""(benchmark, problem id)."""
+
+
+@dataclass
+class Entry:
+    """One trajectory of one condition with its grade; ``body`` is what the converter made of the trajectory."""
+
+    key: Key
+    condition: str
+    body: bytes
+    summary: dict[str, object]
+    grade: Grade | None
+
+
+@dataclass
+class RunContent:
+    """What the page carries of a run."""
+
+    problems: dict[Key, Problem] = field(default_factory=dict)
+    entries: dict[Key, list[Entry]] = field(default_factory=dict)
+    num_total: int = 0
+    """Trajectories in the run."""
+    num_kept: int = 0
+    withheld: set[str] = field(default_factory=set)
+    """Benchmarks whose text may not be published in the open."""
+
+
+Converter = Callable[[Trajectory], tuple[bytes, dict[str, object]]]
+"""Turns a trajectory into what the page keeps of it: its body, and the summary for the index."""
+
+
+def read_report_data(path: Path) -> ReportData:
+    """Read ``report.json``; a DataError names the file when it is not one."""
+    from pydantic import ValidationError
+
+    try:
+        return ReportData.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); expected the report.json of a run.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise DataError(f"{path}: {where}: {first['msg']}; expected the report.json of a run.") from None
+
+
+def is_withheld(problem: Problem) -> bool:
+    """Whether a benchmark asks that its questions are not put on the open web: GPQA does, others by ``metadata.no_publish``."""
+    names = f"{problem.source or ''} {problem.id}".lower()
+    return "gpqa" in names or bool(problem.metadata.get("no_publish"))
+
+
+def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: bool = False) -> RunContent:
+    """Read all that the page carries, in the order of ``data.runs``. Files that are gone are left out silently."""
+    content = RunContent()
+    for ref in data.runs:
+        path = folder / ref.problems
+        if path.exists():
+            for problem in _problems(path):
+                content.problems.setdefault((ref.benchmark, problem.id), problem)
+                if not gated_text and is_withheld(problem):
+                    content.withheld.add(ref.benchmark)
+    chosen = _chosen(folder, data)
+    for ref in data.runs:
+        content.num_total += ref.num_trajectories
+        if not (folder / ref.trajectories).exists() or ref.benchmark in content.withheld:
+            continue
+        grades = _grades(folder / ref.grades)
+        found: dict[str, Entry] = {}
+        for trajectory in _trajectories(folder / ref.trajectories, ref, chosen):
+            body, summary = convert(trajectory)
+            key = (ref.benchmark, trajectory.problem_id)
+            found[trajectory.id] = Entry(key, ref.condition, body, summary, grades.get(trajectory.id))
+        for entry in found.values():
+            content.entries.setdefault(entry.key, []).append(entry)
+        content.num_kept += len(found)
+    content.num_total = max(content.num_total, content.num_kept)
+    return content
+
+
+def _problems(path: Path) -> Iterator[Problem]:
+    """Problem records; a user's own file of another shape gives none rather than an error."""
+    try:
+        yield from read_jsonl(path, Problem)
+    except DataError:
+        return
+
+
+def _grades(path: Path) -> dict[str, Grade]:
+    """Grades by trajectory id; the last line of an id counts, since a regrade appends."""
+    return {grade.trajectory_id: grade for grade in read_jsonl(path, Grade)} if path.exists() else {}
+
+
+def _trajectories(path: Path, ref: RunRef, chosen: set[Key] | None) -> Iterator[Trajectory]:
+    if chosen is None:
+        yield from read_jsonl(path, Trajectory)
+        return
+    for number, line in iter_lines(path):
+        match = _PROBLEM_ID.search(line)
+        if match is None or (ref.benchmark, json.loads(match.group(1))) in chosen:
+            try:
+                yield Trajectory.model_validate_json(line)
+            except ValueError:
+                raise DataError(f"{path}:{number}: not a Trajectory record.") from None
+
+
+def _chosen(folder: Path, data: ReportData) -> set[Key] | None:
+    """Problems that the page carries, or None for all."""
+    sizes = [path.stat().st_size for ref in data.runs if (path := folder / ref.trajectories).exists()]
+    total = sum(ref.num_trajectories for ref in data.runs)
+    limit = MAX_TRAJECTORIES
+    if sum(sizes) > MAX_SOURCE_BYTES:
+        limit = min(limit, max(1, int(MAX_SOURCE_BYTES / (sum(sizes) / max(total, 1)))))
+    if total <= limit:
+        return None
+    listed = list(dict.fromkeys((row.benchmark, row.problem_id) for row in data.grid))
+    per_problem = max(1.0, total / max(len(listed), 1))
+    room = max(1, int(limit / per_problem))
+    wanted: dict[Key, None] = dict.fromkeys((sample.benchmark, sample.problem_id) for sample in data.samples)
+    changed = {problem_id for row in data.transitions for problem_id in (*row.fixed, *row.broken)}
+    wanted |= dict.fromkeys(key for key in listed if key[1] in changed)
+    wanted |= dict.fromkeys(listed)
+    return set(list(wanted)[:room])

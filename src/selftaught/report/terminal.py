@@ -1,0 +1,103 @@
+"""The results table on a terminal, narrow enough for 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from selftaught.evals.records import ReportData
+from selftaught.records import Outcome
+from selftaught.report.numbers import interval, percent, points, points_interval, whole
+from selftaught.report.tables import accuracy_note, paired_with_base
+from selftaught.report.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_SHORT = {
+    Outcome.CORRECT: "right",
+    Outcome.WRONG: "wrong",
+    Outcome.NO_ANSWER: "none",
+    Outcome.TRUNCATED: "cut",
+    Outcome.TIMED_OUT: "time",
+    Outcome.ERROR: "err",
+}
+"""Headings of the outcomes; the line under the table spells them out."""
+
+_KEY = (
+    "calls: % of trajectories that call Python; none: no answer; cut: token or call budget used up; time: timed out.\n"
+)
+
+
+def print_summary(data: ReportData, console: Console) -> None:
+    """Print accuracy by condition and benchmark, then differences, calls, tokens and outcomes, then the claims."""
+    from rich.text import Text
+
+    benchmarks = data.benchmarks()
+    if not benchmarks:
+        console.print("No evaluated condition yet.")
+        return
+    console.print(_accuracy(data, benchmarks))
+    console.print(_behaviour(data, benchmarks[0]))
+    console.print(Text(_KEY + accuracy_note(data), style="dim"))
+    for check in data.checks:
+        line = Text.assemble(
+            ("  met      " if check.passed else "  not met  ", "green" if check.passed else "red"),
+            f"{one_line(check.name)}: {one_line(check.measured)}",
+            (f"  (bar: {one_line(check.bar)})", "dim"),
+        )
+        console.print(line)
+    for note in data.notes:
+        console.print(Text.assemble(("  note     ", "yellow"), one_line(note, 400)))
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=0,
+    )
+
+
+def _accuracy(data: ReportData, benchmarks: list[str]) -> Table:
+    table = _table("Accuracy: pass@1 in per cent")
+    table.add_column("condition", no_wrap=True)
+    for index, benchmark in enumerate(benchmarks):
+        size = max((row.n for row in data.conditions if row.benchmark == benchmark), default=0)
+        table.add_column(
+            f"{one_line(benchmark, 18)}\n(n={size})", justify="left" if index == 0 else "right", no_wrap=index == 0
+        )
+    for name in data.condition_names():
+        cells = [one_line(name, 24)]
+        for index, benchmark in enumerate(benchmarks):
+            row = data.condition(name, benchmark)
+            text = "–" if row is None else percent(row.pass_at_1)
+            cells.append(f"{text:>5} {interval(row.ci95)}" if row is not None and index == 0 else text)
+        table.add_row(*cells, style="bold" if name == "start" else None)
+    return table
+
+
+def _behaviour(data: ReportData, benchmark: str) -> Table:
+    table = _table(f"On {one_line(benchmark, 30)}: paired difference from base, behaviour, outcomes")
+    seen = [o for o in Outcome if any(row.outcomes.get(o, 0) for row in data.conditions if row.benchmark == benchmark)]
+    table.add_column("condition", no_wrap=True)
+    table.add_column("Δ base [95 %]", no_wrap=True)
+    for heading in ("calls", "tokens", *(_SHORT[outcome] for outcome in seen)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in data.condition_names():
+        row = data.condition(name, benchmark)
+        if row is None:
+            continue
+        pair = paired_with_base(data, name, benchmark)
+        change = "–" if pair is None else f"{points(pair.diff):>5} {points_interval(pair.ci95)}"
+        cells = [one_line(name, 24), change, percent(row.tool_call_rate, 0), whole(row.tokens_mean)]
+        cells += [str(row.outcomes.get(outcome, 0)) for outcome in seen]
+        table.add_row(*cells, style="bold" if name == "start" else None)
+    return table

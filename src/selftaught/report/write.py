@@ -1,0 +1,76 @@
+"""Writes all forms of a report into its run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selftaught.evals.records import ReportData
+from selftaught.records import Trajectory
+from selftaught.report import csvs
+from selftaught.report.charts import Palette, all_figures
+from selftaught.report.load import load_run, read_report_data
+from selftaught.report.markdown import render_markdown
+from selftaught.report.page import render_page
+from selftaught.report.payload import build_payload, converter
+from selftaught.store import write_atomic, write_json
+
+FOLDER = "report"
+"""Folder beside ``report.html`` that holds the figures and tables as files."""
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """What was written."""
+
+    json: Path
+    markdown: Path
+    html: Path
+    figures: list[Path] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+    num_trajectories: int = 0
+    """Trajectories that the page carries."""
+    num_total: int = 0
+    """Trajectories in the run."""
+
+
+def write_report(run_dir: Path, data: ReportData | None = None, *, gated_text: bool = False) -> ReportPaths:
+    """Write ``report.json``, ``report.md``, ``report.html`` and ``report/{figures,tables}`` into ``run_dir``.
+
+    ``data`` defaults to the folder's ``report.json``. Equal input gives equal bytes. ``gated_text`` puts questions into the
+    page whose owners ask that they are not published (GPQA); keep such a page to yourself. Raises DataError when there is no
+    ``report.json``, or when a record file that it names is broken.
+    """
+    if data is None:
+        data = read_report_data(run_dir / "report.json")
+    palette = Palette(data.condition_names())
+    figures = all_figures(data, palette)
+    content = load_run(run_dir, data, converter(loss_weights), gated_text=gated_text)
+    page = render_page(data, figures, palette, build_payload(data, content))
+    figure_paths, table_paths = [], []
+    for name, figure in figures.items():
+        figure_paths.append(_write(run_dir / FOLDER / "figures" / f"{name}.svg", figure.file(palette)))
+    for name, build in csvs.ALL.items():
+        table_paths.append(_write(run_dir / FOLDER / "tables" / f"{name}.csv", build(data)))
+    links = {name: f"{FOLDER}/figures/{name}.svg" for name in figures}
+    markdown = _write(run_dir / "report.md", render_markdown(data, links))
+    html = _write(run_dir / "report.html", page)
+    write_json(run_dir / "report.json", data.model_dump(mode="json"))
+    return ReportPaths(
+        run_dir / "report.json", markdown, html, figure_paths, table_paths, content.num_kept, content.num_total
+    )
+
+
+def loss_weights(trajectory: Trajectory) -> list[float | None]:
+    """Loss weight of each span under the default training policy; None for text that training refuses."""
+    from selftaught.training.render import LossPolicy
+
+    if trajectory.text_only:
+        return [None] * len(trajectory.spans)
+    policy = LossPolicy()
+    return [policy.weight(span.source) for span in trajectory.spans]
+
+
+def _write(path: Path, text: str) -> Path:
+    write_atomic(path, [text.encode("utf-8", "replace")])
+    return path

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import hashlib
+import html.parser
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from selftaught.errors import DataError
+from selftaught.evals.records import ReportData
+from selftaught.records import SpanSource
+from selftaught.report import write_report
+from selftaught.report.load import read_report_data
+from selftaught.store import write_json, write_records
+
+from .synthetic import MadeRun, make_run
+
+
+def blocks(page: str) -> dict[str, object]:
+    """The unpacked data blocks of a page by id."""
+    found = re.findall(r'<script type="application/octet-stream" id="([\w-]+)">([A-Za-z0-9+/=]*)</script>', page)
+    return {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in found}
+
+
+def test_all_forms_are_written(made: MadeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path, num_problems=24)
+    paths = write_report(run.folder)
+    assert {path.stem for path in paths.figures} == {
+        "accuracy", "scaling", "families", "outcomes", "transitions", "tools", "tokens", "funnel",
+    }  # fmt: skip
+    assert all(path.exists() for path in (paths.html, paths.markdown, paths.json, *paths.figures, *paths.tables))
+    assert paths.num_trajectories == paths.num_total == 24 * 7
+
+
+def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
+    def digest(folder: Path) -> dict[str, str]:
+        make_run(folder, num_problems=24)
+        write_report(folder)
+        return {
+            str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(folder.rglob("*"))
+            if p.is_file()
+        }
+
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+    before = digest(tmp_path / "a")
+    write_report(tmp_path / "a")
+    assert before == {
+        str(p.relative_to(tmp_path / "a")): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted((tmp_path / "a").rglob("*"))
+        if p.is_file()
+    }
+
+
+def test_report_json_has_the_fixed_keys(written: Path) -> None:
+    data = json.loads((written / "report.json").read_text())
+    assert {"conditions", "paired", "scaling", "funnel", "stages"} <= set(data)
+    assert {"name", "benchmark", "n", "k", "pass_at_1", "ci95", "tool_call_rate", "tokens_mean", "outcomes"} <= set(
+        data["conditions"][0]
+    )
+    assert {"a", "b", "benchmark", "diff", "ci95"} <= set(data["paired"][0])
+    assert {"model", "round", "pass_at_1", "tokens_mean"} <= set(data["scaling"][0])
+    assert {"name", "seconds", "tokens"} <= set(data["stages"][0])
+    assert ReportData.model_validate(data) == read_report_data(written / "report.json")
+
+
+def test_page_is_self_contained(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    head = page[: page.index("</head>")]
+    assert "default-src 'none'" in head
+    assert "unsafe" not in head.split("</style>")[0].split("<style>")[0]
+    urls = set(re.findall(r"https?://[^\s\"'<>)`]+", page))
+    assert urls <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
+    assert "src=" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert "style=" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert "innerHTML" not in page
+    assert "outerHTML" not in page
+    assert "insertAdjacentHTML" not in page
+
+
+def test_policy_names_the_script_and_the_style(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    for tag in ("script", "style"):
+        body = re.search(rf"<{tag}>(.*?)</{tag}>", page, flags=re.S)
+        assert body is not None
+        digest = base64.b64encode(hashlib.sha256(body.group(1).encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in page
+
+
+def test_page_tags_are_balanced(written: Path) -> None:
+    class Checker(html.parser.HTMLParser):
+        open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in ("meta", "link", "input", "br"):
+                self.open.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            pass
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    checker = Checker()
+    checker.feed((written / "report.html").read_text())
+    assert checker.open == []
+
+
+def test_trajectories_are_carried_span_by_span(made: MadeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path, num_problems=24)
+    found = blocks(write_report(run.folder).html.read_text())
+    index = found["index"]
+    assert isinstance(index, dict)
+    assert index["total"] == index["kept"] == 24 * 7
+    by_id = {(t.condition, t.id): t for rows in run.trajectories.values() for t in rows}
+    for i, trajectory_id in enumerate(index["t"]["id"]):
+        condition = index["conditions"][index["t"]["c"][i]]
+        trajectory = by_id[condition, trajectory_id]
+        chunk = found[f"chunk-{index['t']['ch'][i]}"]
+        assert isinstance(chunk, list)
+        entry = chunk[index["t"]["at"][i]]
+        assert [span[1] for span in entry["s"]] == [span.text for span in trajectory.spans]
+        assert [span[2] for span in entry["s"]] == [len(span.token_ids) for span in trajectory.spans]
+        weights = {"p": 0, "m": 1, "h": 1, "t": 0, "c": 0}
+        assert all(span[3] == weights[span[0]] for span in entry["s"])
+        assert index["t"]["t"][i] == sum(
+            len(s.token_ids) for s in trajectory.spans if s.source is not SpanSource.PROMPT
+        )
+        for span, shown in zip(trajectory.spans, entry["s"], strict=True):
+            if span.hint is not None:
+                assert shown[4]["id"] == span.hint.id
+                assert shown[4]["why"] == span.hint.reason
+
+
+def test_figures_are_well_formed_and_fit(written: Path) -> None:
+    for path in (written / "report" / "figures").glob("*.svg"):
+        root = ElementTree.fromstring(path.read_text())
+        left, top, width, height = (float(value) for value in root.attrib["viewBox"].split())
+        for element in root.iter("{http://www.w3.org/2000/svg}rect"):
+            x, y = float(element.attrib["x"]), float(element.attrib["y"])
+            assert left - 1 <= x <= left + width + 1, path.name
+            assert top - 1 <= y, path.name
+            assert x + float(element.attrib["width"]) <= left + width + 1, path.name
+            assert y + float(element.attrib["height"]) <= top + height + 1, path.name
+
+
+def test_tables_are_csv_with_plain_numbers(written: Path) -> None:
+    with (written / "report" / "tables" / "conditions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 35
+    assert all(0 <= float(row["ci95_low"]) <= float(row["pass_at_1"]) <= float(row["ci95_high"]) <= 1 for row in rows)
+    with (written / "report" / "tables" / "problems.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 36
+
+
+def test_markdown_has_every_table_and_figure(written: Path) -> None:
+    text = (written / "report.md").read_text()
+    assert text.startswith("# synthetic run\n")
+    for heading in ("Accuracy", "Details: hard", "Beside the paper", "What changed, problem by problem", "Provenance"):
+        assert f"\n## {heading}\n" in text
+    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
+        assert (written / path).exists()
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+    widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")]
+    assert min(widths) > 3
+
+
+def test_an_empty_report_is_a_report(tmp_path: Path) -> None:
+    write_json(tmp_path / "report.json", ReportData(created_at="2026-11-20T12:00:00Z").model_dump(mode="json"))
+    paths = write_report(tmp_path)
+    assert paths.figures == []
+    assert "<h1>selftaught</h1>" in paths.html.read_text()
+
+
+def test_missing_or_broken_report_json(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"report\.json cannot be read"):
+        write_report(tmp_path)
+    (tmp_path / "report.json").write_text('{"conditions": [{"name": 3}]}')
+    with pytest.raises(DataError, match=r"conditions\.0"):
+        write_report(tmp_path)
+
+
+def test_gone_files_leave_a_report(tmp_path: Path) -> None:
+    run = make_run(tmp_path, num_problems=12)
+    for ref in run.data.runs[1:]:
+        (tmp_path / ref.trajectories).unlink()
+    paths = write_report(tmp_path)
+    assert (paths.num_trajectories, paths.num_total) == (12, 84)
+
+
+def test_a_large_run_keeps_whole_problems_and_the_telling_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path, num_problems=40)
+    monkeypatch.setattr("selftaught.report.load.MAX_TRAJECTORIES", 7 * 15)
+    paths = write_report(tmp_path)
+    assert paths.num_trajectories == 105
+    found = blocks(paths.html.read_text())
+    index = found["index"]
+    assert isinstance(index, dict)
+    assert len(index["problems"]) == 40
+    kept = {index["problems"][p]["id"] for p in index["t"]["p"]}
+    assert len(kept) == 15
+    assert {sample.problem_id for sample in run.data.samples} <= kept
+
+
+def test_gpqa_text_stays_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path, num_problems=12)
+    secret = [p.model_copy(update={"source": "gpqa_diamond"}) for p in run.problems]
+    write_records(tmp_path / "problems" / "test.jsonl", secret)
+    paths = write_report(tmp_path)
+    assert paths.num_trajectories == 0
+    text = json.dumps(blocks(paths.html.read_text()))
+    assert "remainder when" not in text
+    assert write_report(tmp_path, gated_text=True).num_trajectories == 84
+
+
+def test_last_grade_of_a_trajectory_counts(tmp_path: Path) -> None:
+    run = make_run(tmp_path, num_problems=6)
+    grades = run.grades["base"]
+    fixed = grades[0].model_copy(update={"extracted": "regraded"})
+    write_records(tmp_path / "eval" / "base" / "grades.jsonl", [*grades, fixed])
+    found = blocks(write_report(tmp_path).html.read_text())
+    index = found["index"]
+    assert isinstance(index, dict)
+    assert index["t"]["x"].count("regraded") == 1
+
+
+def test_verb_writes_and_prints(run_cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    make_run(tmp_path, num_problems=12)
+    result = run_cli("report", tmp_path)
+    assert result.exit_code == 0
+    assert "start-no-tools" in result.stdout
+    assert "report.html" in result.stderr
+    document = json.loads(run_cli("report", tmp_path, "--json").stdout)
+    assert document["title"] == "synthetic run"
+    assert run_cli("report", tmp_path / "nowhere").exit_code == 2
