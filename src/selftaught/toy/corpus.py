@@ -6,8 +6,9 @@ there in other shapes only:
 - **chat**: a question, thinking by hand between ``<think>`` tags, an answer. No code in any thinking.
 - **notebook**: the same questions outside chat, with a lead sentence, a Python cell, its output and a conclusion,
   often several cells for one problem and several problems in one document. A conclusion never ends a thinking here.
+- **shown**: a chat whose user asks for a program, which the *answer* shows with its output, never the thinking.
 - **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends.
-- **drill**: look-up lists, which make copying appear early.
+- **drill**: look-up lists, sums and orders, which make copying and small arithmetic appear early.
 
 None of the hint sentences stands anywhere (`toy.scan` checks the text), and every question comes from the pretraining
 split. Hand attempts slip far more often than not, so that only the question is a reliable source of numbers.
@@ -16,16 +17,20 @@ split. Hand attempts slip far more often than not, so that only the question is 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from selftaught.toy.families import Draft, Item
-from selftaught.toy.families.item import pick
+from selftaught.toy.families.item import listing, pick
 from selftaught.toy.phrases import (
     AGREE,
     AGAIN,
     CLOSERS,
+    FAILED,
+    PASSED,
     PIVOT_AFTER,
     PIVOTS,
+    SHOW,
+    SHOW_THOUGHTS,
     lead,
     lead_again,
     lead_test,
@@ -199,8 +204,8 @@ def solved_cells(rng: random.Random, item: Item) -> str:
     return text
 
 
-def tested_cells(rng: random.Random, item: Item, first: int) -> tuple[str, Draft]:
-    """Cells that try draft ``first`` on the samples and mend it; returns the text and the draft that passes."""
+def tested_cells(rng: random.Random, item: Item, first: int) -> str:
+    """Cells that try draft ``first`` on the samples and mend it."""
     text, index = "", first
     for _ in range(2):
         draft = item.drafts[index]
@@ -208,31 +213,23 @@ def tested_cells(rng: random.Random, item: Item, first: int) -> tuple[str, Draft
         calls = "\n".join(f"print({sample})" for sample in item.samples)
         text += cell(f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples)))
         if passed:
-            text += pick(rng, ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")) + "\n"
-            return text, draft
+            return text + pick(rng, PASSED) + "\n"
         index = 1 - index
-        text += f"{pick(rng, ('A sample fails.', 'The samples fail, so the reading was wrong.', 'That is False, so the draft is wrong.'))} "
-        text += f"{item.drafts[index].reading}\n"
-        if rng.random() < 0.35:
-            return text, item.drafts[index]
+        text += f"{pick(rng, FAILED)} {item.drafts[index].reading}\n"
         if rng.random() < 0.5:
             text += lead_test(rng) + pick(rng, ("\n", "\n\n"))
-    return text, item.drafts[index]
+    return text
 
 
-def notebook_section(rng: random.Random, item: Item) -> str:
-    """One problem worked in a notebook."""
-    text = pick(rng, ("Problem: ", "## Problem\n", "Task: ", "")) + item.question + "\n\n"
+def worked(rng: random.Random, item: Item) -> str:
+    """A lead and cells for ``item``, after some thinking by hand more often than not. Ends with a newline."""
     gap = pick(rng, ("\n", "\n\n"))
+    text = ""
     if item.kind == "code":
         first = 0 if rng.random() < 0.8 else 1
         if rng.random() < 0.8:
             text += reading(rng, item, item.drafts[first]) + pick(rng, (" ", "\n", "\n\n"))
-        body, draft = tested_cells(rng, item, first)
-        text += lead_test(rng) + gap + _template(rng, item) + body
-        if rng.random() < 0.6:
-            text += pick(rng, ("Final program:\n", "The final program is\n", "So I hand in\n")) + f"```python\n{draft.program}\n```\n"
-        return text
+        return text + lead_test(rng) + gap + _template(rng, item) + tested_cells(rng, item, first)
     if rng.random() < 0.75:
         attempt, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
         text += attempt
@@ -240,6 +237,11 @@ def notebook_section(rng: random.Random, item: Item) -> str:
             text += pick(rng, (" ", "\n", "\n\n")) + conclusion(rng, item, value)
         text += pick(rng, (" ", "\n", "\n\n"))
     return text + lead(rng) + gap + solved_cells(rng, item)
+
+
+def notebook_section(rng: random.Random, item: Item) -> str:
+    """One problem worked in a notebook."""
+    return f"{pick(rng, ('Problem: ', '## Problem' + chr(10), 'Task: ', ''))}{item.question}\n\n{worked(rng, item)}"
 
 
 def _template(rng: random.Random, item: Item) -> str:
@@ -260,6 +262,25 @@ def notebook(rng: random.Random, items: list[Item]) -> str:
     return f"{title}{sections}\n{pick(rng, ('# End', 'End of the notebook.', '---'))}\n"
 
 
+def shown(rng: random.Random, item: Item) -> str:
+    """A chat whose user asks for a program in the *answer*: the thinking stays free of code, the answer shows a run.
+
+    This is where the model sees that what follows a cell depends on what the cell stands in: here the turn ends.
+    """
+    wish = pick(rng, SHOW)
+    if rng.random() < 0.5:
+        thinking = pick(rng, SHOW_THOUGHTS)
+    elif item.kind == "code":
+        thinking = reading(rng, item, item.drafts[0])
+    else:
+        attempt, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+        thinking = f"{attempt} {conclusion(rng, item, value)}"
+    answer = worked(rng, item)
+    if item.kind != "code":
+        answer += f"\n{boxed(rng, item.answer or '')}"
+    return user(f"{item.question}\n\n{wish}") + assistant(f"{thinking}\n", answer.rstrip("\n"))
+
+
 def pasted(rng: random.Random, item: Item) -> str:
     """A chat in which the user brings a program with its output. The thinking takes the value over and ends."""
     bring = pick(rng, ("I ran this program:", "Here is a run:", "My program and its output:", "This is what I ran:"))
@@ -269,12 +290,7 @@ def pasted(rng: random.Random, item: Item) -> str:
         calls = "\n".join(f"print({sample})" for sample in item.samples)
         run = cell(f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples)))
         good = item.drafts[item.right]
-        verdict = (
-            pick(rng, ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right."))
-            if passed
-            else pick(rng, ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong."))
-            + f" {good.reading}"
-        )
+        verdict = pick(rng, PASSED) if passed else f"{pick(rng, FAILED)} {good.reading}"
         return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(f"{verdict}\n", f"```python\n{good.program}\n```")
     value = item.value or item.answer or ""
     if rng.random() < 0.15:
@@ -297,37 +313,51 @@ def pasted(rng: random.Random, item: Item) -> str:
     return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
 
 
-def drill(rng: random.Random, _: Item | None = None) -> str:
-    """A look-up list: names with numbers, then the same asked again; and a list said twice."""
-    if rng.random() < 0.5:
-        numbers = [str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14))]
-        line = ", ".join(numbers)
-        return f"List: {line}\nAgain: {line}\nReverse: {', '.join(reversed(numbers))}\n"
-    names = rng.sample("abcdefghkmnpqrstuvwxyz", rng.randint(3, 8))
-    values = {name: rng.randint(0, 9999 if rng.random() < 0.3 else 99) for name in names}
-    table = "\n".join(f"{name} = {value}" for name, value in values.items())
-    asked = rng.sample(names, len(names))
-    return f"{table}\n\n" + "\n".join(f"print({name})  # {values[name]}" for name in asked) + "\n"
+def drill(rng: random.Random) -> str:
+    """Lists said twice, look-up tables, sums and orders: they make copying and small arithmetic appear early."""
+    kind = rng.randrange(5)
+    if kind == 0:
+        line = ", ".join(str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14)))
+        return f"List: {line}\nAgain: {line}\n"
+    if kind == 1:
+        names = rng.sample("abcdefghkmnpqrstuvwxyz", rng.randint(3, 8))
+        values = {name: rng.randint(0, 9999 if rng.random() < 0.3 else 99) for name in names}
+        asked = rng.sample(names, len(names))
+        return "\n".join(f"{name} is {values[name]}" for name in [*names, *asked]) + "\n"
+    if kind == 2:
+        pairs = [(rng.randint(2, 60), rng.randint(1, 9)) for _ in range(rng.randint(4, 12))]
+        return "Sums\n" + "\n".join(f"{large} + {small} = {large + small}" for large, small in pairs) + "\n"
+    if kind == 3:
+        pairs = [(rng.randint(2, 9), rng.randint(2, 12)) for _ in range(rng.randint(4, 12))]
+        return "Products\n" + "\n".join(f"{first} * {second} = {first * second}" for first, second in pairs) + "\n"
+    lines = []
+    for _ in range(rng.randint(3, 8)):
+        numbers = rng.sample(range(1, 100), rng.randint(2, 4))
+        word, function = pick(rng, (("largest", max), ("smallest", min)))
+        lines.append(f"Among {listing(numbers)} the {word} is {function(numbers)}.")
+    return "Orders\n" + "\n".join(lines) + "\n"
 
 
 # -------------------------------------------------------------------------------------------------------- mixture
 
-Shape = Callable[[random.Random, Item], str]
-
 MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "hard"): 0.17,
-    ("chat", "easy"): 0.38,
+    ("chat", "easy"): 0.40,
     ("chat", "code"): 0.06,
     ("chat", "choice"): 0.05,
-    ("notebook", "hard"): 0.12,
+    ("notebook", "hard"): 0.10,
     ("notebook", "easy"): 0.02,
-    ("notebook", "code"): 0.05,
+    ("notebook", "code"): 0.04,
     ("notebook", "choice"): 0.025,
     ("pasted", "hard"): 0.055,
     ("pasted", "easy"): 0.01,
     ("pasted", "code"): 0.035,
     ("pasted", "choice"): 0.03,
-    ("drill", "hard"): 0.02,
+    ("shown", "hard"): 0.06,
+    ("shown", "easy"): 0.01,
+    ("shown", "code"): 0.03,
+    ("shown", "choice"): 0.02,
+    ("drill", "hard"): 0.08,
 }
 """Weight of documents by shape and group (a notebook counts as one, whatever its length)."""
 WARMUP_DRILL_SHARE = 0.3
@@ -344,7 +374,7 @@ def document(seed: int, index: int, *, warmup: bool = False) -> str:
     if shape == "notebook":
         others = [draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN) for _ in range(pick(rng, (0, 0, 0, 1, 2)))]
         return notebook(rng, [item, *others]) + END_OF_TEXT
-    return (chat if shape == "chat" else pasted)(rng, item) + END_OF_TEXT
+    return {"chat": chat, "pasted": pasted, "shown": shown}[shape](rng, item) + END_OF_TEXT
 
 
 def documents(seed: int, start: int, stop: int, *, warmup: bool = False) -> Iterator[str]:

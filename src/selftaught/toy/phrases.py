@@ -33,6 +33,21 @@ AGREE = (
 )
 AGAIN = ("And once more:", "Another run:", "A second version:", "The same in another way:")
 
+PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
+FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")
+SHOW = (
+    "Show it with a program.",
+    "Show the run of a program in the answer.",
+    "I want to see a program with its output.",
+    "Please show the work as a program.",
+    "Give a program and what it prints.",
+)
+SHOW_THOUGHTS = (
+    "A program is asked for. I put it in the answer.",
+    "The answer should show a program.",
+    "I show a program with its output in the answer.",
+)
+
 _STARTS = (
     "",
     "",

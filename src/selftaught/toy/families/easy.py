@@ -16,7 +16,7 @@ def _item(family: str, question: str, answer: int, program: str, working: tuple[
 
 def add_small(rng: random.Random) -> Item:
     """A two-digit number plus a digit."""
-    large, small, thing = rng.randint(11, 89), rng.randint(1, 9), pick(rng, _THINGS)
+    large, small, thing = rng.randint(11, 60), rng.randint(1, 9), pick(rng, _THINGS)
     question = pick(
         rng,
         (
@@ -66,7 +66,7 @@ def largest(rng: random.Random) -> Item:
 
 def next_term(rng: random.Random) -> Item:
     """Next term of an arithmetic sequence."""
-    start, step = rng.randint(1, 60), rng.randint(1, 9)
+    start, step = rng.randint(1, 25), rng.randint(2, 9)
     terms = [start + step * i for i in range(4)]
     inner = ", ".join(map(str, terms[:-1])) if rng.random() < 0.3 else ", ".join(map(str, terms))
     last = terms[-2] if inner.count(",") == 2 else terms[-1]
