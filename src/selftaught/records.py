@@ -149,6 +149,17 @@ class HintInfo(Record):
     """Sampled tokens that the seam rule took out before the hint (a ``</think>``, say). They were never fed back."""
 
 
+class HintDecision(Record):
+    """One decision of the hint policy, taken or not."""
+
+    rule: str
+    at_token: int
+    """Tokens after the prompt at that moment."""
+    taken: bool
+    reason: str
+    trigger: str | None = None
+
+
 class ToolInfo(Record):
     """One call of the Python interpreter, standing on the span that holds its output."""
 
@@ -212,6 +223,8 @@ class Trajectory(Record):
     spans: list[Span]
     stop_reason: StopReason
     error: str | None = None
+    decisions: list[HintDecision] | None = None
+    """What the hint policy decided at each occasion, with the reason; None when no policy was at work."""
     wall_s: float = 0.0
     created_at: str = Field(default_factory=utc_now)
 

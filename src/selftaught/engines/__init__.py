@@ -1,0 +1,37 @@
+"""Engines: how a model is held and sampled from. `load_engine` opens one by name.
+
+``base`` fixes the protocol; ``local`` runs Qwen2, Qwen3 and Llama weights in this process; ``fallback`` runs any other
+architecture through transformers; ``http`` talks to vLLM and SGLang by token ids; ``scripted`` replays.
+"""
+
+from __future__ import annotations
+
+from selftaught.engines.base import (
+    Engine,
+    EngineStats,
+    Sampled,
+    SampleEnd,
+    SampleRequest,
+    SamplingParams,
+    Sequence,
+    SequenceKey,
+)
+from selftaught.engines.codec import Codec, TokenSet
+from selftaught.engines.load import load_engine, resolve_model
+from selftaught.engines.scripted import ScriptedEngine
+
+__all__ = [
+    "Codec",
+    "Engine",
+    "EngineStats",
+    "SampleEnd",
+    "SampleRequest",
+    "Sampled",
+    "SamplingParams",
+    "ScriptedEngine",
+    "Sequence",
+    "SequenceKey",
+    "TokenSet",
+    "load_engine",
+    "resolve_model",
+]

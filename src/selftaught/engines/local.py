@@ -1,0 +1,310 @@
+"""The local engine: KV slots, one batch, every row on its own clock.
+
+All work happens in one asyncio task, the pump, that steps while anyone waits for tokens. A step (1) gives free slots to
+waiting sequences, (2) prefills whatever rows were extended by, in one joined pass, (3) decodes one token for every row
+that is sampling. A row that stops leaves the batch but keeps its slot and its KV while Python runs; going on is a short
+prefill of the inserted ids into the same slot. Between steps the event loop runs, so tools finish while others generate.
+
+The last id of a sequence is never in the cache: it is what the next decode step feeds. So taking back the token that
+the seam rule discards costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence as SequenceABC
+from pathlib import Path
+
+import torch
+
+from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.codec import Codec, TokenSet
+from selftaught.engines.model import SlotModel
+from selftaught.engines.sampler import UniformStream, draw
+from selftaught.errors import EngineError
+
+_PREFILL_TOKENS = 2048
+"""Most tokens prefilled in one step, so that decoding rows do not wait long."""
+
+
+class LocalSequence:
+    """A sequence of the local engine; see `selftaught.engines.base.Sequence`."""
+
+    __slots__ = ("closed", "engine", "future", "ids", "num_cached", "num_drawn", "params", "request", "sampled", "slot", "uniforms")
+
+    def __init__(self, engine: LocalEngine, params: SamplingParams, uniforms: UniformStream) -> None:
+        self.engine, self.params, self.uniforms = engine, params, uniforms
+        self.ids: list[int] = []
+        self.num_cached = 0
+        self.num_drawn = 0
+        self.slot: int | None = None
+        self.request: SampleRequest | None = None
+        self.sampled: list[int] = []
+        self.future: asyncio.Future[Sampled] | None = None
+        self.closed = False
+
+    def extend(self, token_ids: SequenceABC[int]) -> None:
+        """Append ids; they are prefilled at the next ``sample``."""
+        self.ids.extend(token_ids)
+
+    async def sample(self, request: SampleRequest) -> Sampled:
+        """Join the batch until the request is done."""
+        if not self.ids:
+            raise EngineError("sample was called on an empty sequence; expected extend first.")
+        room = self.engine.max_context - len(self.ids)
+        if room <= 0:
+            return Sampled([], SampleEnd.CONTEXT)
+        self.request, self.sampled = request, []
+        self.future = asyncio.get_running_loop().create_future()
+        self.engine.enqueue(self)
+        try:
+            return await self.future
+        except asyncio.CancelledError:
+            self.engine.withdraw(self)
+            raise
+
+    def discard(self, num_tokens: int) -> None:
+        """Take back the last ids."""
+        if num_tokens:
+            del self.ids[-num_tokens:]
+            self.num_cached = min(self.num_cached, max(0, len(self.ids) - 1))
+
+    def fork(self) -> LocalSequence:
+        """Branch; the cached prefix is copied into a free slot, or recomputed later if there is none."""
+        child = LocalSequence(self.engine, self.params, self.uniforms)
+        child.ids, child.num_drawn = list(self.ids), self.num_drawn
+        self.engine.adopt(self, child)
+        return child
+
+    def close(self) -> None:
+        """Give the slot back."""
+        if not self.closed:
+            self.closed = True
+            self.engine.release(self)
+
+
+class LocalEngine:
+    """Runs one model in this process. Not thread-safe: use it from one event loop."""
+
+    text_only = False
+
+    def __init__(
+        self, folder: Path, *, max_rows: int = 64, threads: int = 1, dtype: str = "float32", device: str | None = None, name: str = ""
+    ) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self.name = name or str(folder)
+        self.codec = Codec(folder)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = SlotModel(folder, max_rows, getattr(torch, dtype), device)
+        self.max_context = self.model.shape.max_context
+        self.max_rows = max_rows
+        self.stats = EngineStats()
+        self._slots: list[LocalSequence | None] = [None] * max_rows
+        self._waiting: deque[LocalSequence] = deque()
+        self._active: dict[LocalSequence, None] = {}  # a set that keeps its order
+        self._pump: asyncio.Task[None] | None = None
+        self._idle_since: float | None = None
+        self._banned: dict[TokenSet, torch.Tensor] = {}
+
+    def open(self, key: SequenceKey, params: SamplingParams) -> LocalSequence:
+        """A new empty sequence."""
+        return LocalSequence(self, params, UniformStream(key))
+
+    def reset_stats(self) -> None:
+        """Count from zero."""
+        self.stats, self._idle_since = EngineStats(), None
+
+    async def aclose(self) -> None:
+        """Stop the pump and drop the weights."""
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------------------ from sequences
+
+    def enqueue(self, row: LocalSequence) -> None:
+        """Start sampling for ``row`` as soon as it has a slot."""
+        if row.slot is None:
+            self._waiting.append(row)
+        else:
+            self._active[row] = None
+        if self._pump is None or self._pump.done():
+            if self._idle_since is not None:
+                self.stats.idle_s += time.perf_counter() - self._idle_since
+            self._pump = asyncio.get_running_loop().create_task(self._run())
+
+    def withdraw(self, row: LocalSequence) -> None:
+        """Take ``row`` out of the batch; it keeps its slot."""
+        self._active.pop(row, None)
+        if row in self._waiting:
+            self._waiting.remove(row)
+        row.request = None
+
+    def release(self, row: LocalSequence) -> None:
+        """Free ``row``'s slot."""
+        self.withdraw(row)
+        if row.slot is not None:
+            self._slots[row.slot] = None
+            row.slot = None
+
+    @torch.inference_mode()
+    def adopt(self, parent: LocalSequence, child: LocalSequence) -> None:
+        """Give ``child`` a copy of its parent's cache if a slot is free now."""
+        if parent.slot is None or self._waiting:
+            self.stats.recomputed_tokens += parent.num_cached
+            return
+        slot = self._free_slot()
+        if slot is None:
+            self.stats.recomputed_tokens += parent.num_cached
+            return
+        self.model.copy_slot(parent.slot, slot, parent.num_cached)
+        child.slot, child.num_cached = slot, parent.num_cached
+        self._slots[slot] = child
+
+    # -------------------------------------------------------------------------------------------------------- the pump
+
+    async def _run(self) -> None:
+        try:
+            while self._active or self._waiting:
+                self._admit()
+                if self._active:
+                    self._step()
+                await asyncio.sleep(0)
+            self._idle_since = time.perf_counter()
+        except Exception as error:
+            failed = [*self._active, *self._waiting]
+            self._active.clear()
+            self._waiting.clear()
+            for row in failed:
+                if row.future is not None and not row.future.done():
+                    row.future.set_exception(EngineError(f"the local engine failed: {type(error).__name__}: {error}"))
+
+    def _free_slot(self) -> int | None:
+        try:
+            return self._slots.index(None)
+        except ValueError:
+            return None
+
+    def _admit(self) -> None:
+        while self._waiting:
+            slot = self._free_slot()
+            if slot is None:
+                return
+            row = self._waiting.popleft()
+            row.slot, row.num_cached = slot, 0
+            self._slots[slot] = row
+            self._active[row] = None
+
+    def _compact(self) -> int:
+        """Move sampling rows to the front when more than an eighth of the window idles; return the window's size."""
+        slots = self._slots
+        window = 1 + max(row.slot for row in self._active if row.slot is not None)
+        num_active = len(self._active)
+        if window - num_active <= max(2, num_active // 8):
+            return window
+        hole = 0
+        for source in range(window - 1, num_active - 1, -1):
+            row = slots[source]
+            if row is None or row not in self._active:
+                continue
+            while slots[hole] is not None and slots[hole] in self._active:
+                hole += 1
+            other = slots[hole]
+            if other is None:
+                self.model.copy_slot(source, hole, row.num_cached)
+            else:
+                self.model.swap_slots(source, hole, max(row.num_cached, other.num_cached))
+                other.slot = source
+            row.slot, slots[hole], slots[source] = hole, row, other
+        return num_active
+
+    @torch.inference_mode()
+    def _step(self) -> None:
+        """Prefill what is new, then one token for every active row."""
+        started = time.perf_counter()
+        longest = max(len(row.ids) for row in self._active)
+        self.model.reserve(longest)
+        window = self._compact()
+        self._prefill()
+        active = [row for row in self._slots[:window] if row is not None and row in self._active]
+        ready = [row for row in active if len(row.ids) - row.num_cached == 1]
+        prefilled = time.perf_counter()
+        self.stats.prefill_s += prefilled - started
+        if ready:
+            self._decode(ready, window)
+            self.stats.decode_s += time.perf_counter() - prefilled
+        self.stats.num_steps += 1
+
+    def _prefill(self) -> None:
+        stretches, budget = [], _PREFILL_TOKENS
+        for row in self._active:
+            num_new = len(row.ids) - 1 - row.num_cached
+            if num_new > 0 and budget > 0 and row.slot is not None:
+                num_new = min(num_new, budget)
+                stretches.append((row.slot, row.num_cached, row.ids[row.num_cached : row.num_cached + num_new]))
+                row.num_cached += num_new
+                budget -= num_new
+        if stretches:
+            self.model.prefill(stretches)
+            self.stats.prefill_tokens += _PREFILL_TOKENS - budget
+
+    def _decode(self, ready: list[LocalSequence], window: int) -> None:
+        ids, positions = [0] * window, [0] * window
+        for slot, row in enumerate(self._slots[:window]):
+            if row is not None:
+                positions[slot] = min(row.num_cached, self.model.capacity - 1)  # idle rows write where they will overwrite
+        for row in ready:
+            ids[row.slot or 0] = row.ids[-1]
+        num_columns = 1 + max(row.num_cached for row in ready)
+        logits_BV = self.model.decode(ids, positions, num_columns)
+        for row, token_id in zip(ready, self._choose(logits_BV, ready), strict=True):
+            row.num_cached += 1
+            row.num_drawn += 1
+            row.ids.append(token_id)
+            row.sampled.append(token_id)
+            request = row.request
+            if request is None:
+                continue
+            if request.watch.table[token_id]:
+                self._finish(row, SampleEnd.WATCH)
+            elif len(row.sampled) >= request.max_new_tokens:
+                self._finish(row, SampleEnd.LENGTH)
+            elif len(row.ids) >= self.max_context:
+                self._finish(row, SampleEnd.CONTEXT)
+        self.stats.decode_tokens += len(ready)
+
+    def _choose(self, logits_BV: torch.Tensor, ready: list[LocalSequence]) -> list[int]:
+        """One id for each ready row, greedy or drawn."""
+        order = [row.slot or 0 for row in ready]
+        if order != list(range(len(logits_BV))):
+            logits_BV = logits_BV[order]
+        for banned in {row.request.banned for row in ready if row.request is not None and row.request.banned is not None}:
+            rows = [index for index, row in enumerate(ready) if row.request is not None and row.request.banned is banned]
+            logits_BV[rows] = logits_BV[rows].masked_fill(self._banned_mask(banned), float("-inf"))
+        chosen = logits_BV.argmax(-1)
+        drawn = [index for index, row in enumerate(ready) if row.params.temperature > 0]
+        if drawn:
+            rows_ = [ready[index] for index in drawn]
+            temperature = torch.tensor([row.params.temperature for row in rows_], device=logits_BV.device)
+            top_p = torch.tensor([row.params.top_p for row in rows_], device=logits_BV.device)
+            uniform = torch.tensor([row.uniforms[row.num_drawn] for row in rows_], device=logits_BV.device)
+            chosen[drawn] = draw(logits_BV if len(drawn) == len(ready) else logits_BV[drawn], temperature, top_p, uniform)
+        ids: list[int] = chosen.tolist()
+        return ids
+
+    def _banned_mask(self, banned: TokenSet) -> torch.Tensor:
+        mask = self._banned.get(banned)
+        if mask is None:
+            mask = torch.zeros(self.model.shape.vocab_size, dtype=torch.bool, device=self.model.device)
+            mask[[token_id for token_id in banned.ids if token_id < len(mask)]] = True
+            self._banned[banned] = mask
+        return mask
+
+    def _finish(self, row: LocalSequence, end: SampleEnd) -> None:
+        self._active.pop(row, None)
+        row.request = None
+        if row.future is not None and not row.future.done():
+            row.future.set_result(Sampled(row.sampled, end))

@@ -1,0 +1,162 @@
+"""The forward pass of the slot engine: rows of different lengths, each at its own position, over a preallocated KV.
+
+The cache is two tensors a model: keys ``[layer, slot, kv head, D, S]`` (transposed, so that scores are one plain batched
+product) and values ``[layer, slot, kv head, S, D]``. ``decode`` feeds one token to each of the first B slots;
+``prefill`` feeds a stretch of tokens to any set of slots at once, its linear layers over all stretches joined. Query
+heads that share a key head are folded into the query axis, and attention looks no further than the longest row.
+
+Shapes: B rows, T tokens, C hidden, H query heads, K key/value heads, G = H/K, D head size, N columns looked at, V
+vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from selftaught.engines.weights import LayerWeights, ModelShape, load_weights
+
+_GROW_COLUMNS = 256
+
+
+class SlotModel:
+    """Weights plus KV slots. Pure tensor code: it knows no tokens, no stops, no requests."""
+
+    def __init__(self, folder: Path, num_slots: int, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+        self.shape = ModelShape.read(folder)
+        self.weights = load_weights(folder, self.shape, dtype, device)
+        self.dtype, self.device, self.num_slots = dtype, device, num_slots
+        shape = self.shape
+        self.capacity = 0
+        self._keys_LSKDN = torch.empty(0)
+        self._values_LSKND = torch.empty(0)
+        self.reserve(min(_GROW_COLUMNS, shape.max_context))
+        positions = torch.arange(shape.max_context, dtype=torch.float32)
+        angles = torch.outer(positions, torch.tensor(shape.inv_freq, dtype=torch.float32))
+        table = torch.cat([angles, angles], dim=-1)
+        self._cos_PD = table.cos().to(device=device, dtype=dtype)
+        self._sin_PD = table.sin().to(device=device, dtype=dtype)
+        half = shape.head_dim // 2
+        self._sin_PD[:, :half] *= -1  # rotate_half's sign, folded into the table
+        self._columns_N = torch.arange(shape.max_context, device=device)
+        self._scale = shape.head_dim**-0.5
+
+    # ---------------------------------------------------------------------------------------------------------- cache
+
+    def reserve(self, num_columns: int) -> None:
+        """Make room for rows of ``num_columns`` tokens; what is cached stays."""
+        if num_columns <= self.capacity:
+            return
+        shape, old = self.shape, self.capacity
+        new = min(shape.max_context, max(num_columns, old + max(_GROW_COLUMNS, old // 2)))
+        size = (shape.num_layers, self.num_slots, shape.num_kv_heads)
+        keys = torch.zeros(*size, shape.head_dim, new, dtype=self.dtype, device=self.device)
+        values = torch.zeros(*size, new, shape.head_dim, dtype=self.dtype, device=self.device)
+        if old:
+            keys[..., :old] = self._keys_LSKDN
+            values[..., :old, :] = self._values_LSKND
+        self._keys_LSKDN, self._values_LSKND, self.capacity = keys, values, new
+
+    def copy_slot(self, source: int, target: int, length: int) -> None:
+        """Copy the first ``length`` columns of one slot into another."""
+        self._keys_LSKDN[:, target, :, :, :length] = self._keys_LSKDN[:, source, :, :, :length]
+        self._values_LSKND[:, target, :, :length] = self._values_LSKND[:, source, :, :length]
+
+    def swap_slots(self, one: int, other: int, length: int) -> None:
+        """Exchange the first ``length`` columns of two slots."""
+        keys = self._keys_LSKDN[:, one, :, :, :length].clone()
+        values = self._values_LSKND[:, one, :, :length].clone()
+        self.copy_slot(other, one, length)
+        self._keys_LSKDN[:, other, :, :, :length] = keys
+        self._values_LSKND[:, other, :, :length] = values
+
+    # -------------------------------------------------------------------------------------------------------- forward
+
+    @torch.inference_mode()
+    def decode(self, ids: Sequence[int], positions: Sequence[int], num_columns: int) -> torch.Tensor:
+        """Feed ``ids[i]`` at ``positions[i]`` of slot i; return float32 logits_BV. ``num_columns`` > every live position."""
+        shape, weights = self.shape, self.weights
+        num_rows, kv, dim = len(ids), shape.num_kv_heads, shape.head_dim
+        group = shape.num_heads // kv
+        rows_B = torch.arange(num_rows, device=self.device)
+        pos_B = torch.tensor(positions, device=self.device)
+        cos, sin = self._cos_PD[pos_B][:, None], self._sin_PD[pos_B][:, None]
+        hidden_columns = self._columns_N[:num_columns] > pos_B[:, None]
+        mask_B11N = torch.zeros(num_rows, num_columns, dtype=self.dtype, device=self.device)
+        mask_B11N = mask_B11N.masked_fill_(hidden_columns, float("-inf"))[:, None, None]
+        x_BC = functional.embedding(torch.tensor(ids, device=self.device), weights.embed_VC)
+        for index, layer in enumerate(weights.layers):
+            q, k, v = self._project(layer, x_BC, cos, sin)
+            keys, values = self._keys_LSKDN[index], self._values_LSKND[index]
+            keys[rows_B, :, :, pos_B] = k
+            values[rows_B, :, pos_B] = v
+            scores = torch.matmul(q.view(num_rows, kv, group, dim), keys[:num_rows, :, :, :num_columns])
+            probs = torch.softmax(scores.add_(mask_B11N), dim=-1)
+            mixed = torch.matmul(probs, values[:num_rows, :, :num_columns])
+            x_BC = self._finish(layer, x_BC, mixed.reshape(num_rows, -1))
+        return self._logits(x_BC)
+
+    @torch.inference_mode()
+    def prefill(self, stretches: Sequence[tuple[int, int, Sequence[int]]], logits: bool = False) -> torch.Tensor | None:
+        """Feed each (slot, start, ids): ``ids`` at positions start… of that slot. With ``logits``, those of all tokens."""
+        shape, weights = self.shape, self.weights
+        kv, dim = shape.num_kv_heads, shape.head_dim
+        group = shape.num_heads // kv
+        bounds, masks, flat_ids, flat_positions = [], [], [], []
+        for _, start, ids in stretches:
+            length = len(ids)
+            bounds.append((len(flat_ids), len(flat_ids) + length))
+            flat_ids.extend(ids)
+            flat_positions.extend(range(start, start + length))
+            ahead = self._columns_N[: start + length] > torch.arange(start, start + length, device=self.device)[:, None]
+            mask = torch.zeros(length, start + length, dtype=self.dtype, device=self.device)
+            masks.append(mask.masked_fill_(ahead, float("-inf")))
+        pos_T = torch.tensor(flat_positions, device=self.device)
+        cos, sin = self._cos_PD[pos_T][:, None], self._sin_PD[pos_T][:, None]
+        x_TC = functional.embedding(torch.tensor(flat_ids, device=self.device), weights.embed_VC)
+        for index, layer in enumerate(weights.layers):
+            q, k, v = self._project(layer, x_TC, cos, sin)
+            mixed = torch.empty(len(flat_ids), shape.num_heads, dim, dtype=self.dtype, device=self.device)
+            for (slot, start, ids), (low, high), mask in zip(stretches, bounds, masks, strict=True):
+                end, length = start + len(ids), len(ids)
+                keys, values = self._keys_LSKDN[index, slot], self._values_LSKND[index, slot]
+                keys[:, :, start:end] = k[low:high].permute(1, 2, 0)
+                values[:, start:end] = v[low:high].transpose(0, 1)
+                query = q[low:high].view(length, kv, group, dim).permute(1, 2, 0, 3)
+                scores = torch.matmul(query.reshape(kv, group * length, dim), keys[:, :, :end])
+                scores = scores.view(kv, group, length, end).add_(mask)
+                found = torch.matmul(torch.softmax(scores, dim=-1).view(kv, group * length, end), values[:, :end])
+                mixed[low:high].view(length, kv, group, dim).copy_(found.view(kv, group, length, dim).permute(2, 0, 1, 3))
+            x_TC = self._finish(layer, x_TC, mixed.view(len(flat_ids), -1))
+        return self._logits(x_TC) if logits else None
+
+    def _project(
+        self, layer: LayerWeights, x_TC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Normalised input to rotated q [T,H,D] (scaled), rotated k [T,K,D] and v [T,K,D]."""
+        shape = self.shape
+        heads, kv, dim = shape.num_heads, shape.num_kv_heads, shape.head_dim
+        qkv = functional.linear(self._norm(x_TC, layer.norm1_C), layer.qkv, layer.qkv_bias).view(-1, heads + 2 * kv, dim)
+        qk, v = qkv[:, : heads + kv], qkv[:, heads + kv :]
+        if layer.q_norm_D is not None and layer.k_norm_D is not None:
+            qk = torch.cat([self._norm(qk[:, :heads], layer.q_norm_D), self._norm(qk[:, heads:], layer.k_norm_D)], dim=1)
+        half = dim // 2
+        turned = torch.cat([qk[..., half:], qk[..., :half]], dim=-1)
+        qk = torch.addcmul(qk * cos, turned, sin)
+        return qk[:, :heads] * self._scale, qk[:, heads:], v
+
+    def _finish(self, layer: LayerWeights, x_TC: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
+        """The output projection, the residual and the MLP."""
+        x_TC = x_TC + functional.linear(mixed, layer.out)
+        gate_up = functional.linear(self._norm(x_TC, layer.norm2_C), layer.gate_up)
+        half = gate_up.shape[-1] // 2
+        return x_TC + functional.linear(functional.silu(gate_up[:, :half]) * gate_up[:, half:], layer.down)
+
+    def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return functional.rms_norm(x, (x.shape[-1],), weight, self.shape.norm_eps)
+
+    def _logits(self, x_TC: torch.Tensor) -> torch.Tensor:
+        return functional.linear(self._norm(x_TC, self.weights.norm_C), self.weights.head_VC).float()

@@ -1,0 +1,285 @@
+"""The hint library as checked records: `load_library` reads ``library.yaml`` or a user's own file.
+
+A library holds *functions* (what a hint is for, with paraphrases by language), the parts of the *debug* hint, and
+*policies* (START section 2.1: where a hint goes). A user's file may hold any of the three; what it leaves out is taken
+from the built-in library, so adding one hint or one policy is a file of a few lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from selftaught.errors import ConfigError
+from selftaught.records import ProblemKind
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, so that a typing error is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HintFunction(Strict):
+    """What a hint is for, and the ways to say it."""
+
+    purpose: str
+    en: list[str] = Field(min_length=1)
+    zh: list[str] = Field(default_factory=list)
+    opens: Literal["python", "none"] = "python"
+    """``python`` puts the library's fence after the words."""
+    template: bool = False
+    """The debug hint: the words are followed by the template and the samples."""
+
+    def paraphrases(self, language: Language) -> list[str]:
+        """In ``language``, or in English if there are none."""
+        return (self.zh if language == "zh" else self.en) or self.en
+
+
+class Localised(Strict):
+    """One text by language."""
+
+    en: str = ""
+    zh: str | None = None
+
+    def get(self, language: Language) -> str:
+        """In ``language``, or in English."""
+        return self.zh if language == "zh" and self.zh is not None else self.en
+
+
+class JoinedBy(Strict):
+    """How a list of samples is joined: between all, and before the last."""
+
+    en: tuple[str, str] = (", ", " and ")
+    zh: tuple[str, str] | None = None
+
+
+class DebugTemplate(Strict):
+    """A template kind: ``template`` is the block, ``check`` one line of it a sample, ``sample`` how a sample is recalled."""
+
+    template: str
+    check: str
+    sample: str
+
+
+class DebugSpec(Strict):
+    """The parts of the debug hint after its opening sentence."""
+
+    max_samples: int = Field(default=3, ge=0)
+    max_sample_chars: int = Field(default=600, ge=1)
+    template_is: Localised = Localised(en=" The template is")
+    samples_are: Localised
+    no_samples: Localised
+    joined_by: JoinedBy = JoinedBy()
+    function: DebugTemplate
+    starter: DebugTemplate
+    stdin: DebugTemplate
+
+
+class On(StrEnum):
+    """Triggers."""
+
+    WORD = "word"
+    REGEX = "regex"
+    PARAGRAPH = "paragraph"
+    END_OF_THINKING = "end_of_thinking"
+    BEFORE_FINAL = "before_final"
+    TOOL_ERROR = "tool_error"
+    BUDGET = "budget"
+
+
+class Gate(StrEnum):
+    """Conditions on the trajectory so far, for ``unless`` and ``only_if``."""
+
+    HINTED = "hinted"
+    """Some hint was inserted."""
+    CALLED = "called"
+    """Python was called."""
+    VERIFIED = "verified"
+    """The last call ran without error and printed something."""
+    FAILED = "failed"
+    """The last call did not run to its end."""
+    UNSURE = "unsure"
+    """A word of doubt stands in the last 300 characters."""
+
+
+class Rule(Strict):
+    """One rule of a policy. All draws come from (seed, problem, sample, rule, occasion)."""
+
+    name: str
+    when: On
+    words: list[str] = Field(default_factory=list)
+    """For ``word``: matched with their case, as whole words."""
+    pattern: str | None = None
+    """For ``regex``: searched in the last 400 characters of thinking after every token, so end it with ``$``."""
+    share: float | None = Field(default=None, gt=0, lt=1)
+    """For ``budget``: fires at the first line end past this share of the token budget."""
+    hints: list[str] = Field(min_length=1)
+    """Functions to choose from."""
+    choose: Literal["random", "weighted", "scheduled"] = "random"
+    weights: dict[str, float] | None = None
+    probability: float = Field(default=1.0, ge=0, le=1)
+    cap: int | Literal["rounds"] = 1
+    """Most hints of this rule in a trajectory; ``rounds`` is the run's number of rounds."""
+    cooldown_tokens: int = Field(default=0, ge=0)
+    """Tokens since the last hint of any rule."""
+    not_before_tokens: int = Field(default=0, ge=0)
+    lead: Localised = Localised()
+    """Put before the words, such as ``Wait, `` at the end of thinking."""
+    unless: list[Gate] = Field(default_factory=list)
+    only_if: list[Gate] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _check(self) -> Rule:
+        needs = {On.WORD: ("words", self.words), On.REGEX: ("pattern", self.pattern), On.BUDGET: ("share", self.share)}
+        if self.when in needs and not needs[self.when][1]:
+            raise ValueError(f"rule {self.name!r} waits for {self.when.value!r} and needs {needs[self.when][0]!r}")
+        if self.choose == "weighted" and set(self.weights or {}) != set(self.hints):
+            raise ValueError(f"rule {self.name!r} chooses by weight and needs one weight for each of its hints")
+        if isinstance(self.cap, int) and self.cap < 0:
+            raise ValueError(f"rule {self.name!r} has cap {self.cap}; expected 0 or more")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"rule {self.name!r} has a bad pattern: {error}") from None
+        return self
+
+
+class Policy(Strict):
+    """A list of rules, or another policy for each kind of problem."""
+
+    purpose: str = ""
+    rules: list[Rule] = Field(default_factory=list)
+    by_kind: dict[ProblemKind, str] | None = None
+
+
+class HintLibrary(Strict):
+    """Functions, debug parts and policies."""
+
+    version: Literal[1] = 1
+    name: str = "custom"
+    fence: str = "\n```python\n"
+    functions: dict[str, HintFunction]
+    debug: DebugSpec
+    doubt_words: dict[Language, list[str]] = Field(default_factory=dict)
+    policies: dict[str, Policy]
+
+    @model_validator(mode="after")
+    def _check(self) -> HintLibrary:
+        if not self.fence.endswith("```python\n") or not self.fence.startswith("\n"):
+            raise ValueError(f"fence is {self.fence!r}; expected it to start with a newline and end with '```python\\n'")
+        for name, policy in self.policies.items():
+            for rule in policy.rules:
+                unknown = [hint for hint in rule.hints if hint not in self.functions]
+                if unknown:
+                    raise ValueError(f"policy {name!r}, rule {rule.name!r}: unknown hint {unknown[0]!r}; known: {', '.join(self.functions)}")
+            names = [rule.name for rule in policy.rules]
+            if len(set(names)) != len(names):
+                raise ValueError(f"policy {name!r} has two rules of one name")
+            for kind, target in (policy.by_kind or {}).items():
+                if target not in self.policies or self.policies[target].by_kind:
+                    raise ValueError(f"policy {name!r} sends {kind} to {target!r}, which is not a policy with rules")
+        return self
+
+    def policy(self, name: str, kind: ProblemKind) -> Policy:
+        """The policy ``name`` for problems of ``kind``; ConfigError if there is none."""
+        found = self.policies.get(name)
+        if found is None:
+            raise ConfigError(f"hints: policy {name!r} is not in the library; expected one of {', '.join(self.policies)} or a YAML file.")
+        if found.by_kind is not None:
+            target = found.by_kind.get(kind)
+            return self.policies[target] if target else Policy(purpose="no hints for this kind")
+        return found
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Every (id, text) that this library can put into a trajectory, without fences and filled-in samples."""
+        for name, function in self.functions.items():
+            for language in LANGUAGES:
+                for index, text in enumerate(getattr(function, language)):
+                    yield hint_id(name, language, index), text
+        for part in ("template_is", "samples_are", "no_samples"):
+            for language in LANGUAGES:
+                text = getattr(getattr(self.debug, part), language)
+                if text:
+                    yield f"debug.{part}/{language}", text
+
+    def sentences(self) -> Iterator[str]:
+        """Every sentence of `texts` by itself, for scanning a corpus."""
+        for _, text in self.texts():
+            for sentence in re.split(r"(?<=[.?!。？！])\s*", text):
+                if sentence.strip():
+                    yield sentence.strip()
+
+
+def hint_id(function: str, language: str, index: int) -> str:
+    """``general/en/0``: the first English paraphrase of a function."""
+    return f"{function}/{language}/{index}"
+
+
+def builtin_text() -> str:
+    """The built-in library's YAML."""
+    return resources.files("selftaught.hints").joinpath("library.yaml").read_text("utf-8")
+
+
+@lru_cache(maxsize=1)
+def _builtin() -> dict[str, Any]:
+    return _parse(builtin_text(), "library.yaml")
+
+
+def load_library(path: str | Path | None = None) -> HintLibrary:
+    """The built-in library, or a file laid over it. ConfigError names the file and the place of a mistake."""
+    base = _builtin()
+    if path is None:
+        return _validate(base, "library.yaml")
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); expected a hint library in YAML.") from None
+    own = _parse(text, str(path))
+    merged = {**base, "name": path.stem, **own}
+    for part in ("functions", "policies", "doubt_words", "debug"):
+        if isinstance(own.get(part), dict):
+            merged[part] = {**base[part], **own[part]}
+    return _validate(merged, str(path))
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is no YAML: {str(error).splitlines()[0]}.") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} holds {type(value).__name__}; expected a mapping with functions, debug or policies.")
+    return value
+
+
+def _validate(value: dict[str, Any], where: str) -> HintLibrary:
+    try:
+        return HintLibrary.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {place + ': ' if place else ''}{message}.") from None
+
+
+def split_name(hints: str) -> tuple[Path | None, str]:
+    """``auto`` → (None, "auto"); ``my.yaml`` → (my.yaml, "auto"); ``my.yaml:early`` → (my.yaml, "early")."""
+    file, _, policy = hints.partition(":")
+    if file.endswith((".yaml", ".yml")):
+        return Path(file), policy or "auto"
+    return None, hints
