@@ -43,6 +43,7 @@ def run_stage(run: Path, stage: Stage, workers: int, pipe: Connection) -> None:
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False)
     started = time.monotonic()
     last = 0.0
 

@@ -85,7 +85,13 @@ def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -
 
     problems = list(read_jsonl(run / stage.problems, Problem))
     settings = RolloutSettings.model_validate({"workers": workers, **stage.options})
-    run_rollout(problems, model_of(run, stage.model), run / stage.name, settings, progress=progress)
+    run_rollout(
+        problems,
+        model_of(run, stage.model),
+        run / stage.name,
+        settings,
+        progress=lambda snapshot: progress(snapshot.done, snapshot.total),
+    )
     path = run / stage.name / "trajectories.jsonl"
     count = tokens = calls = 0
     for trajectory in read_jsonl(path, Trajectory):

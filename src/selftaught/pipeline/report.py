@@ -6,17 +6,60 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selftaught.evals.records import FunnelRow, StageRow
+from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow
 from selftaught.pipeline.markers import MARKERS, Marker, StageResult
-from selftaught.pipeline.stages import ReportStage
+from selftaught.pipeline.runfile import read_run
+from selftaught.pipeline.stages import TEST, ReportStage
+from selftaught.records import Grade, Problem, Trajectory
+from selftaught.store import read_jsonl, write_records
 
 if TYPE_CHECKING:
+    from selftaught.evals.build import EvalRun
     from selftaught.pipeline.execute import RunResult
 
 
 def make_report(run: Path, stage: ReportStage) -> StageResult:
     """Write ``report.json``, ``report.md`` and ``report.html``."""
-    raise NotImplementedError
+    from selftaught.evals.build import BenchmarkRuns, build_report
+    from selftaught.report import write_report
+
+    problems = list(read_jsonl(run / TEST, Problem))
+    data = build_report(
+        [BenchmarkRuns("test", problems, run / TEST, eval_runs(run, stage))],
+        base_folder=run,
+        funnel=funnel_rows(run),
+        stages=stage_rows(run),
+        provenance=provenance(run),
+        title=f"START: {run.name}",
+    )
+    paths = write_report(run, data)
+    outputs = [str(path.relative_to(run)) for path in (paths.json, paths.markdown, paths.html)]
+    return StageResult(detail=f"{len(data.conditions)} rows", outputs=outputs)
+
+
+def eval_runs(run: Path, stage: ReportStage) -> list[EvalRun]:
+    """Where each condition's records lie; a model's curve over rounds holds its plain condition as round 0."""
+    from selftaught.evals.build import EvalRun
+
+    runs = []
+    for condition, folder in stage.conditions.items():
+        if condition in stage.round_folders:
+            rounds = run / stage.round_folders[condition]
+            runs.append(EvalRun(condition, rounds / "trajectories.jsonl", rounds / "grades.jsonl", scaling=True))
+            first_round(rounds, run / folder)
+        place, model = run / folder, stage.models[condition]
+        files = place / "trajectories.jsonl", place / "grades.jsonl"
+        runs.append(EvalRun(condition, *files, model=model, decoding=stage.decoding[condition]))
+    return runs
+
+
+def first_round(rounds: Path, out: Path) -> None:
+    """Copy the trajectories that ended at round 0 and their grades: the model left alone."""
+    kept = {t.id: t for t in read_jsonl(rounds / "trajectories.jsonl", Trajectory) if t.round == 0}
+    write_records(out / "trajectories.jsonl", kept.values())
+    write_records(
+        out / "grades.jsonl", (g for g in read_jsonl(rounds / "grades.jsonl", Grade) if g.trajectory_id in kept)
+    )
 
 
 def funnel_rows(run: Path) -> list[FunnelRow]:
@@ -35,7 +78,7 @@ def funnel_rows(run: Path) -> list[FunnelRow]:
                 modified=funnel.modified,
             )
         )
-    return rows
+    return sorted(rows, key=lambda row: ("d_seed", "d_start", "d_rft").index(row.stage))
 
 
 def stage_rows(run: Path) -> list[StageRow]:
@@ -45,6 +88,37 @@ def stage_rows(run: Path) -> list[StageRow]:
     return [StageRow(name=m.name, seconds=m.seconds, tokens=m.tokens, detail=m.detail) for m in markers]
 
 
+def provenance(run: Path) -> Provenance:
+    """What ``run.json`` says of how the numbers came about."""
+    info = read_run(run)
+    if info is None:
+        return Provenance()
+    return Provenance(
+        config_digest=info.config_digest,
+        seeds=info.seeds,
+        git_commit=info.git_commit,
+        git_dirty=info.git_dirty,
+        versions=info.versions,
+        hardware=info.hardware,
+        models=info.models,
+        data=info.data,
+        sandbox_tier=info.sandbox_tier,
+        settings=info.recipe.model_dump(mode="json"),
+    )
+
+
 def show_report(result: RunResult) -> None:
-    """The table on stdout, and where the report lies."""
-    print(result.run, file=sys.stderr)
+    """The table on stdout, and where the report lies on stderr."""
+    path = result.run / "report.json"
+    if not path.exists():
+        print(
+            f"All {len(result.stages)} stages of {result.run} are done; the recipe evaluates nothing.", file=sys.stderr
+        )
+        return
+    from rich.console import Console
+
+    from selftaught.report import print_summary
+
+    data = ReportData.model_validate_json(path.read_bytes())
+    print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
+    print(f"The report: {result.run / 'report.html'} (also report.md and report.json beside it)", file=sys.stderr)

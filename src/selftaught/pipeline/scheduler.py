@@ -12,9 +12,9 @@ import os
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from selftaught.errors import SelftaughtError
 from selftaught.pipeline.child import PRELOAD, run_stage
@@ -83,7 +83,7 @@ def run_stages(
     return done
 
 
-def _start(context: BaseContext, run: Path, stage: Stage, workers: int) -> Running:
+def _start(context: Any, run: Path, stage: Stage, workers: int) -> Running:
     """A process for one stage."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=run_stage, args=(run, stage, workers, sender), name=stage.name)

@@ -88,7 +88,10 @@ class ReportStage(StageBase):
     conditions: dict[str, str]
     """Condition → folder with its trajectories and grades."""
     round_folders: dict[str, str]
-    """Model → folder whose trajectories record the end-of-thinking rounds."""
+    """Condition → folder whose trajectories record the end-of-thinking rounds; round 0 is the condition itself."""
+    models: dict[str, str]
+    decoding: dict[str, str]
+    """Condition → how it was sampled, in words."""
     scaling_rounds: int
 
 
@@ -141,20 +144,29 @@ class _Builder:
         assert evaluation is not None
         folders: dict[str, str] = {}
         rounds: dict[str, str] = {}
+        names: dict[str, str] = {}
+        decoding: dict[str, str] = {}
+        needs: list[str] = []
         for condition, own in evaluation.conditions.items():
             model = models[condition.removesuffix("+hint").removesuffix("-no-tools")]
             options = {**evaluation.rollout, **own}
             if condition in ("base", "start") and evaluation.scaling_rounds:
-                options |= {"rounds": evaluation.scaling_rounds, "record_rounds": True}
-            folders[condition] = self.rollout(f"eval/{condition}", TEST, model, options, condition=condition)
+                options |= {"rounds": evaluation.scaling_rounds, "record_rounds": True, "hints": "end"}
+            folder = f"eval/{condition}-rounds" if options.get("record_rounds") else f"eval/{condition}"
+            needs.append(f"{self.rollout(folder, TEST, model, options, condition=condition)}/grade")
+            folders[condition] = f"eval/{condition}"
             if options.get("record_rounds"):
-                rounds[condition] = folders[condition]
+                rounds[condition] = folder
+            names[condition] = model.removeprefix("stage:")
+            decoding[condition] = describe_decoding({**self.recipe.defaults, **options})
         self.stages.append(
             ReportStage(
                 name="report",
-                needs=[f"{folder}/grade" for folder in folders.values()],
+                needs=needs,
                 conditions=folders,
                 round_folders=rounds,
+                models=names,
+                decoding=decoding,
                 scaling_rounds=evaluation.scaling_rounds,
             )
         )
@@ -192,6 +204,12 @@ class _Builder:
             TrainStage(name=name, needs=[data], base=self.recipe.base_model, data=data, settings=settings)
         )
         return name
+
+
+def describe_decoding(options: RolloutOptions) -> str:
+    """``greedy``, or temperature and top-p in words."""
+    temperature = float(options.get("temperature", 0.0))
+    return "greedy" if temperature == 0 else f"T {temperature:g}, top-p {float(options.get('top_p', 1.0)):g}"
 
 
 def check_options(options: dict[str, Any], where: str) -> None:

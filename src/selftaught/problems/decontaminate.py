@@ -7,15 +7,20 @@ problems too short to have runs. Words are letters or digits, case folded; both 
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from selftaught.records import Problem, Record
+from selftaught.store import write_atomic, write_json
 
 RUN_WORDS = 10
 SUBSEQUENCE_RUN_WORDS = 13
@@ -86,7 +91,7 @@ class Decontaminator:
         min_share: float = 0.5,
         method: Method = Method.OVERLAP,
     ) -> None:
-        self._min_share, self._method = min_share, method
+        self.min_share, self.method = min_share, method
         self._names: list[tuple[str, str]] = []
         self._views = [_View(splitter) for splitter in _SPLITTERS]
         for benchmark, problems in benchmarks:
@@ -95,6 +100,10 @@ class Decontaminator:
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def sizes(self) -> dict[str, int]:
+        """Benchmark → number of its problems."""
+        return dict(Counter(benchmark for benchmark, _ in self._names))
 
     def _add(self, benchmark: str, problem: Problem) -> None:
         number = len(self._names)
@@ -116,12 +125,12 @@ class Decontaminator:
             number = view.equal.get(tuple(view.cut(text)))
             if number is not None:
                 return self._found(number, 1.0, "equal")
-        if self._method is Method.EXACT:
+        if self.method is Method.EXACT:
             return None
         best: tuple[float, int] | None = None
         for view in self._views:
             for number, share in self._run_shares(view, text):
-                if share >= self._min_share and (best is None or (share, -number) > (best[0], -best[1])):
+                if share >= self.min_share and (best is None or (share, -number) > (best[0], -best[1])):
                     best = (share, number)
         if best is not None:
             return self._found(best[1], best[0], "runs")
@@ -189,3 +198,82 @@ def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
 def _runs(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
     """All runs of ``length`` words, in order, repeats too."""
     return [tuple(words[i : i + length]) for i in range(len(words) - length + 1)]
+
+
+class DecontaminationSummary(Record):
+    """``decontamination.json``: what was asked and what came of it."""
+
+    train: str
+    benchmarks: dict[str, int]
+    """Benchmark → problems."""
+    num_in: int
+    num_kept: int
+    num_removed: int
+    reasons: dict[str, int]
+    matched: dict[str, int]
+    """Benchmark → rows removed because of it."""
+    min_share: float
+    method: Method
+
+
+def split_file(train: Path, index: Decontaminator, out: Path) -> DecontaminationSummary:
+    """Stream a problem file into ``out/kept.jsonl`` and ``out/removed.jsonl``.
+
+    Kept rows are the very bytes of the input; removed rows get ``matched_id``, ``matched_benchmark``, ``overlap`` and
+    ``matched_by`` beside their own keys. DataError with the line number for a line that is no problem.
+    """
+    from selftaught.problems.load import load_file
+
+    texts = {problem.id: problem.problem for problem in load_file(train)}
+    reasons: Counter[str] = Counter()
+    matched: Counter[str] = Counter()
+    num_kept = 0
+    removed: list[bytes] = []
+
+    def kept() -> Iterator[bytes]:
+        nonlocal num_kept
+        for problem_id, (line, row) in zip(texts, _rows_of(train), strict=True):
+            match = index.match(texts[problem_id])
+            if match is None:
+                num_kept += 1
+                yield line
+            else:
+                reasons[match.reason] += 1
+                matched[match.benchmark] += 1
+                row |= {
+                    "matched_id": match.matched_id,
+                    "matched_benchmark": match.benchmark,
+                    "overlap": match.overlap,
+                    "matched_by": match.reason,
+                }
+                removed.append(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+    write_atomic(out / "kept.jsonl", kept())
+    write_atomic(out / "removed.jsonl", removed)
+    summary = DecontaminationSummary(
+        train=str(train),
+        benchmarks=index.sizes(),
+        num_in=len(texts),
+        num_kept=num_kept,
+        num_removed=len(removed),
+        reasons=dict(sorted(reasons.items())),
+        matched=dict(sorted(matched.items())),
+        min_share=index.min_share,
+        method=index.method,
+    )
+    write_json(out / "decontamination.json", summary.model_dump(mode="json"))
+    return summary
+
+
+def _rows_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """(line, decoded row) of every line that the loader takes for a problem."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            for row in csv.DictReader(text):
+                yield json.dumps(row, ensure_ascii=False).encode() + b"\n", dict(row)
+        return
+    with path.open("rb") as file:
+        for line in file:
+            content = line.removeprefix(b"\xef\xbb\xbf")
+            if content.strip():
+                yield content.rstrip(b"\r\n") + b"\n", json.loads(content)

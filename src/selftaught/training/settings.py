@@ -46,6 +46,8 @@ class SftSettings(Record):
     save_every_steps: int = Field(default=200, ge=0)
     """Checkpoints to resume from; 0 for none."""
     keep_checkpoints: int = Field(default=2, ge=1)
+    keep_after_end: bool = False
+    """Keep the checkpoints when training is complete, to choose among them by pass@k and length."""
     log_every_steps: int = Field(default=1, ge=1)
     report_to: list[str] = Field(default_factory=list)
     """``tensorboard``, ``wandb``, ``trackio``: beside ``metrics.jsonl``, which is always written."""

@@ -101,6 +101,8 @@ def train_sft(
         versions={"torch": torch.__version__, "transformers": transformers.__version__},
     )
     _save(trainer, base_model, out, summary)
+    if trainer.is_world_process_zero() and not settings.keep_after_end:
+        shutil.rmtree(checkpoints, ignore_errors=True)
     return summary
 
 
