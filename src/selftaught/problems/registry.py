@@ -24,6 +24,8 @@ DATA_VARIABLE = "SELFTAUGHT_DATA"
 """Environment variable naming a folder of benchmark files."""
 
 TOY_SPLITS = ("test", "dev", "pool")
+TOY_SIZE = 400
+"""Problems of a toy split when no limit says otherwise."""
 
 STEM_SUBJECTS = frozenset(
     "abstract_algebra astronomy college_biology college_chemistry college_computer_science college_mathematics college_physics "
@@ -201,7 +203,7 @@ def _load_toy(source: str, limit: int | None) -> list[Problem]:
         raise ConfigError(f"toy split {split!r} is not known; expected one of {', '.join('toy-' + name for name in TOY_SPLITS)}.")
     # The generator stands in the same layer; by name, so that loading a file never imports it.
     generator = importlib.import_module("selftaught.toy.problems")
-    problems: list[Problem] = list(generator.generate(split))
+    problems: list[Problem] = list(generator.generate(split, max(TOY_SIZE, limit or 0)))
     return problems if limit is None else problems[:limit]
 
 

@@ -1,0 +1,86 @@
+"""``selftaught grade``: the trajectories of a run, or pairs of answers, or programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("grade")
+    def grade(
+        run: Path | None = typer.Argument(None, help="Folder with trajectories.jsonl in it or below it.", show_default=False),
+        problems: str | None = typer.Option(
+            None, "--problems", help="Problem file or benchmark. Default: problems.jsonl of the run.", show_default=False
+        ),
+        pairs: Path | None = typer.Option(
+            None, "--pairs", help='Lines {"id", "kind": "math"|"choice", "prediction", "gold"}.', show_default=False
+        ),
+        programs: Path | None = typer.Option(
+            None, "--programs", help='Lines {"id", "kind": "stdin"|"function", "fn_name", "solution", "tests", "timeout"}.', show_default=False
+        ),
+        workers: int = typer.Option(2, "--workers", min=1, help="Worker processes."),
+        timeout: float = typer.Option(6.0, "--timeout", min=0.1, help="Seconds a test of a program."),
+        regrade: bool = typer.Option(False, "--regrade", help="Grade everything anew; trajectories are only read."),
+        json_: bool = typer.Option(False, "--json", help="Print one JSON document."),
+    ) -> None:
+        """Judge the trajectories of a run, or answer pairs, or programs.
+
+        Examples: selftaught grade runs/demo · selftaught grade --pairs pairs.jsonl · selftaught grade --programs programs.jsonl
+        """
+        from selftaught.errors import ConfigError
+
+        if sum(given is not None for given in (run, pairs, programs)) != 1:
+            raise ConfigError("grade takes one thing: a run's folder, --pairs FILE or --programs FILE.")
+        if run is not None:
+            _grade_run(run, problems, workers, timeout, regrade, json_)
+        else:
+            _grade_batch(pairs, programs, workers, timeout)
+
+
+def _grade_batch(pairs: Path | None, programs: Path | None, workers: int, timeout_s: float) -> None:
+    from selftaught.grading import Grader
+    from selftaught.grading.batch import grade_pairs, grade_programs
+
+    with Grader(workers, timeout_s) as grader:
+        if pairs is not None:
+            for pair in grade_pairs(pairs, grader):
+                print(pair.model_dump_json(), flush=True)
+        elif programs is not None:
+            for program in grade_programs(programs, grader):
+                print(program.model_dump_json(), flush=True)
+
+
+def _grade_run(run: Path, problems: str | None, workers: int, timeout_s: float, regrade: bool, as_json: bool) -> None:
+    import json
+    import sys
+
+    from selftaught.grading import Grader, grade_run
+    from selftaught.grading.folders import GRADES, problems_for, trajectory_files
+    from selftaught.problems import load_problems
+
+    results = []
+    with Grader(workers, timeout_s) as grader:
+        for file in trajectory_files(run):
+            known = load_problems(problems) if problems else problems_for(file, run)
+            summary = grade_run(known, file, file.with_name(GRADES), workers, regrade=regrade, grader=grader)
+            results.append(
+                {
+                    "trajectories": str(file),
+                    "grades": str(file.with_name(GRADES)),
+                    "new": summary.num_new,
+                    "total": summary.num_total,
+                    "accuracy": round(summary.accuracy, 6),
+                    "outcomes": {outcome.value: count for outcome, count in sorted(summary.outcomes.items())},
+                    "paths": dict(sorted(summary.paths.items())),
+                }
+            )
+            if not as_json:
+                outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
+                print(f"{file.with_name(GRADES)}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+                print(f"{file.parent}\t{summary.accuracy:.4f}\t{summary.num_total}")
+    if as_json:
+        print(json.dumps({"runs": results}, indent=2))

@@ -1,0 +1,94 @@
+"""``selftaught ls``: the benchmarks, hint libraries, engines and recipes that there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+WHAT = ("benchmarks", "hints", "engines", "recipes")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("ls")
+    def ls(
+        what: str = typer.Argument("benchmarks", help=" | ".join(WHAT)),
+        json_: bool = typer.Option(False, "--json", help="Print JSON."),
+    ) -> None:
+        """What there is: benchmarks, hints, engines, recipes.
+
+        Example: selftaught ls benchmarks --json
+        """
+        import json
+
+        from selftaught.errors import ConfigError
+
+        listings = {"benchmarks": _benchmarks, "hints": _hints, "engines": _engines, "recipes": _recipes}
+        if what not in listings:
+            raise ConfigError(f"ls {what!r} is not known; expected one of {', '.join(WHAT)}.")
+        rows = listings[what]()
+        if json_:
+            print(json.dumps(rows, indent=2, ensure_ascii=False))
+            return
+        if not rows:
+            return
+        columns = list(rows[0])
+        widths = [max(len(column), *(len(row[column]) for row in rows)) for column in columns[:-1]]
+        for row in [{column: column for column in columns}, *rows]:
+            cells = [row[column].ljust(width) for column, width in zip(columns[:-1], widths, strict=True)]
+            print("  ".join([*cells, row[columns[-1]]]).rstrip())
+
+
+def _benchmarks() -> list[dict[str, str]]:
+    from selftaught.problems.registry import BENCHMARKS, local_file
+
+    rows = [{"name": "toy-test", "kind": "mixed", "size": "", "licence": "Apache-2.0", "source": "generated",
+             "note": "held-out problems of the embedded reasoner; also toy-dev"}]  # fmt: skip
+    for benchmark in BENCHMARKS.values():
+        local = local_file(benchmark.name)
+        revision = benchmark.hub_revision
+        source = str(local) if local else f"{benchmark.hub_repo}@{revision[:12]}" if revision else f"{benchmark.hub_repo} (local file needed)"
+        rows.append({"name": benchmark.name, "kind": benchmark.kind.value, "size": str(benchmark.size), "licence": benchmark.licence,
+                     "source": source, "note": benchmark.note})  # fmt: skip
+    return rows
+
+
+def _hints() -> list[dict[str, str]]:
+    from selftaught.hints import load_library
+
+    library = load_library()
+    return [{"id": hint.id, "function": str(getattr(hint, "function", "")), "text": " ".join(str(hint.text).split())[:100]} for hint in library.hints]
+
+
+def _engines() -> list[dict[str, str]]:
+    from importlib.util import find_spec
+
+    has_torch = find_spec("torch") is not None and find_spec("transformers") is not None
+    return [
+        {"name": "toy", "available": "yes" if has_torch else "no", "note": "the embedded reasoner (--model toy)"},
+        {"name": "local", "available": "yes" if has_torch else "no", "note": "a model folder or hub id, in this process (torch)"},
+        {"name": "http", "available": "yes", "note": "vLLM, SGLang or another completions server (--model http://…/v1 --model-name NAME)"},
+        {"name": "scripted", "available": "yes", "note": "replays written text: tests and demonstrations"},
+    ]
+
+
+def _recipes() -> list[dict[str, str]]:
+    import selftaught
+
+    folders = [Path("recipes"), Path(selftaught.__file__).resolve().parents[2] / "recipes", Path(selftaught.__file__).parent / "recipes"]
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*.yaml")) if folder.is_dir() else []:
+            found.setdefault(path.relative_to(folder).as_posix(), path)
+    return [{"name": name, "path": str(path), "about": _first_comment(path)} for name, path in found.items()]
+
+
+def _first_comment(path: Path) -> str:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            return line.lstrip("# ").strip()
+        if line.strip():
+            break
+    return ""
