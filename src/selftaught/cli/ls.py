@@ -59,7 +59,8 @@ def _hints() -> list[dict[str, str]]:
     from selftaught.hints import load_library
 
     library = load_library()
-    return [{"id": hint.id, "function": str(getattr(hint, "function", "")), "text": " ".join(str(hint.text).split())[:100]} for hint in library.hints]
+    rows = [{"name": name, "what": "policy", "about": policy.purpose} for name, policy in library.policies.items()]
+    return rows + [{"name": name, "what": "function", "about": function.purpose} for name, function in library.functions.items()]
 
 
 def _engines() -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selftaught.evals.claims import check_claims
 from selftaught.evals.paper import PAPER_FIGURES
 from selftaught.evals.records import (
     BENCHMARK_ORDER,
@@ -90,6 +91,8 @@ def build_report(
     )
     for benchmark in benchmarks:
         _add_benchmark(data, benchmark, base_folder, reference, ablation_reference)
+    if {row.name for row in data.conditions} >= {"base", "start"}:
+        data.checks = check_claims(data)
     return data
 
 
