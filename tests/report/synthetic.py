@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from selftaught.evals.paper import PAPER_FIGURES
 from selftaught.evals.records import (
     Check,
     ConditionRow,
@@ -396,6 +397,7 @@ def _fill(
             note="one point of it is noise",
         ),
     ]
+    data.paper = list(PAPER_FIGURES)
     data.notes = ["This run is synthetic: nobody measured these numbers."]
     data.provenance = Provenance(
         config_digest="d41d8cd9", seeds=[7], git_commit="0123abcd", git_dirty=False, versions={"python": "3.11.9", "torch": "2.13.0"},

@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
     @app.command("report")
     def report(
         run: Path = typer.Argument(
-            ..., help="Folder of a run that has been evaluated (it holds report.json).", show_default=False
+            ..., help="Folder of a run: trajectories with grades, or a report.json.", show_default=False
         ),
         json_: bool = typer.Option(False, "--json", help="Print report.json on stdout instead of the table."),
         table: bool = typer.Option(True, "--table/--no-table", help="Print the results table on stdout."),
@@ -33,11 +33,11 @@ def register(app: typer.Typer) -> None:
 
         from selftaught.errors import DataError
         from selftaught.report import print_summary, write_report
-        from selftaught.report.load import read_report_data
+        from selftaught.report.folder import report_data
 
         if not run.is_dir():
             raise DataError(f"{run} is not a folder; expected the folder of a run, such as runs/demo.")
-        data = read_report_data(run / "report.json")
+        data = report_data(run)
         paths = write_report(run, data, gated_text=gated_text)
         if json_:
             print(paths.json.read_text(encoding="utf-8"), end="")

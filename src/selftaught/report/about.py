@@ -8,7 +8,7 @@ from selftaught.evals.records import ReportData
 from selftaught.report.markdown import provenance_rows
 from selftaught.report.numbers import whole
 from selftaught.report.sections import html_table, section
-from selftaught.report.tables import Table
+from selftaught.report.table import Table
 from selftaught.report.text import html_text
 
 

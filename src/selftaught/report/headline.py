@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from selftaught.evals.records import ReportData
 from selftaught.report.numbers import duration, interval, percent, points, points_interval
-from selftaught.report.tables import paired_with_base
+from selftaught.report.table import paired_with_reference
 from selftaught.report.text import html_text
 
 _LOOP_LEAD = (
@@ -52,7 +52,7 @@ def key_facts(data: ReportData) -> list[tuple[str, str, str]]:
         row = data.condition(name, main)
         if row is not None:
             facts.append((f"{name}, {main}", f"{percent(row.pass_at_1)} %", f"{interval(row.ci95)}, n = {row.n}"))
-    pair = paired_with_base(data, "start", main)
+    pair = paired_with_reference(data, "start", main)
     if pair is not None:
         facts.append(("START − base", f"{points(pair.diff)}", f"points {points_interval(pair.ci95)}, paired"))
     calls_on = "hard" if "hard" in benchmarks else main

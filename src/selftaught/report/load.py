@@ -15,10 +15,11 @@ from pathlib import Path
 
 from selftaught.errors import DataError
 from selftaught.evals.records import ReportData, RunRef
+from selftaught.problems import load_file
 from selftaught.records import Grade, Problem, Trajectory
 from selftaught.store import iter_lines, read_jsonl
 
-MAX_TRAJECTORIES = 6_000
+MAX_TRAJECTORIES = 10_000
 """Most trajectories that one page carries."""
 
 MAX_SOURCE_BYTES = 600_000_000
@@ -32,7 +33,7 @@ Key = tuple[str, str]
 
 @dataclass
 class Entry:
-    """One trajectory of one condition with its grade; ``body`` is what the converter made of the trajectory."""
+    """One trajectory of one run with its grade; ``body`` is what the converter made of the trajectory."""
 
     key: Key
     condition: str
@@ -73,9 +74,8 @@ def read_report_data(path: Path) -> ReportData:
 
 
 def is_withheld(problem: Problem) -> bool:
-    """Whether a benchmark asks that its questions are not put on the open web: GPQA does, others by ``metadata.no_publish``."""
-    names = f"{problem.source or ''} {problem.id}".lower()
-    return "gpqa" in names or bool(problem.metadata.get("no_publish"))
+    """Whether a benchmark asks that its questions are not put on the open web: GPQA does, others by ``metadata.secret``."""
+    return "gpqa" in f"{problem.source or ''} {problem.id}".lower() or bool(problem.metadata.get("secret"))
 
 
 def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: bool = False) -> RunContent:
@@ -88,28 +88,39 @@ def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: 
                 content.problems.setdefault((ref.benchmark, problem.id), problem)
                 if not gated_text and is_withheld(problem):
                     content.withheld.add(ref.benchmark)
-    chosen = _chosen(folder, data)
+    counts = {ref.trajectories: ref.num_trajectories or _num_lines(folder / ref.trajectories) for ref in data.runs}
+    chosen = _chosen(folder, data, counts)
+    content.num_total = sum(counts.values())
+    seen: set[tuple[Key, str, str]] = set()
     for ref in data.runs:
-        content.num_total += ref.num_trajectories
         if not (folder / ref.trajectories).exists() or ref.benchmark in content.withheld:
             continue
         grades = _grades(folder / ref.grades)
         found: dict[str, Entry] = {}
         for trajectory in _trajectories(folder / ref.trajectories, ref, chosen):
-            body, summary = convert(trajectory)
             key = (ref.benchmark, trajectory.problem_id)
+            # A curve over rounds holds its plain condition as round 0; the page carries that once.
+            if (key, trajectory.condition, trajectory.id) in seen:
+                content.num_total -= 1
+                continue
+            body, summary = convert(trajectory)
             found[trajectory.id] = Entry(key, ref.condition, body, summary, grades.get(trajectory.id))
+            if trajectory.condition == ref.condition:
+                seen.add((key, trajectory.condition, trajectory.id))
         for entry in found.values():
             content.entries.setdefault(entry.key, []).append(entry)
         content.num_kept += len(found)
-    content.num_total = max(content.num_total, content.num_kept)
     return content
 
 
+def _num_lines(path: Path) -> int:
+    return sum(1 for _ in iter_lines(path)) if path.exists() else 0
+
+
 def _problems(path: Path) -> Iterator[Problem]:
-    """Problem records; a user's own file of another shape gives none rather than an error."""
+    """Problems of a file; one that cannot be read any more costs the pages their questions and nothing else."""
     try:
-        yield from read_jsonl(path, Problem)
+        yield from load_file(path)
     except DataError:
         return
 
@@ -132,10 +143,10 @@ def _trajectories(path: Path, ref: RunRef, chosen: set[Key] | None) -> Iterator[
                 raise DataError(f"{path}:{number}: not a Trajectory record.") from None
 
 
-def _chosen(folder: Path, data: ReportData) -> set[Key] | None:
+def _chosen(folder: Path, data: ReportData, counts: dict[str, int]) -> set[Key] | None:
     """Problems that the page carries, or None for all."""
     sizes = [path.stat().st_size for ref in data.runs if (path := folder / ref.trajectories).exists()]
-    total = sum(ref.num_trajectories for ref in data.runs)
+    total = sum(counts.values())
     limit = MAX_TRAJECTORIES
     if sum(sizes) > MAX_SOURCE_BYTES:
         limit = min(limit, max(1, int(MAX_SOURCE_BYTES / (sum(sizes) / max(total, 1)))))

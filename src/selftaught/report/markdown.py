@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from selftaught.evals.records import ReportData
 from selftaught.report import tables
-from selftaught.report.tables import Table
+from selftaught.report.paper import paper_table
+from selftaught.report.table import Table
 from selftaught.report.text import markdown_text
 
 
@@ -39,8 +40,9 @@ def render_markdown(data: ReportData, figures: dict[str, str]) -> str:
             "outcomes" if benchmark == data.benchmarks()[0] else None,
         )
     sections: list[tuple[str, Callable[[ReportData], Table], str | None]] = [
+        ("Between conditions", tables.pairs_table, None),
         ("What was claimed, what was measured", tables.checks_table, None),
-        ("Beside the paper", tables.paper_table, None),
+        ("Beside the paper", paper_table, None),
         ("More thinking time: hint rounds", tables.scaling_table, "scaling"),
         ("What changed, problem by problem", tables.transitions_table, "transitions"),
         ("Ablations", tables.ablations_table, None),

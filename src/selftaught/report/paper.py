@@ -1,35 +1,10 @@
-"""START's published figures, to stand beside ours: another model on other problems, so shapes compare and numbers do not."""
+"""START's published figures beside ours: another model on other problems, so shapes compare and numbers do not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-BENCHMARKS = ("GPQA", "MATH500", "AMC23", "AIME24", "AIME25", "LCB")
-"""GPQA Diamond (198), MATH500 (500), AMC23 (40), AIME24 (30), AIME25 (30), LiveCodeBench August to November 2024 (112)."""
-
-SOURCE = "arXiv 2503.04625, main results table; pass@1 in per cent"
-
-
-@dataclass(frozen=True)
-class PaperRow:
-    """One model of the paper's table; ``condition`` is ours that it corresponds to."""
-
-    model: str
-    condition: str
-    scores: tuple[float | None, ...]
-
-    def mean(self) -> float | None:
-        """Mean over the six benchmarks, None if one is missing."""
-        known = [score for score in self.scores if score is not None]
-        return sum(known) / len(known) if len(known) == len(self.scores) else None
-
-
-TABLE = (
-    PaperRow("QwQ-32B-Preview", "base", (58.1, 90.6, 80.0, 50.0, 40.0, 41.4)),
-    PaperRow("QwQ-RFT, no tools", "base-rft", (58.5, 91.8, 82.5, 53.3, 33.3, 42.1)),
-    PaperRow("Search-o1-32B", "", (63.6, 86.4, 85.0, 56.7, None, 33.0)),
-    PaperRow("START", "start", (63.6, 94.4, 95.0, 66.7, 47.1, 47.3)),
-)
+from selftaught.evals.records import ReportData
+from selftaught.report.numbers import percent, points, points_interval
+from selftaught.report.table import Table, paired_with_reference, reference_of
 
 WRONG_TO_RIGHT = 0.330
 """Share of the base's wrong answers that a hint made right (secondary account)."""
@@ -37,8 +12,75 @@ WRONG_TO_RIGHT = 0.330
 RIGHT_TO_WRONG = 0.104
 """Share of the base's right answers that a hint made wrong (secondary account)."""
 
+NAMES = {
+    "gpqa_diamond": "GPQA",
+    "math500": "MATH500",
+    "amc23": "AMC23",
+    "aime24": "AIME24",
+    "aime25": "AIME25",
+    "livecodebench": "LCB",
+}
+"""Column headings of the paper's benchmarks, in its order."""
 
-def mean_of(condition: str) -> float | None:
-    """The paper's six-benchmark mean of the model that plays ``condition``, as a share."""
-    mean = next((row.mean() for row in TABLE if row.condition == condition), None)
-    return None if mean is None else mean / 100
+
+def paper_table(data: ReportData) -> Table:
+    """The paper's table with its mean gain and this run's gain; conditions run on the paper's own benchmarks below it."""
+    benchmarks = list(dict.fromkeys(figure.benchmark for figure in data.paper))
+    models = list(dict.fromkeys((figure.model, figure.condition) for figure in data.paper))
+    if not models:
+        return Table("Beside the paper", [], [])
+    scores = {(figure.model, figure.benchmark): figure.pass_at_1 for figure in data.paper}
+    main = data.benchmarks()[0] if data.benchmarks() else ""
+    base_mean = next((_mean(scores, model, benchmarks) for model, condition in models if condition == "base"), None)
+    rows = []
+    for model, condition in models:
+        mean = _mean(scores, model, benchmarks)
+        gain = None if mean is None or base_mean is None or condition == "base" else mean - base_mean
+        cells = [percent(scores.get((model, benchmark))) for benchmark in benchmarks]
+        rows.append([model, condition or "–", *cells, percent(mean), points(gain), *_here(data, condition, main)])
+    strong = [
+        i for i, (model, condition) in enumerate(models) if condition == "start" and _mean(scores, model, benchmarks)
+    ]
+    if set(benchmarks) & set(data.benchmarks()):
+        for name in data.condition_names():
+            found = [data.condition(name, benchmark) for benchmark in benchmarks]
+            rows.append(
+                [
+                    f"this run: {name}",
+                    name,
+                    *("–" if r is None else percent(r.pass_at_1) for r in found),
+                    "",
+                    "",
+                    "",
+                    "",
+                ]
+            )
+    columns = [
+        "the paper's model",
+        "here",
+        *(NAMES.get(b, b) for b in benchmarks),
+        "mean",
+        "Δ",
+        f"here: {main}",
+        "Δ here",
+    ]
+    sources = "; ".join(dict.fromkeys(figure.source for figure in data.paper))
+    note = f"{sources}. The paper's models have 32 B parameters; where the problems are others too, compare signs and shapes."
+    return Table("Beside the paper", columns, rows, num_labels=2, note=note, strong=strong)
+
+
+def _mean(scores: dict[tuple[str, str], float], model: str, benchmarks: list[str]) -> float | None:
+    """Mean over all benchmarks, None if one is missing."""
+    known = [scores[model, benchmark] for benchmark in benchmarks if (model, benchmark) in scores]
+    return sum(known) / len(known) if known and len(known) == len(benchmarks) else None
+
+
+def _here(data: ReportData, condition: str, benchmark: str) -> list[str]:
+    """This run's score and paired difference for the condition that a model of the paper plays."""
+    row = data.condition(condition, benchmark) if condition else None
+    if row is None:
+        return ["–", "–"]
+    pair = paired_with_reference(data, condition, benchmark)
+    if pair is None or condition == reference_of(data):
+        return [percent(row.pass_at_1), "–"]
+    return [percent(row.pass_at_1), f"{points(pair.diff)} {points_interval(pair.ci95)}"]

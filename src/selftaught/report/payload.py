@@ -131,7 +131,8 @@ class _Chunks:
 
 def build_payload(data: ReportData, content: RunContent) -> Payload:
     """Index and chunks, problem by problem in the order of the grid."""
-    conditions = list(dict.fromkeys([*data.condition_names(), *(ref.condition for ref in data.runs)]))
+    conditions = data.condition_names()
+    names = list(dict.fromkeys([*conditions, *(ref.condition for ref in data.runs)]))
     grid = {(row.benchmark, row.problem_id): row for row in data.grid}
     chunks = _Chunks()
     problems: list[dict[str, Any]] = []
@@ -140,12 +141,13 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
         problems.append(_listed(key, grid.get(key), content, conditions, chunks))
         for entry in content.entries.get(key, []):
             place = chunks.put(b'{"g":' + dump(_verdict(entry.grade)) + b"," + entry.body[1:])
-            rows.append([number, conditions.index(entry.condition), *_summary(entry), *place])
+            rows.append([number, names.index(entry.condition), *_summary(entry), *place])
         chunks.close(CHUNK_BYTES)
     chunks.close()
     columns = {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)}
     index = {
         "conditions": conditions,
+        "names": names,
         "problems": problems,
         "t": columns,
         "total": content.num_total,

@@ -6,7 +6,8 @@ from selftaught.evals.records import ReportData
 from selftaught.report import headline, tables
 from selftaught.report.charts import Figure, Palette
 from selftaught.report.numbers import whole
-from selftaught.report.tables import Table
+from selftaught.report.paper import paper_table
+from selftaught.report.table import Table
 from selftaught.report.text import html_text
 
 MAX_LINKS = 60
@@ -123,9 +124,12 @@ def _accuracy(data: ReportData, figures: dict[str, Figure], palette: Palette) ->
         for i, name in enumerate(names)
     )
     note = f'<p class="note">{html_text(tables.accuracy_note(data))}</p>'
+    pairs = html_table(tables.pairs_table(data))
+    fold = f'<div class="folds"><details><summary>Differences between other conditions</summary>{pairs}</details></div>'
+    tables_ = f'<div><div class="tabs" hidden>{tabs}</div>{bodies}</div>'
     return (
         section("accuracy", "Accuracy", "", figure)
-        + f'<section id="details"><h2>In numbers</h2><div><div class="tabs" hidden>{tabs}</div>{bodies}</div>{note}</section>'
+        + f'<section id="details"><h2>In numbers</h2>{tables_}{note}{fold if pairs else ""}</section>'
     )
 
 
@@ -134,7 +138,7 @@ def _checks(data: ReportData) -> str:
 
 
 def _beside_paper(data: ReportData) -> str:
-    return section("paper", "Beside the paper", "", html_table(tables.paper_table(data))) if data.conditions else ""
+    return section("paper", "Beside the paper", "", html_table(paper_table(data))) if data.conditions else ""
 
 
 def _changes(data: ReportData, figures: dict[str, Figure]) -> str:

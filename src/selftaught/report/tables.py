@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from selftaught.evals.records import ConditionRow, PairedRow, ReportData
+from selftaught.evals.records import ConditionRow, ReportData
 from selftaught.records import Outcome
-from selftaught.report import paper
 from selftaught.report.charts.flow import STAGE_TITLE
 from selftaught.report.charts.palette import OUTCOME_LABEL
 from selftaught.report.numbers import duration, interval, p_value, percent, points, points_interval, whole
-
-
-@dataclass(frozen=True)
-class Table:
-    """Headings and rows of text; the first ``num_labels`` columns are words (left), the others numbers (right)."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    num_labels: int = 1
-    note: str = ""
-    strong: list[int] = field(default_factory=list)
-    """Rows to stand out."""
-
-
-def paired_with_base(data: ReportData, name: str, benchmark: str) -> PairedRow | None:
-    """The paired difference of ``name`` from the base on ``benchmark``."""
-    return next((r for r in data.paired if r.a == name and r.b == "base" and r.benchmark == benchmark), None)
+from selftaught.report.paper import RIGHT_TO_WRONG, WRONG_TO_RIGHT
+from selftaught.report.table import Table, paired_with_reference, reference_of
 
 
 def accuracy_table(data: ReportData) -> Table:
@@ -76,7 +57,7 @@ def detail_table(data: ReportData, benchmark: str) -> Table:
     repeated = any(row.k > 1 for row in rows_of)
     columns = ["condition", "n", "k", "pass@1 [95 %]"]
     columns += ["pass@k", "maj@k"] if repeated else []
-    columns += ["Δ base [95 %]", "p", "calls %", "tokens", *OUTCOME_LABEL.values()]
+    columns += [f"Δ {reference_of(data)} [95 %]", "p", "calls %", "tokens", *OUTCOME_LABEL.values()]
     rows = [_detail_row(data, row, repeated) for row in rows_of]
     strong = [index for index, row in enumerate(rows_of) if row.name == "start"]
     note = (
@@ -86,7 +67,7 @@ def detail_table(data: ReportData, benchmark: str) -> Table:
 
 
 def _detail_row(data: ReportData, row: ConditionRow, repeated: bool) -> list[str]:
-    pair = paired_with_base(data, row.name, row.benchmark)
+    pair = paired_with_reference(data, row.name, row.benchmark)
     cells = [row.name, str(row.n), str(row.k), f"{percent(row.pass_at_1)} {interval(row.ci95)}"]
     if repeated:
         cells += [percent(row.pass_at_k.get(row.k)), percent(row.maj_at_k)]
@@ -102,30 +83,17 @@ def _detail_row(data: ReportData, row: ConditionRow, repeated: bool) -> list[str
     ]
 
 
-def paper_table(data: ReportData) -> Table:
-    """The paper's own table with its mean gain, and this run's gain beside it."""
-    base_mean = paper.mean_of("base")
-    headline = data.benchmarks()[0] if data.benchmarks() else "all"
-    rows = []
-    for row in paper.TABLE:
-        mean = row.mean()
-        gain = "–" if mean is None or base_mean is None else points(mean / 100 - base_mean)
-        ours = data.condition(row.condition, headline) if row.condition else None
-        pair = paired_with_base(data, row.condition, headline) if row.condition else None
-        here = "–" if ours is None else percent(ours.pass_at_1)
-        here_gain = (
-            f"{points(pair.diff)} {points_interval(pair.ci95)}"
-            if pair
-            else ("0.0" if ours and row.condition == "base" else "–")
-        )
-        scores = [f"{score:.1f}" if score is not None else "–" for score in row.scores]
-        mean_text = "–" if mean is None else f"{mean:.1f}"
-        rows.append([row.model, row.condition or "–", *scores, mean_text, gain, here, here_gain])
-    columns = ["the paper's model", "here", *paper.BENCHMARKS, "mean", "Δ", f"here: {headline}", "Δ here"]
-    note = (
-        f"Paper: {paper.SOURCE}. Its models have 32 B parameters and its problems are others: compare signs and shapes."
-    )
-    return Table("Beside the paper", columns, rows, num_labels=2, note=note, strong=[3])
+def pairs_table(data: ReportData) -> Table:
+    """Paired differences between conditions other than the reference, on the main benchmark."""
+    benchmarks, reference = data.benchmarks(), reference_of(data)
+    main = benchmarks[0] if benchmarks else ""
+    rows = [
+        [f"{row.a} − {row.b}", str(row.n), points(row.diff), points_interval(row.ci95), p_value(row.p_value)]
+        for row in data.paired
+        if row.benchmark == main and row.b != reference
+    ]
+    note = f"On {main}, the same problems under both; in points."
+    return Table("Between conditions", ["difference", "n", "points", "95 %", "p"], rows, note=note)
 
 
 def checks_table(data: ReportData) -> Table:
@@ -171,7 +139,7 @@ def transitions_table(data: ReportData) -> Table:
         "stay right",
         "stay wrong",
     ]
-    note = f"The paper's hints: {percent(paper.WRONG_TO_RIGHT)} % of the wrong, {percent(paper.RIGHT_TO_WRONG)} % of the right."
+    note = f"The paper's hints: {percent(WRONG_TO_RIGHT)} % of the wrong, {percent(RIGHT_TO_WRONG)} % of the right."
     return Table("Transitions", columns, rows, num_labels=2, note=note)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from selftaught.evals.records import ReportData
 from selftaught.records import Outcome
 from selftaught.report.numbers import interval, percent, points, points_interval, whole
-from selftaught.report.tables import accuracy_note, paired_with_base
+from selftaught.report.table import paired_with_reference, reference_of
+from selftaught.report.tables import accuracy_note
 from selftaught.report.text import one_line
 
 if TYPE_CHECKING:
@@ -85,17 +86,17 @@ def _accuracy(data: ReportData, benchmarks: list[str]) -> Table:
 
 
 def _behaviour(data: ReportData, benchmark: str) -> Table:
-    table = _table(f"On {one_line(benchmark, 30)}: paired difference from base, behaviour, outcomes")
+    table = _table(f"On {one_line(benchmark, 30)}: paired difference, behaviour, outcomes")
     seen = [o for o in Outcome if any(row.outcomes.get(o, 0) for row in data.conditions if row.benchmark == benchmark)]
     table.add_column("condition", no_wrap=True)
-    table.add_column("Δ base [95 %]", no_wrap=True)
+    table.add_column(f"Δ {one_line(reference_of(data), 16)} [95 %]", no_wrap=True)
     for heading in ("calls", "tokens", *(_SHORT[outcome] for outcome in seen)):
         table.add_column(heading, justify="right", no_wrap=True)
     for name in data.condition_names():
         row = data.condition(name, benchmark)
         if row is None:
             continue
-        pair = paired_with_base(data, name, benchmark)
+        pair = paired_with_reference(data, name, benchmark)
         change = "–" if pair is None else f"{points(pair.diff):>5} {points_interval(pair.ci95)}"
         cells = [one_line(name, 24), change, percent(row.tool_call_rate, 0), whole(row.tokens_mean)]
         cells += [str(row.outcomes.get(outcome, 0)) for outcome in seen]

@@ -37,7 +37,7 @@ function loadIndex() {
     }));
     raw.problems.forEach((problem, i) => { problem.i = i; problem.rows = []; });
     for (const row of rows) raw.problems[row.problem].rows.push(row);
-    return { conditions: raw.conditions, problems: raw.problems, rows, total: raw.total, kept: raw.kept, withheld: raw.withheld };
+    return { conditions: raw.conditions, names: raw.names, problems: raw.problems, rows, total: raw.total, kept: raw.kept, withheld: raw.withheld };
   });
   return indexPromise;
 }

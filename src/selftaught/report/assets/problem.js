@@ -1,11 +1,16 @@
 // One problem: its statement, a strip of all its trajectories, and one or two of them to read.
 const reading = { panes: 2, raw: false, problem: -1, shown: [] };
 
-const rowName = (index, row) => index.conditions[row.condition] + (row.round >= 0 ? `, round ${row.round}` : "") + (row.sample > 0 ? `, sample ${row.sample}` : "");
+/** What a trajectory is called: its condition, and in a curve over rounds its round. */
+function rowName(index, row) {
+  const parts = /^(.*) by rounds \((.*)\)$/.exec(index.names[row.condition]);
+  const name = parts ? `${parts[1]}, round ${row.round}${parts[2] === "hints" ? "" : ` of ${parts[2].replaceAll("_", " ")}`}` : index.names[row.condition];
+  return name + (row.sample > 0 ? `, sample ${row.sample}` : "");
+}
 
 /** The two trajectories that a problem opens with: base and START, or the first and the last. */
 function firstChoice(index, problem) {
-  const of = (name) => problem.rows.find((row) => index.conditions[row.condition] === name && row.sample === 0 && row.round <= 0);
+  const of = (name) => problem.rows.find((row) => index.names[row.condition] === name && row.sample === 0);
   const left = of("base") || problem.rows[0], right = of("start") || problem.rows[problem.rows.length - 1];
   return left === right ? [left] : [left, right];
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from selftaught.evals.records import ReportData
-from selftaught.report.charts.accuracy import families, headline, scaling
+from selftaught.report.charts.accuracy import families, headline
 from selftaught.report.charts.behaviour import outcomes, tokens, tool_use
+from selftaught.report.charts.curves import scaling
 from selftaught.report.charts.flow import funnel, transitions
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Figure

@@ -1,12 +1,12 @@
-"""Charts of how often a condition is right: by benchmark, by family, and against rounds and tokens."""
+"""Charts of how often a condition is right: by benchmark and by family."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from selftaught.evals.records import FamilyRow, ReportData, ScalingRow
+from selftaught.evals.records import FamilyRow, ReportData
 from selftaught.report.charts.palette import Palette
-from selftaught.report.charts.svg import Canvas, Figure, linear, short, spread, text_width, ticks
+from selftaught.report.charts.svg import Canvas, Figure, linear, text_width
 
 ROW_PX = 26
 WIDTH = 1080
@@ -148,94 +148,3 @@ def legend(canvas: Canvas, x: float, y: float, items: list[tuple[str, str]], siz
         canvas.text(x + 15, y, label, css="f-soft", size=size)
         x += 15 + text_width(label, size) * 1.05 + 18
     return x
-
-
-def scaling(data: ReportData, palette: Palette) -> Figure | None:
-    """Accuracy over end-of-thinking rounds (left) and over the thinking tokens that they cost (right)."""
-    curves: dict[tuple[str, str], list[ScalingRow]] = {}
-    benchmark = data.scaling[0].benchmark if data.scaling else "all"
-    for row in data.scaling:
-        if row.benchmark == benchmark:
-            curves.setdefault((row.model, row.method), []).append(row)
-    if not curves:
-        return None
-    for rows in curves.values():
-        rows.sort(key=lambda row: row.round)
-    label_px = max(text_width(_curve_name(*key), 12) for key in curves) * 1.2 + 26
-    height, top, bottom, left, gap = 330, 24, 46, 40, 60
-    canvas = Canvas(WIDTH, height)
-    width = (WIDTH - left - gap - 2 * label_px) / 2
-    best = max(row.ci95[1] if row.ci95 else row.pass_at_1 for row in data.scaling)
-    y_top = 1.0 if best > 0.72 else min(1.0, (int(best * 10) + 1) / 10)
-    y_scale = linear(0, y_top, height - bottom, top)
-    in_rounds = [key for key in curves if key[1] != "majority"] or list(curves)
-    max_round = max((row.round for key in in_rounds for row in curves[key]), default=1) or 1
-    token_ticks = ticks(max(row.tokens_mean for rows in curves.values() for row in rows))
-    left_x = linear(0, max_round, left + 10, left + width)
-    right_0 = left + width + label_px + gap
-    right_x = linear(0, token_ticks[-1], right_0, right_0 + width)
-    step = 0.1 if y_top <= 0.55 else 0.2
-    for index in range(round(y_top / step) + 1):
-        y = y_scale(index * step)
-        for x0, x1 in ((left, left + width), (right_0, right_0 + width)):
-            canvas.line(x0, y, x1, y, css="s-axis" if index == 0 else "s-grid")
-        canvas.text(left - 8, y + 4, f"{index * step * 100:.0f}", css="f-muted", size=11, anchor="end")
-        canvas.text(right_0 - 8, y + 4, f"{index * step * 100:.0f}", css="f-muted", size=11, anchor="end")
-    for value in range(max_round + 1):
-        canvas.text(left_x(value), height - bottom + 18, str(value), css="f-muted", size=11, anchor="middle")
-    for tick in token_ticks:
-        canvas.text(right_x(tick), height - bottom + 18, short(tick), css="f-muted", size=11, anchor="middle")
-    canvas.text(left, 10, "pass@1, %", css="f-muted", size=11)
-    canvas.text(right_0, 10, "pass@1, %", css="f-muted", size=11)
-    canvas.text(left + width / 2, height - 8, "end-of-thinking rounds", css="f-soft", size=12, anchor="middle")
-    canvas.text(
-        right_0 + width / 2, height - 8, "mean thinking tokens a problem", css="f-soft", size=12, anchor="middle"
-    )
-    _curves(
-        canvas,
-        palette,
-        {key: curves[key] for key in in_rounds},
-        lambda r: left_x(r.round),
-        y_scale,
-        left + width,
-        False,
-    )
-    _curves(canvas, palette, curves, lambda r: right_x(r.tokens_mean), y_scale, None, True)
-    caption = (
-        f"Pass@1 on {benchmark} against end-of-thinking rounds and the tokens they cost; whiskers are 95 % intervals."
-    )
-    return Figure("scaling", "More thinking time: hint rounds", caption, canvas)
-
-
-def _curve_name(model: str, method: str) -> str:
-    return model if method == "hints" else f"{model}, {method.replace('_', ' ')}"
-
-
-def _curves(canvas, palette, curves, x_of, y_scale, label_x, numbered) -> None:  # type: ignore[no-untyped-def]
-    """Lines with whiskers and names at their ends; ``numbered`` writes the round beside each point instead."""
-    dashes = {"hints": None, "budget_forcing": "6 4", "majority": "2 4"}
-    ends = []
-    for (model, method), rows in curves.items():
-        colour = palette.condition(model)
-        points = [(x_of(row), y_scale(row.pass_at_1)) for row in rows]
-        if all(row.ci95 for row in rows) and len(rows) > 1 and method == "hints":
-            upper = [(x_of(row), y_scale(row.ci95[1])) for row in rows]
-            lower = [(x_of(row), y_scale(row.ci95[0])) for row in rows]
-            if not numbered:
-                canvas.path([*upper, *reversed(lower)], css=f"f-{colour}", close=True, opacity=0.12)
-        canvas.path(points, css=f"s-{colour}", width=2, dash=dashes.get(method))
-        for (x, y), row in zip(points, rows, strict=True):
-            tip = f"{_curve_name(model, method)}, round {row.round}: {percent(row.pass_at_1)} at {row.tokens_mean:,.0f} tokens"
-            if row.ci95:
-                tip += f" [{percent(row.ci95[0])}, {percent(row.ci95[1])}]"
-                canvas.line(x, y_scale(row.ci95[0]), x, y_scale(row.ci95[1]), css=f"s-{colour}", width=1.2)
-            canvas.dot(x, y, 4, css=f"f-{colour} s-paper", stroke_width=1.2, tip=tip)
-            if numbered:
-                canvas.text(x + 6, y - 7, str(row.round), css=f"f-{colour}", size=10.5, halo=True)
-        ends.append((points[-1][0], points[-1][1], _curve_name(model, method), colour))
-    placed = spread([end[1] for end in ends], 15, 20, y_scale(0) - 4)
-    for (x, y, name, colour), label_y in zip(ends, placed, strict=True):
-        if label_x is not None:
-            canvas.text(label_x + 10, label_y + 4, name, css=f"f-{colour}", size=12, bold=True)
-        elif abs(label_y - y) < 40:
-            canvas.text(x + 18, label_y + 4, name, css=f"f-{colour}", size=12, bold=True, halo=True)

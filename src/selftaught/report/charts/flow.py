@@ -8,7 +8,7 @@ from selftaught.report.charts.behaviour import main_benchmark
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear
 
-STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "base-rft": "base-rft"}
+STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "d_rft": "D_RFT (no tools)", "base-rft": "base-rft"}
 
 
 def transitions(data: ReportData, palette: Palette) -> Figure | None:
@@ -32,7 +32,9 @@ def transitions(data: ReportData, palette: Palette) -> Figure | None:
         y = top + row_px * index
         n = row.n or 1
         lost, won = row.right_to_wrong / n * unit, row.wrong_to_right / n * unit
-        canvas.text(left - 12, y + 19, name, css="f-ink", size=12.5, anchor="end", bold=row.b == "start")
+        canvas.text(
+            left - 12, y + 19, name, css="f-ink", size=12.5, anchor="end", bold=(row.a, row.b) == ("base", "start")
+        )
         canvas.rect(
             zero - lost - 1,
             y + 6,
