@@ -12,7 +12,7 @@ from selftaught.toy.scan import hint_sentences, scan
 def _library_sentences() -> list[str]:
     from selftaught.hints.library import load_library
 
-    return hint_sentences(load_library().texts())
+    return hint_sentences(text for _, text in load_library().texts())
 
 
 def _held_out(count: int) -> list[str]:
@@ -29,7 +29,7 @@ def _assert_clean(num_documents: int, held_out: int) -> None:
 
 
 def test_text_is_clean() -> None:
-    _assert_clean(12_000, 500)
+    _assert_clean(4_000, 300)
 
 
 @pytest.mark.slow

@@ -25,7 +25,6 @@ from selftaught.toy.gate import gate
 from selftaught.toy.model import ModelConfig, TinyQwen2, save_pretrained
 from selftaught.toy.tokenizer import save_tokenizer, train_tokenizer
 
-TOKENIZER_DOCUMENTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class PretrainSettings:
     """The recipe. Defaults are the shipped model's."""
 
     seed: int = 0
+    tokenizer_documents: int = 20_000
     num_tokens: int = 30_000_000
     tokens_per_batch: int = 4096
     warmup_documents: int = 12_000
@@ -45,6 +45,8 @@ class PretrainSettings:
     weight_decay: float = 0.01
     checkpoint_every_s: float = 90.0
     gate_every_steps: int = 1000
+    final_gate_each: int = 20
+    """Development problems a family in the last gate, which goes onto the card."""
     model: ModelConfig = ModelConfig()
 
 
@@ -61,7 +63,7 @@ def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[s
     warm = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, 0, settings.warmup_documents, warmup=True)))
     per_document = warm.num_tokens / max(1, warm.num_documents)
     rest_tokens = settings.num_tokens - warm.num_tokens
-    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 2000))]
+    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 500))]
     per_document = sum(probe) / len(probe)
     count = max(0, int(rest_tokens / per_document))
     start = settings.warmup_documents
@@ -99,7 +101,7 @@ def pretrain(
     where = _device(device)
     tokenizer_file = out / "tokenizer" / "tokenizer.json"
     if not tokenizer_file.exists():
-        trained = train_tokenizer(corpus.documents(10**6, 0, TOKENIZER_DOCUMENTS), settings.model.vocab_size)
+        trained = train_tokenizer(corpus.documents(10**6, 0, settings.tokenizer_documents), settings.model.vocab_size)
         save_tokenizer(trained, tokenizer_file.parent)
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     parts = build_corpus(tokenizer, settings, report)
@@ -165,7 +167,7 @@ def pretrain(
             last_saved = time.monotonic()
     save_checkpoint()
     export(model, tokenizer_file.parent, final)
-    rates = gate(model, tokenizer, num_each=20, seed=1).rates()
+    rates = gate(model, tokenizer, num_each=settings.final_gate_each, seed=1).rates()
     card = {
         "settings": asdict(settings),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),

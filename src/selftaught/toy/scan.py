@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from selftaught.records import question_hash
 
 _THINKING = re.compile(r"<think>(.*?)(</think>|<\|im_end\|>|\Z)", re.DOTALL)
+_CODE = re.compile(r"```|\bprint\(|^\s*(import|from|def|for|while) .*", re.MULTILINE)
 _TURN = re.compile(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", re.DOTALL)
 
 
@@ -67,7 +68,7 @@ def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence
         report.num_documents += 1
         for match in _THINKING.finditer(document):
             report.num_thinkings += 1
-            if "```" in match.group(1) or "python" in match.group(1).lower().split():
+            if _CODE.search(match.group(1)):
                 report.calls_in_thinking.append(match.group(1))
             if match.group(2) != "</think>":
                 report.open_thinkings.append(match.group(1))
