@@ -61,7 +61,9 @@ class Sandbox:
         await self.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
     async def start(self) -> None:
@@ -116,7 +118,11 @@ class Sandbox:
         return self.result(verdict, collected, ending.wall_s, tier)
 
     async def run_program(
-        self, source: str, stdin: str | bytes | None = None, call: FunctionCall | None = None, timeout_s: float | None = None
+        self,
+        source: str,
+        stdin: str | bytes | None = None,
+        call: FunctionCall | None = None,
+        timeout_s: float | None = None,
     ) -> ProgramResult:
         """Run ``source`` as a script with a real stdin and stdout; then, if asked, call one of its functions.
 
@@ -132,13 +138,17 @@ class Sandbox:
         try:
             verdict, ending, tier = await self._one_shot(request)
         except QueueFull as error:
-            return ProgramResult(status=ExecStatus.REFUSED, stdout="", stderr_tail=str(error), wall_s=0.0, tier=self.tier)
+            return ProgramResult(
+                status=ExecStatus.REFUSED, stdout="", stderr_tail=str(error), wall_s=0.0, tier=self.tier
+            )
         tail = output.decode(err.raw()) + (verdict.note + "\n" if verdict.note else "")
         return ProgramResult(
             status=verdict.status,
             stdout=output.decode(bytes(out[: self.settings.max_output_bytes])),
             stderr_tail=tail,
-            returned_json=ending.result.decode("utf-8", "replace") if ending.result and ending.done == wire.DONE_OK else None,
+            returned_json=ending.result.decode("utf-8", "replace")
+            if ending.result and ending.done == wire.DONE_OK
+            else None,
             wall_s=ending.wall_s,
             tier=tier,
             limit=verdict.limit,
@@ -271,7 +281,9 @@ class Sandbox:
             if self._zygote is not None and self._zygote.alive:
                 return self._zygote
             if not self._open:
-                raise SandboxError("the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`.")
+                raise SandboxError(
+                    "the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`."
+                )
             if self._zygote is not None:
                 await self._zygote.stop()
             self._zygote = await start_best(self.settings)
@@ -304,7 +316,7 @@ class Sandbox:
 
 async def _stop_when_empty(zygote: Zygote) -> None:
     try:
-        while zygote.children and zygote.alive:
+        while zygote.children and zygote.alive:  # noqa: ASYNC110  (rare, and nothing waits for it)
             await asyncio.sleep(0.1)
     finally:
         await zygote.stop()

@@ -137,7 +137,9 @@ class ChildHandle:
             self._loop.remove_reader(self._err)
             self._work = None
         self._drain(work)
-        ending = Ending(time.monotonic() - work.started, killed=self._killed, lost=self._lost, result=bytes(work.result))
+        ending = Ending(
+            time.monotonic() - work.started, killed=self._killed, lost=self._lost, result=bytes(work.result)
+        )
         if self._exit is not None:
             ending.exit_status = int(str(self._exit["status"]))
             ending.cpu_s = float(str(self._exit["cpu_s"]))

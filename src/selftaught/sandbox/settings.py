@@ -50,7 +50,7 @@ class SandboxSettings(BaseModel):
     num_scratch_inodes: int = Field(default=4096, ge=16)
     num_files: int = Field(default=256, ge=16)
     """Open descriptors."""
-    num_threads: int = Field(default=64, ge=1)
+    num_threads: int = Field(default=128, ge=1)
     """Threads of one child (tier 1); below, the address space bounds them at 1 MiB of stack each."""
     output_bytes: int = Field(default=64 * 1024, ge=256)
     """Output kept of a call: its head and its tail."""

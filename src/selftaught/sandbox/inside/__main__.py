@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from typing import Any
 
 # Run by path, not as part of ``selftaught``: that package's imports are not wanted in here.
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -85,7 +86,7 @@ def _wait(control: socket.socket, pid: int, scratch_root: str | None) -> None:
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def _serve(control: socket.socket, settings: dict, proc_fd: int, scratch_root: str | None) -> None:
+def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scratch_root: str | None) -> None:
     tier = settings["tier"]
     sys.set_int_max_str_digits(settings["int_max_str_digits"])
     os.environ.clear()

@@ -59,7 +59,7 @@ def enter(plan: Plan, cpu_s: int, control_fd: int, out_fd: int, err_fd: int, scr
         serve = runner.Runner(control).serve
         _prepare(plan)
         _isolate(plan, cpu_s, scratch)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         try:
             os.write(seccomp.CONTROL_FD, wire.BROKEN + str(error).encode()[:1000])
         finally:

@@ -30,7 +30,6 @@ _ALL = (
 _BASE = "/tmp"
 _OLD = "/.old"
 _DEVICES = ("null", "zero", "urandom", "random")
-_PASSWD = f"nobody:x:{NOBODY}:{NOBODY}:nobody:{SCRATCH}:/usr/sbin/nologin\n"
 
 
 def enter(read_paths: Sequence[str], proc_fd: int) -> None:
@@ -83,14 +82,6 @@ def _build_root(read_paths: Sequence[str]) -> None:
             os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o644))
             system.mount(f"{_OLD}/dev/{name}", f"/dev/{name}", None, system.MS_BIND)
     os.makedirs(SCRATCH)
-    for link in ("/tmp", "/var/tmp", "/dev/shm"):
-        if not os.path.lexists(link):
-            os.makedirs(os.path.dirname(link), exist_ok=True)
-            os.symlink(SCRATCH, link)
-    os.makedirs("/etc", exist_ok=True)
-    if not os.path.exists("/etc/passwd"):
-        with open("/etc/passwd", "w", encoding="ascii") as file:
-            file.write(_PASSWD)
     system.umount(_OLD)
     os.rmdir(_OLD)
     system.restrict_mount("/", system.MOUNT_ATTR_RDONLY | system.MOUNT_ATTR_NOSUID)

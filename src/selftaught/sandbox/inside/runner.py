@@ -16,6 +16,7 @@ import ast
 import io
 import json
 import linecache
+import mmap
 import os
 import socket
 import sys
@@ -24,9 +25,10 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import show, wire
+from . import show, system, wire
 
 _FUTURE_FLAGS = 0x1FF0000 | 0x20000  # every __future__ feature's compiler flag lies in here
+_BALLAST_BYTES = 2 << 20
 _PROGRAM_NAME = "<program>"
 _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=True, default=lambda value: _plain(value)).encode
 _os_exit, _write = os._exit, os.write
@@ -54,12 +56,10 @@ class Runner:
         sys.modules["__main__"] = self._main
         self._sources: dict[str, list[str]] = {}
         self._flags = 0
-        self._ballast: bytearray | None = bytearray(1 << 20)  # untouched pages: freed when memory runs out
-        sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8", "replace")
+        self._ballast: mmap.mmap | None = _reserve()
+        self._stdin = _text_reader(0)
         self._stdout = _text_writer(1)
         self._stderr = _text_writer(2)
-        sys.stdout = sys.__stdout__ = self._stdout
-        sys.stderr = sys.__stderr__ = self._stderr
 
     def serve(self) -> None:
         """Answer cells until told that one was the last, or until the parent hangs up. Never returns."""
@@ -77,7 +77,7 @@ class Runner:
                     break
         except _MemoryError:
             code = wire.EXIT_MEMORY
-        except BaseException:  # noqa: BLE001  (nothing may escape: the status must be an exit code)
+        except BaseException:
             code = code or wire.EXIT_ERROR
         _os_exit(code)
 
@@ -93,9 +93,10 @@ class Runner:
             os.close(fds[0])
         if flags & wire.FLAG_MERGED:
             os.dup2(1, 2)
-        source = payload[:source_bytes].decode("utf-8", "surrogatepass")
+        source = payload[:source_bytes].decode("utf-8", "surrogatepass").removeprefix("\ufeff")
         call = payload[source_bytes : source_bytes + call_bytes]
         last = bool(flags & wire.FLAG_LAST)
+        self._open_streams()
         if mode == wire.MODE_PROGRAM:
             self._stdout.reconfigure(line_buffering=False)
             status = self._guard(lambda: self._program(source, call, nonce))
@@ -103,6 +104,18 @@ class Runner:
             status = self._guard(lambda: self._cell(source, number, bool(flags & wire.FLAG_ECHO)))
         self._finish(join_threads=last)
         return status, nonce, last
+
+    def _open_streams(self) -> None:
+        """Every cell begins with working standard streams, whatever the one before did to them."""
+        if self._stdin.closed:
+            self._stdin = _text_reader(0)
+        if self._stdout.closed:
+            self._stdout = _text_writer(1)
+        if self._stderr.closed:
+            self._stderr = _text_writer(2)
+        sys.stdin = sys.__stdin__ = self._stdin
+        sys.stdout = sys.__stdout__ = self._stdout
+        sys.stderr = sys.__stderr__ = self._stderr
 
     # ------------------------------------------------------------------------------------------------ running code
 
@@ -169,12 +182,13 @@ class Runner:
         except SystemExit as stop:
             return self._exit_status(stop)
         except _MemoryError as error:
-            self._ballast = None
+            if self._ballast is not None:
+                self._ballast.close()
             self._show(error, "MemoryError\n")
             error.__traceback__ = None
-            self._ballast = bytearray(1 << 20)
+            self._ballast = _reserve()
             return wire.DONE_MEMORY
-        except BaseException as error:  # noqa: BLE001  (KeyboardInterrupt and the model's own kinds too)
+        except BaseException as error:
             self._show(error, "error\n")
             error.__traceback__ = None
             return wire.DONE_ERROR
@@ -193,13 +207,13 @@ class Runner:
                 threading.settrace(None)  # type: ignore[arg-type]
                 threading.setprofile(None)
                 return
-            except BaseException:  # noqa: BLE001  (a tracing function that raises is removed by raising)
+            except BaseException:
                 continue
 
     def _show(self, error: BaseException, otherwise: str) -> None:
         try:
             text = show.format_error(error, self._sources.get)
-        except BaseException:  # noqa: BLE001
+        except BaseException:
             text = otherwise
         self._say(text)
 
@@ -217,8 +231,12 @@ class Runner:
         for stream in (sys.stdout, sys.stderr, self._stdout, self._stderr):
             try:
                 stream.flush()
-            except BaseException:  # noqa: BLE001  (closed, replaced or patched)
+            except BaseException:
                 continue
+        try:
+            system.flush_c_streams()
+        except BaseException:
+            pass
 
     def _finish(self, join_threads: bool) -> None:
         """After the cell: let a script's threads and exit handlers end as they would at the end of a script."""
@@ -228,9 +246,21 @@ class Runner:
                 atexit = sys.modules.get("atexit")
                 if atexit is not None:
                     atexit._run_exitfuncs()  # type: ignore[attr-defined]
-            except BaseException:  # noqa: BLE001
+            except BaseException:
                 pass
         self._flush()
+
+
+def _reserve() -> mmap.mmap | None:
+    """Address space to give back when memory runs out, so that there is room to say so. Its pages are never touched."""
+    try:
+        return mmap.mmap(-1, _BALLAST_BYTES)
+    except (OSError, ValueError):
+        return None
+
+
+def _text_reader(fd: int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(io.FileIO(fd, closefd=False)), "utf-8", "replace")
 
 
 def _text_writer(fd: int) -> io.TextIOWrapper:

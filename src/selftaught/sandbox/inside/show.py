@@ -52,7 +52,7 @@ def _one(error: BaseException, source_lines: Callable[[str], list[str] | None]) 
         return head + _syntax(error) + _message(name, error.msg)
     try:
         text = str(error)
-    except BaseException:  # noqa: BLE001  (a __str__ of the model's)
+    except BaseException:
         text = "<exception str() failed>"
     tail = _message(name, text)
     for note in getattr(error, "__notes__", None) or ():

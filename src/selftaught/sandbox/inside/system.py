@@ -104,7 +104,10 @@ def umount(target: str) -> None:
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """Make ``new_root`` the root and hang the old one at ``put_old``."""
-    first, second = ctypes.create_string_buffer(os.fsencode(new_root)), ctypes.create_string_buffer(os.fsencode(put_old))
+    first, second = (
+        ctypes.create_string_buffer(os.fsencode(new_root)),
+        ctypes.create_string_buffer(os.fsencode(put_old)),
+    )
     syscall("pivot_root", ctypes.addressof(first), ctypes.addressof(second))
 
 
@@ -132,6 +135,11 @@ def drop_capabilities() -> None:
     except OSError:
         pass  # without CAP_SETPCAP there is nothing that the bits would stop
     syscall("capset", ctypes.addressof(_cap_header), ctypes.addressof(_cap_none))
+
+
+def flush_c_streams() -> None:
+    """Write out what native code printed through the C library."""
+    _libc.fflush(None)
 
 
 def close_from(lowest_fd: int) -> None:

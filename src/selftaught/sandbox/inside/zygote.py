@@ -7,6 +7,7 @@ every child with it (at tier 2 the death signal does).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -175,11 +176,12 @@ def preload(modules: list[str]) -> tuple[list[str], list[str]]:
         try:
             importlib.import_module(name)
             exec(warmup.WARM_UP.get(name, ""), {})
-        except Exception:  # noqa: BLE001  (a module that is absent or broken is reported, not fatal)
+        except Exception:
             missing.append(name)
             continue
         if name in modules:
             there.append(name)
+    atexit._clear()  # what the libraries want at exit is no child's business
     gc.collect()
     gc.disable()
     gc.freeze()
