@@ -81,7 +81,8 @@ def html_table(table: Table, palette: Palette | None = None) -> str:
             cells.append(f'<td class="{classes}">{text}</td>' if classes else f"<td>{text}</td>")
         body.append(f"<tr{' class=strong' if number in table.strong else ''}>{''.join(cells)}</tr>")
     note = f'<p class="note">{html_text(table.note)}</p>' if table.note else ""
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>{note}'
+    size = " class=slim" if len(table.columns) <= 6 else ""
+    return f'<div class="wide"><table{size}><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>{note}'
 
 
 def section(anchor: str, heading: str, lead: str, *bodies: str) -> str:

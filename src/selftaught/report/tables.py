@@ -210,11 +210,15 @@ def ablations_table(data: ReportData) -> Table:
 
 def stages_table(data: ReportData) -> Table:
     """Time and tokens of each stage."""
-    rows = [
-        [row.name, duration(row.seconds), whole(row.tokens) if row.tokens else "–", row.detail] for row in data.stages
-    ]
+    detailed = any(row.detail for row in data.stages)
+
+    def cells(name: str, seconds: float, tokens: int, detail: str) -> list[str]:
+        return [name, *([detail] if detailed else []), duration(seconds), whole(tokens) if tokens else "–"]
+
+    rows = [cells(row.name, row.seconds, row.tokens, row.detail) for row in data.stages]
+    strong = []
     if len(rows) > 1:
-        total = sum(row.seconds for row in data.stages)
-        rows.append(["all stages", duration(total), whole(sum(row.tokens for row in data.stages)), ""])
-    strong = [len(rows) - 1] if len(data.stages) > 1 else []
-    return Table("Stages", ["stage", "time", "tokens", ""], rows, strong=strong)
+        strong = [len(rows)]
+        rows.append(cells("all stages", sum(r.seconds for r in data.stages), sum(r.tokens for r in data.stages), ""))
+    columns = ["stage", *(["result"] if detailed else []), "time", "tokens"]
+    return Table("Stages", columns, rows, num_labels=2 if detailed else 1, strong=strong)
