@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from selftaught.grading.extract import last_box
+from selftaught.grading.extract import answer_part, last_box
 
 _WRAPPER = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|emph|bf|rm)\b\s*")
 _LEADING = re.compile(r"^\W*(?:(?:the\s+)?(?:correct\s+)?(?:final\s+)?(?:option|choice|answer)(?:\s+is)?\W*)?\(?\s*([A-Za-z])\s*(?:\)|\.|:|-|–|—|$)", re.IGNORECASE)
@@ -27,6 +27,7 @@ def extract_letter(text: str, num_choices: int = 0, choices: list[str] | None = 
     ``num_choices`` limits the letters (0: A to J). ``choices`` lets a box that holds an option's words count as its letter.
     """
     last = chr(ord("A") + (num_choices or (len(choices) if choices else 0) or 10) - 1)
+    text = answer_part(text)
     boxed = last_box(text)
     if boxed is not None:
         return _letter_in_box(boxed, last, choices)

@@ -448,7 +448,7 @@ def _value(node: Node, values: Mapping[str, Value], mp: Any, in_trig: bool) -> V
     if operator == "call":
         return _call(node, values, mp)
     if operator == "fact":
-        return _factorial(_value(node[1], values, mp, in_trig))
+        return _factorial(_value(node[1], values, mp, in_trig), mp)
     left, right = _value(node[1], values, mp, in_trig), _value(node[2], values, mp, in_trig)
     if operator == "pow":
         return _power(left, right, mp)
@@ -509,9 +509,11 @@ def _integer_root(value: int, index: int) -> int | None:
     return low if low**index == value else None
 
 
-def _factorial(value: Value) -> Value:
+def _factorial(value: Value, mp: Any) -> Value:
     if not isinstance(value, Fraction) or value.denominator != 1 or value < 0:
-        raise Unreadable("factorial")
+        if abs(value) > 100:
+            raise Unreadable("factorial")
+        return mp.gamma(_float(value, mp) + 1)
     if value > 2000:
         raise TooLarge
     return Fraction(math.factorial(value.numerator))
@@ -544,6 +546,8 @@ def _call(node: Node, values: Mapping[str, Value], mp: Any) -> Value:
         return Fraction(int(mp.floor(first) if name == "floor" else mp.ceil(first)))
     if name in ("max", "min"):
         return (max if name == "max" else min)(arguments)
+    if name == "binom" and not all(isinstance(argument, Fraction) and argument.denominator == 1 for argument in arguments):
+        return mp.binomial(*(_float(argument, mp) for argument in arguments))
     if name in ("gcd", "lcm", "binom"):
         whole = [argument.numerator for argument in arguments if isinstance(argument, Fraction) and argument.denominator == 1]
         if len(whole) != len(arguments) or max(whole) > 5000 * (name == "binom") + 10**30 * (name != "binom"):
@@ -581,11 +585,9 @@ _POINTS = (0.7321987, -1.3971123, 2.1130271, 0.2391733)
 def same_value(a: Expression, b: Expression) -> bool | None:
     """Whether two expressions are the same number or the same formula; None when that is not certain.
 
-    Formulas must use the same variables. A decimal literal of six or more places equals a number that rounds to it there.
+    A variable that only one uses must not matter to its value. A decimal literal of six or more places equals a number that rounds to it there.
     """
-    if a.variables != b.variables:
-        return None
-    names = sorted(a.variables)
+    names = sorted(a.variables | b.variables)
     if not names:
         return _same_number(a, b)
     verdicts = []

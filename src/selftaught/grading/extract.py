@@ -75,11 +75,30 @@ def last_box(text: str) -> str | None:
     return text[best_start:best_end].strip() if best_start >= 0 else None
 
 
+_OUTPUT_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:output|tool|stdout|result)[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_CODE_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python|py|python3|Debug Code Template)[ \t]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def answer_part(text: str) -> str:
+    """A response without thinking, tool output and code: where its answer is looked for.
+
+    Thinking that never closes leaves nothing.
+    """
+    if THINK_CLOSE in text:
+        text = text.rpartition(THINK_CLOSE)[2]
+    elif THINK_OPEN in text:
+        text = text.partition(THINK_OPEN)[0]
+    if "```" in text:
+        text = _CODE_BLOCK.sub("\n", _OUTPUT_BLOCK.sub("\n", text))
+    return text
+
+
 def extract_answer(text: str, *, allow_whole: bool = False) -> Extraction | None:
     """The answer in final text: the last box, else after ``####``, else after "answer is"; else None.
 
     ``allow_whole`` takes a text of one short line without any of these as the answer itself (bare answer pairs).
     """
+    text = answer_part(text)
     boxed = last_box(text)
     if boxed is not None:
         return Extraction(boxed, "box")

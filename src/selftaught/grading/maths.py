@@ -37,7 +37,7 @@ class MathsResult:
     reason: str = ""
 
 
-_INTEGER = re.compile(r"([-+]?)0*(\d+?)(?:\.0*)?")
+_INTEGER = re.compile(r"([-+]?)0*([0-9]+?)(?:\.0*)?")
 _PERCENT = re.compile(r"(.+?)\s*(?:%|\\text\{\s*(?:percent|pct|per cent|percentage|%)\s*\}|(?<![A-Za-z])(?:percent|pct))$")
 _BASED = re.compile(r"\(?(?:\\text\{)?([0-9A-Za-z.]*\d[0-9A-Za-z.]*|[A-F]+)\}?\)?_\{?(?:\\text\{)?(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\}{0,2}")
 _BASE_WORDS = re.compile(r"([0-9A-Fa-f]+)\s*(?:\\text\{)?\s*\(?(?:in\s+)?base[\s-]*(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\)?\s*\}?")
@@ -108,14 +108,20 @@ class _Comparison:
             verdict = rule(gold, given, depth)
             if verdict is not None:
                 return verdict
+        label = _LABELLED.fullmatch(given)
+        if label and not _LABELLED.fullmatch(gold):
+            return self.same(gold, label[1] if re.fullmatch(r"\(?(?:\\text\{)?\(?[A-E]\)?\}?\)?", gold) else label[2].strip(), depth + 1)
         gold, given = _expand_plus_minus(gold), _expand_plus_minus(given)
+        gold, given = _set_builder(gold), _set_builder(given)
         relation = self._relations(gold, given, depth)
         if relation is not None:
             return relation
         equation = self._equations(gold, given, depth)
         if equation is not None:
             return equation
-        a, b = shape_of(gold), shape_of(given)
+        if _REAL_LINE in (_real_line(gold), _real_line(given)):
+            gold, given = _real_line(gold), _real_line(given)
+        a, b = shape_of(_without_label(gold)), shape_of(_without_label(given))
         if a.kind == b.kind == "scalar":
             return self._scalars(gold, given, depth)
         verdict = self._shapes(a, b, gold, given, depth)
@@ -127,6 +133,8 @@ class _Comparison:
         """Answers in words: names, true/false, "no solution", "five"."""
         a, b = _words_of(gold), _words_of(given)
         if _is_empty(gold, a) and _is_empty(given, b):
+            return self.decide("text", True)
+        if _has_word(gold) and _has_word(given) and _fold_text(gold) == _fold_text(given):
             return self.decide("text", True)
         if a is not None and b is None and a in _NUMBER_WORDS:
             return self.same(str(_NUMBER_WORDS[a]), given, depth + 1)
@@ -140,7 +148,10 @@ class _Comparison:
             return None
         if len(a) == 1 and len(b) == 1:
             return self.decide("text", _letter_of(gold) == _letter_of(given))
-        return self.decide("text", _fold_words(a) == _fold_words(b))
+        if _fold_words(a) == _fold_words(b):
+            return self.decide("text", True)
+        first, second = _word_list(a), _word_list(b)
+        return self.decide("text", len(first) > 1 and first == second)
 
     def _bases(self, gold: str, given: str, depth: int) -> bool | None:
         """``52_9`` is not ``52_8``; a base that only the reference names is taken as understood."""
@@ -308,6 +319,12 @@ class _Comparison:
         chain = _approximation(given)
         if chain and not _approximation(gold):
             return any(self.same(gold, side, depth + 1) for side in chain)
+        prefix = _TEXT_PREFIX.match(given)
+        if prefix and not _TEXT_PREFIX.match(gold):
+            return self.same(gold, prefix[1], depth + 1)
+        scaled_gold, scaled_given = _scale_words(gold), _scale_words(given)
+        if (scaled_gold, scaled_given) != (gold, given):
+            return self.same(scaled_gold, scaled_given, depth + 1)
         percent = self._percent(gold, given, depth)
         if percent is not None:
             return percent
@@ -321,8 +338,6 @@ class _Comparison:
                 return self.decide("value" if not first.variables else "identity", verdict)
             if _is_huge(first) != _is_huge(second):
                 return self.decide("value", False)
-            if first.variables != second.variables and "\\log" not in first.variables ^ second.variables:
-                return self.decide("identity", False)
         return self._ask(gold, given)
 
     def _percent(self, gold: str, given: str, depth: int) -> bool | None:
@@ -434,8 +449,50 @@ def _fold_words(words: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", words)
 
 
+def _word_list(words: str) -> list[str]:
+    """Folded items of "red, blue and green", in order of the alphabet."""
+    return sorted(filter(None, (_fold_words(item) for item in re.split(r",|;|\band\b|\bor\b", words))))
+
+
+def _has_word(text: str) -> bool:
+    """A word of two letters or more, apart from commands."""
+    plain = re.sub(r"(?<=[A-Za-z])\.", "", text.replace("\\text", ""))
+    return bool(re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}", plain))
+
+
+def _fold_text(text: str) -> str:
+    """Words and numbers without case, spaces, ``\\text`` and the dots of abbreviations."""
+    text = re.sub(r"(?<=[A-Za-z])\.", "", text.replace("\\text", " ")).casefold()
+    return re.sub(r"\b(?:the|a|an)\b(?!m)|[{}\s,]", "", text)
+
+
 def _letter_of(text: str) -> str:
     return re.sub(r"\\text|[^A-Za-z]", "", text)
+
+
+_TEXT_PREFIX = re.compile(r"^\\text\{[^{}]*\}\s*[:=]?\s*([^\s{}].*)$", re.DOTALL)
+_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALED = re.compile(r"^(.*[\d}])\s*(?:\\text\{\s*)?(hundred|thousand|million|billion|trillion)\b\s*([^{}]*)\}?$", re.IGNORECASE)
+
+
+def _scale_words(text: str) -> str:
+    """``1.5 million dollars`` → ``(1.5)*10^6 dollars``."""
+    match = _SCALED.match(text)
+    if not match:
+        return text
+    rest = f"\\text{{ {match[3].strip()}}}" if match[3].strip() else ""
+    return f"({match[1]})*10^{{{_SCALES[match[2].lower()]}}}{rest}"
+
+
+_LABELLED = re.compile(r"(?:\\text\{\s*)?\(([A-E])\)\s*\}?\s*:?\s*(.+)", re.DOTALL)
+"""``(A) 42``: an option's letter before its value."""
+_SET_BUILDER = re.compile(r"\\\{\s*([A-Za-z])(?:\s*\\in\s*\\mathbb\{R\})?\s*(?:\||\\mid|:)\s*(.+?)\s*\\\}", re.DOTALL)
+
+
+def _set_builder(text: str) -> str:
+    """``\\{x \\mid x>3\\}`` is ``x>3``."""
+    match = _SET_BUILDER.fullmatch(text)
+    return match[2] if match and match[1] in match[2] and re.search(r"<|>|\\[lgn]e(?![A-Za-z])", match[2]) else text
 
 
 def _is_letters(text: str) -> bool:
@@ -490,9 +547,10 @@ def _expand_plus_minus(text: str) -> str:
 
 def _as_intervals(text: str) -> list[_Interval] | None:
     """A union of intervals, from interval notation, from inequalities in one variable, or ``x \\ne a``."""
-    text = _after_in(text) or text
-    if text in ("\\mathbb{R}", "R", "\\text{all real numbers}", "all real numbers", "\\text{all reals}"):
-        return [_Interval("-\\infty", "\\infty", "()")]
+    text = _real_line(_after_in(text) or text)
+    without = re.fullmatch(r"(?:\\mathbb\{R\}|\(-\\infty,\s*\\infty\))\s*(?:\\setminus|-)\s*\\\{(.+)\\\}", text)
+    if without:
+        return _without_points(split_top(without[1], ","))
     intervals: list[_Interval] = []
     for piece in split_top(text, r"\cup"):
         for alternative in re.split(r"\\text\{\s*or\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])", piece):
@@ -501,6 +559,36 @@ def _as_intervals(text: str) -> list[_Interval] | None:
                 return None
             intervals.extend(found)
     return intervals or None
+
+
+_REAL_LINE = "(-\\infty,\\infty)"
+
+
+def _real_line(text: str) -> str:
+    """All ways of saying "all real numbers" as one interval."""
+    plain = re.sub(r"\\text|[{}]", "", text).strip().casefold()
+    return _REAL_LINE if plain in ("\\mathbbr", "all real numbers", "all reals", "all real x", "(-\\infty,+\\infty)") else text
+
+
+def _without_label(text: str) -> str:
+    """``A(1,2)`` names a point: the label says nothing."""
+    match = re.fullmatch(r"[A-Z]'?(\(.*,.*\))", text)
+    return match[1] if match else text
+
+
+def _without_points(points: list[str]) -> list[_Interval] | None:
+    """The real line without some points, which must be numbers to be put in order."""
+    values: list[tuple[float, str]] = []
+    for point in points:
+        parsed = _parsed(point)
+        if parsed is None or parsed.variables:
+            return None
+        try:
+            values.append((float(evaluate(parsed, {})), point))
+        except (Unreadable, TooLarge, TypeError, ValueError, OverflowError):
+            return None
+    edges = ["-\\infty", *(point for _, point in sorted(values)), "\\infty"]
+    return [_Interval(low, high, "()") for low, high in zip(edges, edges[1:], strict=False)]
 
 
 def _interval(text: str) -> list[_Interval] | None:
@@ -574,7 +662,7 @@ def _values_of(equations: list[list[str]]) -> str | None:
     names = [_squeeze(sides[0]) for sides in equations]
     if len(equations) == 1:
         return equations[0][-1]
-    if len(set(names)) == 1:
+    if len(set(names)) == 1 or len({re.sub(r"_.*", "", name) for name in names}) == 1:
         return "\\{" + ",".join(sides[-1] for sides in equations) + "\\}"
     ordered = sorted(equations, key=lambda sides: _squeeze(sides[0]))
     return "(" + ",".join(sides[-1] for sides in ordered) + ")"

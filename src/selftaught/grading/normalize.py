@@ -38,6 +38,8 @@ _LEFT_RIGHT = re.compile(r"\\(?:left|right|middle|m?left|m?right)(?=\s*(?:[()\[\
 _FRACTION_NAMES = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _BINOMIAL_NAMES = re.compile(r"\\[dt]binom(?![A-Za-z])")
 _TEXT_NAMES = re.compile(r"\\(?:mathrm|textrm|textbf|textit|textnormal|textsf|texttt|mathbf|mathit|mathsf|mathtt|operatorname\*?|mbox|hbox|emph|boldsymbol|bm|mathord|mathcal)\s*\{")
+_COLOUR = re.compile(r"\\(?:color|textcolor|colorbox)\s*(?:\[[^\]]*\])?\{[A-Za-z!0-9,.]*\}")
+_DECORATION = re.compile(r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|cancel|operatorname|displaylines|phantom|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?")
 _THOUSANDS_LATEX = re.compile(r"(?<=\d)(?:\{\s*,\s*\}|\\,\s?|\\ |,\\!\s?|,\s*\{\}|\\;|\{\\,\})(?=\d{3}(?!\d))")
 _THOUSANDS_WHOLE = re.compile(r"(?<![\d.,_^{(\[])(?<!, )([1-9]\d{0,2})((?:,\d{3})+)(?![\d,])(?!\.\d*,)(?!\s*,)")
 _THOUSANDS_SPACES = re.compile(r"^([-+]?[1-9]\d{0,2}(?: \d{3})+)(\.\d+)?$")
@@ -94,6 +96,8 @@ def normalize(answer: str) -> str:
     text = text.replace("\\\\%", "%").replace("\\%", "%").replace("\\#", "#").replace("\\&", "&").replace("\\_", "_")
     text = text.replace("\\$", "$CUR$")
     text = _THOUSANDS_LATEX.sub("", text)
+    text = _COLOUR.sub("", text)
+    text = _DECORATION.sub(r"\1", text)
     text = text.replace("\\,", " ").replace("{}", "")
     text = _SPACING.sub(" ", text)
     text = _COMMAND.sub(lambda match: _WORDS.get(match.group(), match.group()) + (" " if match.group() in _WORDS else ""), text)
@@ -114,7 +118,7 @@ def normalize(answer: str) -> str:
     text = _SHORT_ROOT.sub(lambda match: f"\\sqrt{match[1] or ''}{{{match[2]}}}", text)
     text = re.sub(r"\s+", " ", text).strip()
     text = text.strip("*`\"").strip()
-    text = re.sub(r"(?<![.\\])[.;,:!]+$|\\+$", "", text).strip()
+    text = re.sub(r"(?<![.\\])[.;,:]+$|\\+$", "", text).strip()
     text = re.sub(r"\s*([,;=<>+/^_(){}\[\]|])\s*", _tight, text).strip()
     spaces = _THOUSANDS_SPACES.match(text)
     if spaces:
@@ -131,9 +135,16 @@ def _tight(match: re.Match[str]) -> str:
     return match[1]
 
 
+_IMPLIES = re.compile(r"\\(?:Rightarrow|implies|Longrightarrow|therefore)(?![A-Za-z])")
+
+
 def _strip_markup(text: str) -> str:
-    """Outer ``**bold**``, quotes and ``\\boxed{}`` go."""
+    """Outer ``**bold**``, quotes and ``\\boxed{}`` go; of an implication its end stays."""
     from selftaught.grading.extract import last_box
+
+    pieces = _IMPLIES.split(text)
+    if len(pieces) > 1 and pieces[-1].strip():
+        text = pieces[-1]
 
     if "\\boxed" in text or "\\fbox" in text:
         inner = last_box(text)
@@ -145,9 +156,11 @@ def _strip_markup(text: str) -> str:
 def _plain_text(match: re.Match[str]) -> str:
     """``\\text{025}`` → ``025``, ``\\text{ and }`` → a comma; words stay marked as text."""
     words = re.sub(r"\s+", " ", match[1])
-    if not words:
+    if not words or words in ".,;:":
         return " "
-    if re.fullmatch(r"[-+]?[\d.,/ ]+%?", words):
+    if len(words) == 1 and words.isalpha():
+        return f" {words} "
+    if re.fullmatch(r"[-+\d.,/ ()\[\]:=*^]*\d[-+\d.,/ ()\[\]:=*^]*%?", words):
         return words
     return f"\\text{{{words}}}"
 

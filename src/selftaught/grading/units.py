@@ -88,7 +88,7 @@ def split_unit(text: str) -> Measured:
         inner = split_unit(currency["number"])
         return Measured(currency["sign"] + inner.number, name)
     text = _ORDINAL.sub(r"\1", text)
-    if text.endswith("^{\\circ}"):
+    if text.endswith("^{\\circ}") and not re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text):
         return Measured(text[: -len("^{\\circ}")].strip(), "degree")
     temperature = re.match(r"^(.*\d)\s*\^\{\\circ\}\s*(?:\\text\{)?\s*([CF])\s*\}?$", text)
     if temperature:

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 TIMEOUT_S = 3.0
-"""A pair's own time in the worker."""
-KILL_S = 5.0
-"""When the parent kills a worker whose alarm was not heard."""
+"""A pair's own CPU time in the worker."""
+KILL_S = 8.0
+"""Wall time after which the parent kills a worker whose alarm was not heard."""
 START_TIMEOUT_S = 60.0
 
 
@@ -130,9 +130,10 @@ class _Worker:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         deadline = time.monotonic() + timeout_s
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN | select.POLLHUP)
         while b"\n" not in self._unread:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise _WorkerLost("killed")
             data = os.read(pipe, 1 << 16)
             if not data:
