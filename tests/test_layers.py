@@ -44,7 +44,7 @@ HEAVY = ("torch", "transformers", "trl", "datasets", "ray", "sympy", "scipy", "m
 DISTRIBUTIONS = {"yaml": "pyyaml", "math_verify": "math-verify", "latex2sympy2_extended": "math-verify"}
 """Import name → distribution, where they differ."""
 
-PROVIDED = {"accelerate": "train", "psutil": None, "huggingface_hub": "local"}
+PROVIDED = {"psutil": None, "huggingface_hub": "local"}
 """Modules that come with another declared one (transformers brings huggingface_hub)."""
 
 
@@ -182,7 +182,7 @@ def loaded_by(*arguments: str) -> set[str]:
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stderr.splitlines()[-1]))

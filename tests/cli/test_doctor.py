@@ -58,3 +58,45 @@ def test_missing_extras_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> 
     assert rows["trl"].mark == "missing"
     assert rows["trl"].detail == "pip install 'selftaught[train]'"
     assert rows["numpy"].mark == "bad"
+
+
+def report_of(tier: int, held: bool) -> Any:
+    from selftaught.sandbox.attack import Finding, SandboxReport
+
+    findings = [Finding(name="network", held=True, detail="ok"), Finding(name="files", held=held, detail="escaped: x")]
+    return SandboxReport(
+        tier=tier,
+        layers=["seccomp allow-list"],
+        modules=["numpy"],
+        missing=["networkx"],
+        uid=65534,
+        landlock_abi=4,
+        start_s=0.1,
+        findings=findings,
+    )
+
+
+@pytest.mark.parametrize(
+    ("tier", "held", "tier_mark", "attack_mark"),
+    [(1, True, "ok", "ok"), (2, True, "weak", "ok"), (1, False, "ok", "bad"), (0, True, "bad", "ok")],
+)
+def test_sandbox_lines_follow_the_report(
+    monkeypatch: pytest.MonkeyPatch, tier: int, held: bool, tier_mark: str, attack_mark: str
+) -> None:
+    monkeypatch.setattr("selftaught.sandbox.attack.sandbox_report", lambda attack: report_of(tier, held))
+    checks = list(doctor.sandbox(attack=True))
+    marks = [(check.name, check.mark) for check in checks]
+    assert ("tier", tier_mark) in marks
+    assert ("attack", attack_mark) in marks
+    assert ("modules", "weak") in marks
+    assert any("files: escaped" in check.detail for check in checks) is not held
+
+
+def test_the_self_attack_holds_here(run_cli: Any) -> None:
+    """The real one: on a machine that can isolate at all, every attack bounces off."""
+    result = run_cli("doctor", "--json")
+    rows = json.loads(result.stdout)["sandbox"]
+    if len(rows) == 1 and rows[0]["mark"] == "bad":
+        pytest.skip(f"no isolation on this machine: {rows[0]['detail']}")
+    attacks = [row for row in rows if row["name"] == "attack"]
+    assert [row["mark"] for row in attacks] == ["ok"], attacks

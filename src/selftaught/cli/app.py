@@ -39,7 +39,7 @@ EXTRAS = {
     "transformers": "local",
     "safetensors": "local",
     "trl": "train",
-    "accelerate": "train",
+    "accelerate": "local",
     "datasets": "train",
     "peft": "train",
     "ray": "ray",

@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ PACKAGES: tuple[tuple[str, str], ...] = (
     ("pydantic", ""),
     ("typer", ""),
     ("trl", "train"),
-    ("accelerate", "train"),
+    ("accelerate", "local"),
     ("datasets", "train"),
     ("ray", "ray"),
 )
@@ -132,20 +133,30 @@ def devices() -> Iterator[Check]:
 
 
 def sandbox(*, attack: bool) -> Iterator[Check]:
-    """The isolation tier, and every layer attacked by the code it must hold."""
-    if importlib.util.find_spec("selftaught.sandbox.attack") is None:
-        yield Check("sandbox", "tier", "bad", "the sandbox is not part of this installation")
-        return
+    """The isolation tier, its layers, the libraries at hand, and every attack that did not bounce off."""
     from selftaught.sandbox.attack import sandbox_report
+    from selftaught.sandbox.settings import Tier
 
+    started = time.monotonic()
     report = sandbox_report(attack=attack)
-    yield from _sandbox_lines(report)
-
-
-def _sandbox_lines(report: Any) -> Iterator[Check]:
-    """Lines of a sandbox report: its tier, its layers, its attacks."""
-    value = report.model_dump(mode="json") if hasattr(report, "model_dump") else dict(report)
-    yield Check("sandbox", "tier", "ok", str(value.get("tier")), value)
+    seconds = time.monotonic() - started
+    tier = Tier(report.tier)
+    marks: dict[Tier, Mark] = {Tier.FULL: "ok", Tier.REDUCED: "weak", Tier.UNSAFE: "bad"}
+    yield Check("sandbox", "tier", marks[tier], f"{report.tier} ({tier.name.lower()})", report.model_dump(mode="json"))
+    for layer in report.layers:
+        yield Check("sandbox", "layer", "ok", layer)
+    yield Check("sandbox", "modules", "ok", ", ".join(report.modules))
+    if report.missing:
+        yield Check("sandbox", "modules", "weak", f"not importable by model code: {', '.join(report.missing)}")
+    if not attack:
+        yield Check("sandbox", "attack", "missing", "not run; leave --no-attack out")
+        return
+    held = sum(finding.held for finding in report.findings)
+    mark: Mark = "ok" if held == len(report.findings) else "bad"
+    yield Check("sandbox", "attack", mark, f"{held} of {len(report.findings)} attacks held, {seconds:.1f} s")
+    for finding in report.findings:
+        if not finding.held:
+            yield Check("sandbox", "attack", "bad", f"{finding.name}: {finding.detail}")
 
 
 def engines() -> Iterator[Check]:
