@@ -27,11 +27,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.folder
 
 
-@pytest.fixture
-def browser() -> Iterator[Chromium]:
-    """A fresh headless Chromium; skips where none is installed."""
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[Chromium]:
+    """One headless Chromium for all tests; skips where none is installed."""
     binary = find_browser()
     if binary is None:
         pytest.skip("no Chromium is installed")
     with Chromium(binary) as page:
         yield page
+
+
+@pytest.fixture
+def browser(shared_browser: Chromium) -> Chromium:
+    """The browser with nothing noted and no emulation."""
+    shared_browser.problems.clear()
+    shared_browser.requests.clear()
+    shared_browser.call("Emulation.setEmulatedMedia", features=[])
+    return shared_browser

@@ -38,8 +38,11 @@ def print_summary(data: ReportData, console: Console) -> None:
     if not benchmarks:
         console.print("No evaluated condition yet.")
         return
+    console.print(Text("Accuracy: pass@1 in per cent", style="bold"))
     console.print(_accuracy(data, benchmarks))
+    console.print(Text(f"\nOn {one_line(benchmarks[0], 30)}: paired difference, behaviour, outcomes", style="bold"))
     console.print(_behaviour(data, benchmarks[0]))
+    console.print()
     console.print(Text(_KEY + accuracy_note(data), style="dim"))
     for check in data.checks:
         line = Text.assemble(
@@ -52,23 +55,15 @@ def print_summary(data: ReportData, console: Console) -> None:
         console.print(Text.assemble(("  note     ", "yellow"), one_line(note, 400)))
 
 
-def _table(title: str) -> Table:
+def _table() -> Table:
     from rich import box
     from rich.table import Table
 
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=0,
-    )
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
 
 
 def _accuracy(data: ReportData, benchmarks: list[str]) -> Table:
-    table = _table("Accuracy: pass@1 in per cent")
+    table = _table()
     table.add_column("condition", no_wrap=True)
     for index, benchmark in enumerate(benchmarks):
         size = max((row.n for row in data.conditions if row.benchmark == benchmark), default=0)
@@ -86,7 +81,7 @@ def _accuracy(data: ReportData, benchmarks: list[str]) -> Table:
 
 
 def _behaviour(data: ReportData, benchmark: str) -> Table:
-    table = _table(f"On {one_line(benchmark, 30)}: paired difference, behaviour, outcomes")
+    table = _table()
     seen = [o for o in Outcome if any(row.outcomes.get(o, 0) for row in data.conditions if row.benchmark == benchmark)]
     table.add_column("condition", no_wrap=True)
     table.add_column(f"Δ {one_line(reference_of(data), 16)} [95 %]", no_wrap=True)

@@ -64,7 +64,7 @@ async function showProblem(view, number, wanted) {
       toggle("side by side", reading.panes === 2, () => { reading.panes = 3 - reading.panes; }, "one or two trajectories (s)"), toggle("exact text", reading.raw, () => { reading.raw = !reading.raw; }, "the spans as they are (r)"),
       el("button", { class: "quiet", type: "button", onclick: () => step(-1), title: "previous problem (k)" }, "‹ previous"), el("button", { class: "quiet", type: "button", onclick: () => step(1), title: "next problem (j)" }, "next ›"),
       el("button", { class: "quiet", type: "button", onclick: () => byId("help").showModal(), title: "keys (?)" }, "?")),
-    el("h1", null, problem.id), question(statement, index.withheld.includes(problem.b)),
+    el("h1", { class: "id" }, problem.id), question(statement, index.withheld.includes(problem.b)),
     el("div", { class: "strip" }, ordered.map((row) => el("button", { class: `pick${shown.includes(row) ? " on" : ""}`, type: "button", title: "click: show at the right; with Shift: at the left", onclick: (event) => pick(row, event) }, sign(row.outcome), rowName(index, row)))),
     problem.rows.length ? el("div", { class: `panes${shown.length === 2 ? " two" : ""}` }, panes) : el("p", { class: "empty" }, index.withheld.includes(problem.b) ? "This benchmark asks that its questions are not published; its text is left out of this page." : "No trajectory of this problem is carried by this page; the run folder has them all."));
   keyTargets.last = null;

@@ -89,8 +89,8 @@ async function showProblems(view) {
   const draw = () => {
     for (const problem of list.slice(drawn, drawn + PAGE_ROWS)) {
       body.append(el("tr", { onclick: (event) => { if (!event.target.closest("a")) location.hash = `#/p/${problem.i}`; } },
-        el("td", { class: "w" }, el("a", { href: `#/p/${problem.i}` }, problem.id)),
-        el("td", { class: "q" }, prose(problem.q)), el("td", { class: "w" }, problem.f.replaceAll("_", " ")), el("td", { class: "w mono" }, problem.a),
+        el("td", { class: "q" }, el("a", { href: `#/p/${problem.i}` }, problem.q ? prose(problem.q) : problem.id), el("small", null, [problem.id, problem.f.replaceAll("_", " ")].filter(Boolean).join(" · "))),
+        el("td", { class: "w mono a" }, problem.a),
         problem.cells.map((cell) => el("td", { class: "c" }, cell ? sign(cell[1] >= 0 ? cell[1] : cell[0] > 0.5 ? 0 : 1, cell[0]) : sign(-1)))));
     }
     drawn += PAGE_ROWS;
@@ -117,7 +117,7 @@ async function showProblems(view) {
     el("div", { class: "key" }, OUTCOMES.map((name, i) => el("span", null, sign(i), ` ${WORDS[i]}`))),
     el("div", { class: "filters" }, search, choose("show", "all problems", Object.keys(shows), (value) => shows[value]),
       values("b").length > 2 ? choose("benchmark", "all benchmarks", values("b")) : null, choose("group", "all kinds", values("g")), choose("family", "all families", values("f")), count),
-    el("div", { class: "gridwrap" }, el("table", { class: "grid" }, el("thead", null, el("tr", null, ["problem", "question", "family", "answer"].map((word) => el("th", { class: "w" }, word)), index.conditions.map((name) => el("th", { class: "c" }, name)))), body)), more);
+    el("div", { class: "gridwrap" }, el("table", { class: "grid" }, el("thead", null, el("tr", null, ["problem", "answer"].map((word) => el("th", { class: "w" }, word)), index.conditions.map((name) => el("th", { class: "c" }, name)))), body)), more);
   refresh();
   new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting) && drawn < list.length) draw(); }, { rootMargin: "600px" }).observe(more);
 }

@@ -47,10 +47,11 @@ def scaling(data: ReportData, palette: Palette) -> Figure | None:
     words = "mean thinking tokens a problem"
     _x_axis(canvas, [(token_x(value), short(value)) for value in marks], right + width / 2, words)
     for curve in left_curves:
-        _draw(canvas, curve, lambda row: round_x(row.round), y_scale, numbered=False)
+        _draw(canvas, curve, lambda row: round_x(row.round), y_scale, band=True)
     _end_labels(canvas, left_curves, lambda _: LEFT + width + 10, y_scale)
     for curve in curves:
-        _draw(canvas, curve, lambda row: token_x(row.tokens_mean), y_scale, numbered=True)
+        _draw(canvas, curve, lambda row: token_x(row.tokens_mean), y_scale, band=False)
+    _number_points(canvas, curves, token_x, y_scale)
     _end_labels(canvas, curves, lambda row: token_x(row.tokens_mean) + 18, y_scale)
     caption = f"Pass@1 on {benchmark} against {x_words} and the thinking tokens they cost; whiskers are 95 % intervals."
     return Figure("scaling", "More thinking time", caption, canvas)
@@ -89,13 +90,11 @@ def _x_axis(canvas: Canvas, marks: list[tuple[float, str]], middle: float, words
     canvas.text(middle, HEIGHT - 8, words, css="f-soft", size=12, anchor="middle")
 
 
-def _draw(
-    canvas: Canvas, curve: _Curve, x_of: Callable[[ScalingRow], float], y_scale: Scale, *, numbered: bool
-) -> None:
-    """One line with its points; ``numbered`` writes the round beside each, else a band shows the intervals."""
+def _draw(canvas: Canvas, curve: _Curve, x_of: Callable[[ScalingRow], float], y_scale: Scale, *, band: bool) -> None:
+    """One line with its points and whiskers; ``band`` shades the intervals between them."""
     points = [(x_of(row), y_scale(row.pass_at_1)) for row in curve.rows]
     bounded = [row for row in curve.rows if row.ci95 is not None]
-    if not numbered and len(bounded) == len(curve.rows) > 1:
+    if band and len(bounded) == len(curve.rows) > 1:
         upper = [(x_of(row), y_scale(row.ci95[1])) for row in bounded if row.ci95]
         lower = [(x_of(row), y_scale(row.ci95[0])) for row in bounded if row.ci95]
         canvas.path([*upper, *reversed(lower)], css=f"f-{curve.colour}", close=True, opacity=0.12)
@@ -107,8 +106,20 @@ def _draw(
             tip += f" [{percent(low)}, {percent(high)}]"
             canvas.line(x, y_scale(low), x, y_scale(high), css=f"s-{curve.colour}", width=1.2)
         canvas.dot(x, y, 4, css=f"f-{curve.colour} s-paper", stroke_width=1.2, tip=tip)
-        if numbered:
-            canvas.text(x + 6, y - 7, str(row.round), css=f"f-{curve.colour}", size=10.5, halo=True)
+
+
+def _number_points(canvas: Canvas, curves: list[_Curve], token_x: Scale, y_scale: Scale) -> None:
+    """Write each point's round beside it, at the first of four places where nothing stands; none free, none written."""
+    spots = [(token_x(row.tokens_mean), y_scale(row.pass_at_1), row, c) for c in curves for row in c.rows]
+    taken = [(x, y) for x, y, _, _ in spots]
+    for x, y, row, curve in spots:
+        for dx, dy in ((9, -10), (-9, -10), (9, 11), (-9, 11)):
+            at = (x + dx, y + dy)
+            if all(abs(at[0] - tx) > 8 or abs(at[1] - ty) > 9 for tx, ty in taken) and at[1] < y_scale(0) - 4:
+                taken.append(at)
+                colour = f"f-{curve.colour}"
+                canvas.text(at[0], at[1] + 4, str(row.round), css=colour, size=10.5, anchor="middle", halo=True)
+                break
 
 
 def _end_labels(canvas: Canvas, curves: list[_Curve], x_of: Callable[[ScalingRow], float], y_scale: Scale) -> None:
