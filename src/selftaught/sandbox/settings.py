@@ -42,7 +42,8 @@ class SandboxSettings(BaseModel):
     session_cpu_s: float = Field(default=3600.0, gt=0)
     """CPU time of a session's whole life."""
     memory_bytes: int = Field(default=1024 * MIB, ge=16 * MIB)
-    """Address space that a call may add to the preloaded modules."""
+    """Address space of a call, preloaded modules included (they take about a third of a GiB); never less than 64 MiB
+    beyond those."""
     file_bytes: int = Field(default=8 * MIB, ge=0)
     """Largest file."""
     scratch_bytes: int = Field(default=16 * MIB, ge=4096)

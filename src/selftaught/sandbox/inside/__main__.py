@@ -86,6 +86,12 @@ def _wait(control: socket.socket, pid: int, scratch_root: str | None) -> None:
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
+def _filter(tier: int) -> bytes:
+    if tier == 0:
+        return b""
+    return seccomp.compile_filter(own_root=tier == 1, guard_truncation=tier != 1 and landlock.abi() < 3)
+
+
 def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scratch_root: str | None) -> None:
     tier = settings["tier"]
     sys.set_int_max_str_digits(settings["int_max_str_digits"])
@@ -111,7 +117,7 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
         session_cpu_s=math.ceil(settings["session_cpu_s"]),
         seed=settings["seed"],
         int_max_str_digits=settings["int_max_str_digits"],
-        program=seccomp.compile_filter(small_stacks=tier == 1) if tier else b"",
+        program=_filter(tier),
         read_rules=rules,
     )
     try:

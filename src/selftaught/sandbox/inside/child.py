@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from . import landlock, namespaces, runner, seccomp, system, wire
 
 RULESET_FD = 4
+_LEAST_BYTES = 64 << 20  # what a child may add to the zygote's address space, whatever its limit
 ZYGOTE_PID_IN_NAMESPACE = 1
 
 
@@ -29,7 +30,7 @@ class Plan:
     tier: int
     zygote_pid: int
     memory_bytes: int
-    """Address space that a child may add to what the zygote had."""
+    """Address space of a child, what it has from the zygote included."""
     base_bytes: int
     """Address space of the zygote after its imports."""
     file_bytes: int
@@ -104,7 +105,7 @@ def _isolate(plan: Plan, cpu_s: int, scratch: str | None) -> None:
 
 
 def _limit(plan: Plan, cpu_s: int) -> None:
-    space = plan.base_bytes + plan.memory_bytes
+    space = max(plan.memory_bytes, plan.base_bytes + _LEAST_BYTES)
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, plan.session_cpu_s))
     resource.setrlimit(resource.RLIMIT_FSIZE, (plan.file_bytes, plan.file_bytes))

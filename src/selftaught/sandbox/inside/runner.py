@@ -29,6 +29,7 @@ from . import show, system, wire
 
 _FUTURE_FLAGS = 0x1FF0000 | 0x20000  # every __future__ feature's compiler flag lies in here
 _BALLAST_BYTES = 2 << 20
+_MAX_ECHO_SOURCE = 100_000  # characters: the syntax tree of more costs seconds
 _PROGRAM_NAME = "<program>"
 _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=True, default=lambda value: _plain(value)).encode
 _os_exit, _write = os._exit, os.write
@@ -72,7 +73,10 @@ class Runner:
                     break
                 status, nonce, last = self._answer(packet, ancillary)
                 code = {wire.DONE_OK: 0, wire.DONE_ERROR: wire.EXIT_ERROR}.get(status, wire.EXIT_MEMORY)
-                self._send(nonce + status)
+                try:
+                    self._send(nonce + status)
+                except OSError:
+                    break  # the cell closed the socket: the exit code says it
                 if last:
                     break
         except _MemoryError:
@@ -107,11 +111,11 @@ class Runner:
 
     def _open_streams(self) -> None:
         """Every cell begins with working standard streams, whatever the one before did to them."""
-        if self._stdin.closed:
+        if not _usable(self._stdin):
             self._stdin = _text_reader(0)
-        if self._stdout.closed:
+        if not _usable(self._stdout):
             self._stdout = _text_writer(1)
-        if self._stderr.closed:
+        if not _usable(self._stderr):
             self._stderr = _text_writer(2)
         sys.stdin = sys.__stdin__ = self._stdin
         sys.stdout = sys.__stdout__ = self._stdout
@@ -122,17 +126,16 @@ class Runner:
     def _cell(self, source: str, number: int, echo: bool) -> None:
         name = f"<cell {number}>"
         self._remember(name, source)
+        if not echo or len(source) > _MAX_ECHO_SOURCE:
+            exec(self._compile(source, name), self._names)
+            return
         tree = compile(source, name, "exec", self._flags | ast.PyCF_ONLY_AST, True)
-        last = tree.body[-1] if echo and tree.body else None
+        last = tree.body[-1] if tree.body else None
         if not isinstance(last, ast.Expr):
-            code = compile(tree, name, "exec", self._flags, True)
-            self._flags |= code.co_flags & _FUTURE_FLAGS
-            exec(code, self._names)
+            exec(self._compile(tree, name), self._names)
             return
         del tree.body[-1]
-        first = compile(tree, name, "exec", self._flags, True) if tree.body else None
-        if first is not None:
-            self._flags |= first.co_flags & _FUTURE_FLAGS
+        first = self._compile(tree, name) if tree.body else None
         final = compile(ast.Expression(last.value), name, "eval", self._flags, True)
         if first is not None:
             exec(first, self._names)
@@ -140,8 +143,16 @@ class Runner:
         if value is not None:
             builtins._ = value  # type: ignore[attr-defined]
             text = repr(value)
-            self._flush()
-            self._stdout.write(text + "\n")
+            try:
+                self._stdout.write(text + "\n")
+            except (OSError, ValueError):
+                self._say(text + "\n", 1)
+
+    def _compile(self, source: str | ast.Module, name: str) -> types.CodeType:
+        """Compile with the ``__future__`` features of this and earlier cells, none of ours."""
+        code = compile(source, name, "exec", self._flags, True)
+        self._flags |= code.co_flags & _FUTURE_FLAGS
+        return code
 
     def _program(self, source: str, call: bytes, nonce: bytes) -> None:
         self._remember(_PROGRAM_NAME, source)
@@ -217,13 +228,13 @@ class Runner:
             text = otherwise
         self._say(text)
 
-    def _say(self, text: str) -> None:
-        """Write to descriptor 2 past whatever has become of ``sys.stderr``, after all that was printed before."""
+    def _say(self, text: str, fd: int = 2) -> None:
+        """Write to a descriptor past whatever has become of ``sys.stderr``, after all that was printed before."""
         self._flush()
         data = memoryview(text.encode("utf-8", "backslashreplace"))
         try:
             while data:
-                data = data[_write(2, data) :]
+                data = data[_write(fd, data) :]
         except OSError:
             pass
 
@@ -257,6 +268,14 @@ def _reserve() -> mmap.mmap | None:
         return mmap.mmap(-1, _BALLAST_BYTES)
     except (OSError, ValueError):
         return None
+
+
+def _usable(stream: io.TextIOWrapper) -> bool:
+    """False for a stream that a cell closed or took apart."""
+    try:
+        return not stream.closed
+    except ValueError:
+        return False
 
 
 def _text_reader(fd: int) -> io.TextIOWrapper:

@@ -73,6 +73,11 @@ _UNSUPPORTED = {"setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 
                 "flistxattr": (196, 13), "removexattr": (197, 14), "lremovexattr": (198, 15),
                 "fremovexattr": (199, 16)}  # fmt: skip
 
+_METADATA = {"chmod": (90, -1), "fchmod": (91, 52), "fchmodat": (268, 53), "utime": (132, -1), "utimes": (235, -1),
+             "futimesat": (261, -1), "utimensat": (280, 88)}  # fmt: skip
+_OPEN, _CREAT, _OPENAT, _TRUNCATE = (2, -1), (85, -1), (257, 56), (76, 45)
+_O_ACCMODE, _O_TRUNC = 3, 0x200
+
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080
 _MAP_STACK = 0x20000
@@ -108,7 +113,14 @@ def _none_of(argument: int, values: Sequence[int]) -> list[Instruction]:
     return [_load(argument), *tests, _ret(_ALLOW), *_errno(EPERM)]
 
 
-def _actions(small_stacks: bool) -> dict[tuple[int, int], list[Instruction]]:
+def _no_truncating_read(argument: int) -> list[Instruction]:
+    """Deny O_TRUNC on an open for reading, which truncates all the same."""
+    return [
+        _load(argument), (_JSET, 0, 2, _O_TRUNC), (_JSET, 1, 0, _O_ACCMODE), *_errno(EPERM), _ret(_ALLOW),
+    ]  # fmt: skip
+
+
+def _actions(own_root: bool, guard_truncation: bool) -> dict[tuple[int, int], list[Instruction]]:
     """Block of instructions per system call."""
     allow = [_ret(_ALLOW)]
     table: dict[tuple[int, int], list[Instruction]] = {}
@@ -139,7 +151,12 @@ def _actions(small_stacks: bool) -> dict[tuple[int, int], list[Instruction]]:
         (_JEQ, 2, 0, _FCNTL_DUP[0]), (_JEQ, 1, 0, _FCNTL_DUP[1]), *_errno(EPERM),
         _load(0), (_JEQ, 1, 0, CONTROL_FD), _ret(_ALLOW), *_errno(EPERM),
     ]  # fmt: skip
-    table[_MMAP] = allow if small_stacks else [
+    if not own_root:  # Landlock does not watch modes and times, and the files of the host are in reach
+        table.update(dict.fromkeys(_METADATA.values(), _errno(EPERM)))
+    if guard_truncation:
+        table[_OPEN], table[_OPENAT] = _no_truncating_read(1), _no_truncating_read(2)
+        table[_TRUNCATE] = _errno(EPERM)
+    table[_MMAP] = allow if own_root else [
         # no RLIMIT_NPROC of its own: thread stacks of 1 MiB and more make the address space limit bound threads
         _load(3), (_JSET, 0, 4, _MAP_STACK), _load(1, high=True), (_JEQ, 0, 2, 0), _load(1),
         (_JGE, 0, 1, _MIN_STACK_BYTES), _ret(_ALLOW), *_errno(ENOMEM),
@@ -159,26 +176,33 @@ def _tree(cells: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
     return [(_JGE, 0, 1, boundary), (_JA, 0, 0, len(left)), *left, *right]
 
 
-def compile_filter(machine: str = system.MACHINE, small_stacks: bool = True) -> bytes:
+def compile_filter(machine: str = system.MACHINE, own_root: bool = True, guard_truncation: bool = False) -> bytes:
     """The filter for ``machine``, with a placeholder where the child's own pid goes.
 
-    ``small_stacks`` False refuses thread stacks under 1 MiB: it bounds the number of threads where no user namespace
-    gives RLIMIT_NPROC a count of its own.
+    ``own_root`` says that the child sees a root and a user namespace of its own (tier 1). Without, modes and times of
+    files cannot be changed, since Landlock does not guard them, and thread stacks under 1 MiB are refused, which bounds
+    the threads where RLIMIT_NPROC has no count of its own. ``guard_truncation`` covers for Landlock before version 3.
     """
     column = ("x86_64", "aarch64").index(machine)
-    denied = _errno(EPERM)
-    known = {numbers[column]: block for numbers, block in _actions(small_stacks).items() if numbers[column] >= 0}
+    table = _actions(own_root, guard_truncation)
+    blocks = {numbers[column]: block for numbers, block in table.items() if numbers[column] >= 0}
+    return assemble(machine, blocks, otherwise=_errno(EPERM), newer=_errno(ENOSYS))
+
+
+def assemble(
+    machine: str, blocks: dict[int, list[Instruction]], otherwise: list[Instruction], newer: list[Instruction]
+) -> bytes:
+    """A filter from a block of instructions per system call number; ``newer`` is for numbers beyond the table."""
     cells: list[tuple[int, list[Instruction]]] = []
     for number in range(_NEWEST):
-        block = known.get(number, denied)
+        block = blocks.get(number, otherwise)
         if not cells or cells[-1][1] != block:
             cells.append((number, block))
-    cells.append((_NEWEST, _errno(ENOSYS)))
+    cells.append((_NEWEST, newer))
     head: list[Instruction] = [(_LD, 0, 0, 4), (_JEQ, 1, 0, _ARCH[machine]), _ret(_KILL), (_LD, 0, 0, 0)]
     if machine == "x86_64":
         head += [(_JGE, 0, 1, 0x40000000), _ret(_KILL)]
-    program = [*head, *_tree(cells)]
-    return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in [*head, *_tree(cells)])
 
 
 _PLACEHOLDER = struct.pack("<I", _OWN_PID)
