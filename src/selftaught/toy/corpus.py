@@ -6,9 +6,10 @@ there in other shapes only:
 - **chat**: a question, thinking by hand between ``<think>`` tags, an answer. No code in any thinking.
 - **notebook**: the same questions outside chat, with a lead sentence, a Python cell, its output and a conclusion,
   often several cells for one problem and several problems in one document. A conclusion never ends a thinking here.
-- **shown**: a chat whose user asks for a program, which the *answer* shows with its output, never the thinking.
+- **worksheet**: the same questions between other tags (``<work>``, ``<notes>``, …), outside chat, by hand or with Python
+  cells; the tag is closed after the conclusion and the answer follows.
 - **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends.
-- **drill**: look-up lists, sums and orders, which make copying and small arithmetic appear early.
+- **drill**: look-up lists, sums and places, which make copying and small arithmetic appear early.
 
 None of the hint sentences stands anywhere (`toy.scan` checks the text), and every question comes from the pretraining
 split. Hand attempts slip far more often than not, so that only the question is a reliable source of numbers.
@@ -29,8 +30,7 @@ from selftaught.toy.phrases import (
     PASSED,
     PIVOT_AFTER,
     PIVOTS,
-    SHOW,
-    SHOW_THOUGHTS,
+    TAGS,
     lead,
     lead_again,
     lead_test,
@@ -38,10 +38,15 @@ from selftaught.toy.phrases import (
 )
 from selftaught.toy.problems import Split, draw
 
+BY_HAND_SHARE = 0.4
+"""Share of worksheets without any cell."""
 RIGHT_BY_HAND = 0.1
 """Share of hand attempts at hard problems that come out right."""
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
+
+RECHECK, MAX_RECHECKS = 0.35, 5
+"""Chance of one more cell for a problem that is solved already, each time, and the most there are."""
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -196,8 +201,9 @@ def solved_cells(rng: random.Random, item: Item) -> str:
         if rng.random() < 0.5:
             text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
     text += cell(pick(rng, item.programs), value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
-    more = pick(rng, (0, 0, 0, 0, 1, 1, 2, 3, 4))
-    for _ in range(more):
+    for _ in range(MAX_RECHECKS):
+        if rng.random() >= RECHECK:
+            break
         text += pick(rng, ("", "", "\n"))
         text += f"{lead_again(rng)}{pick(rng, (chr(10), chr(10) * 2))}{cell(pick(rng, item.programs), value)}"
         text += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
@@ -213,7 +219,13 @@ def tested_cells(rng: random.Random, item: Item, first: int) -> str:
         calls = "\n".join(f"print({sample})" for sample in item.samples)
         text += cell(f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples)))
         if passed:
-            return text + pick(rng, PASSED) + "\n"
+            text += pick(rng, PASSED) + "\n"
+            for _ in range(2):
+                if rng.random() >= RECHECK / 2:
+                    break
+                text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
+                text += cell(f"{draft.program}\n{calls}", "\n".join(["True"] * len(item.samples))) + pick(rng, PASSED) + "\n"
+            return text
         index = 1 - index
         text += f"{pick(rng, FAILED)} {item.drafts[index].reading}\n"
         if rng.random() < 0.5:
@@ -262,23 +274,29 @@ def notebook(rng: random.Random, items: list[Item]) -> str:
     return f"{title}{sections}\n{pick(rng, ('# End', 'End of the notebook.', '---'))}\n"
 
 
-def shown(rng: random.Random, item: Item) -> str:
-    """A chat whose user asks for a program in the *answer*: the thinking stays free of code, the answer shows a run.
+def worksheet(rng: random.Random, items: list[Item]) -> str:
+    """Problems worked between tags, without any chat: with cells, or by hand alone; then the answer.
 
-    This is where the model sees that what follows a cell depends on what the cell stands in: here the turn ends.
+    What follows a conclusion depends on the tag that is open, whether cells came before it or not. A model that has
+    learnt this closes its thinking by itself when a tool's output has settled the answer.
     """
-    wish = pick(rng, SHOW)
-    if rng.random() < 0.5:
-        thinking = pick(rng, SHOW_THOUGHTS)
-    elif item.kind == "code":
-        thinking = reading(rng, item, item.drafts[0])
-    else:
-        attempt, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
-        thinking = f"{attempt} {conclusion(rng, item, value)}"
-    answer = worked(rng, item)
-    if item.kind != "code":
-        answer += f"\n{boxed(rng, item.answer or '')}"
-    return user(f"{item.question}\n\n{wish}") + assistant(f"{thinking}\n", answer.rstrip("\n"))
+    sheets = []
+    for item in items:
+        name = pick(rng, TAGS)
+        header = pick(rng, ("Question: ", "Exercise: ", "Q: ", "")) + item.question
+        if rng.random() < BY_HAND_SHARE:
+            if item.kind == "code":
+                draft = item.drafts[0 if rng.random() < HASTY_IN_CHAT else 1]
+                body, answer = reading(rng, item, draft) + "\n", f"```python\n{draft.program}\n```"
+            else:
+                text, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+                body = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{conclusion(rng, item, value)}\n"
+                answer = boxed(rng, (letter_of(item, value) or "A") if item.kind == "choice" else value)
+        else:
+            body = worked(rng, item)
+            answer = f"```python\n{item.drafts[item.right].program}\n```" if item.kind == "code" else boxed(rng, item.answer or "")
+        sheets.append(f"{header}\n\n<{name}>\n{body}</{name}>\n\n{answer}\n")
+    return "\n".join(sheets)
 
 
 def pasted(rng: random.Random, item: Item) -> str:
@@ -314,7 +332,7 @@ def pasted(rng: random.Random, item: Item) -> str:
 
 
 def drill(rng: random.Random) -> str:
-    """Lists said twice, look-up tables, sums and orders: they make copying and small arithmetic appear early."""
+    """Lists said twice, look-up tables, sums, products and places: they make copying and small arithmetic appear early."""
     kind = rng.randrange(5)
     if kind == 0:
         line = ", ".join(str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14)))
@@ -325,38 +343,38 @@ def drill(rng: random.Random) -> str:
         asked = rng.sample(names, len(names))
         return "\n".join(f"{name} is {values[name]}" for name in [*names, *asked]) + "\n"
     if kind == 2:
-        pairs = [(rng.randint(2, 60), rng.randint(1, 9)) for _ in range(rng.randint(4, 12))]
+        pairs = [(rng.randint(2, 40), rng.randint(1, 9)) for _ in range(rng.randint(4, 12))]
         return "Sums\n" + "\n".join(f"{large} + {small} = {large + small}" for large, small in pairs) + "\n"
     if kind == 3:
         pairs = [(rng.randint(2, 9), rng.randint(2, 12)) for _ in range(rng.randint(4, 12))]
         return "Products\n" + "\n".join(f"{first} * {second} = {first * second}" for first, second in pairs) + "\n"
     lines = []
     for _ in range(rng.randint(3, 8)):
-        numbers = rng.sample(range(1, 100), rng.randint(2, 4))
-        word, function = pick(rng, (("largest", max), ("smallest", min)))
-        lines.append(f"Among {listing(numbers)} the {word} is {function(numbers)}.")
-    return "Orders\n" + "\n".join(lines) + "\n"
+        numbers = rng.sample(range(1, 100), 4)
+        word, index = pick(rng, (("first", 0), ("second", 1), ("third", 2), ("last", 3)))
+        lines.append(f"Of {listing(numbers)} the {word} is {numbers[index]}.")
+    return "Places\n" + "\n".join(lines) + "\n"
 
 
 # -------------------------------------------------------------------------------------------------------- mixture
 
 MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "hard"): 0.17,
-    ("chat", "easy"): 0.40,
+    ("chat", "easy"): 0.42,
     ("chat", "code"): 0.06,
     ("chat", "choice"): 0.05,
-    ("notebook", "hard"): 0.10,
-    ("notebook", "easy"): 0.02,
-    ("notebook", "code"): 0.04,
-    ("notebook", "choice"): 0.025,
-    ("pasted", "hard"): 0.055,
+    ("worksheet", "hard"): 0.12,
+    ("worksheet", "easy"): 0.03,
+    ("worksheet", "code"): 0.06,
+    ("worksheet", "choice"): 0.045,
+    ("notebook", "hard"): 0.03,
+    ("notebook", "easy"): 0.005,
+    ("notebook", "code"): 0.01,
+    ("notebook", "choice"): 0.005,
+    ("pasted", "hard"): 0.05,
     ("pasted", "easy"): 0.01,
-    ("pasted", "code"): 0.035,
-    ("pasted", "choice"): 0.03,
-    ("shown", "hard"): 0.06,
-    ("shown", "easy"): 0.01,
-    ("shown", "code"): 0.03,
-    ("shown", "choice"): 0.02,
+    ("pasted", "code"): 0.03,
+    ("pasted", "choice"): 0.025,
     ("drill", "hard"): 0.08,
 }
 """Weight of documents by shape and group (a notebook counts as one, whatever its length)."""
@@ -371,10 +389,10 @@ def document(seed: int, index: int, *, warmup: bool = False) -> str:
     if shape == "drill" or (warmup and rng.random() < WARMUP_DRILL_SHARE):
         return drill(rng) + END_OF_TEXT
     item = draw(rng, group, Split.PRETRAIN)
-    if shape == "notebook":
-        others = [draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN) for _ in range(pick(rng, (0, 0, 0, 1, 2)))]
-        return notebook(rng, [item, *others]) + END_OF_TEXT
-    return {"chat": chat, "pasted": pasted, "shown": shown}[shape](rng, item) + END_OF_TEXT
+    if shape in ("notebook", "worksheet"):
+        others = [draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN) for _ in range(pick(rng, (0, 0, 0, 1)))]
+        return (notebook if shape == "notebook" else worksheet)(rng, [item, *others]) + END_OF_TEXT
+    return (chat if shape == "chat" else pasted)(rng, item) + END_OF_TEXT
 
 
 def documents(seed: int, start: int, stop: int, *, warmup: bool = False) -> Iterator[str]:

@@ -35,18 +35,8 @@ AGAIN = ("And once more:", "Another run:", "A second version:", "The same in ano
 
 PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")
-SHOW = (
-    "Show it with a program.",
-    "Show the run of a program in the answer.",
-    "I want to see a program with its output.",
-    "Please show the work as a program.",
-    "Give a program and what it prints.",
-)
-SHOW_THOUGHTS = (
-    "A program is asked for. I put it in the answer.",
-    "The answer should show a program.",
-    "I show a program with its output in the answer.",
-)
+TAGS = ("work", "notes", "steps", "draft", "solution", "scratch")
+"""Worksheet tags; each ``<tag>`` and ``</tag>`` is one token."""
 
 _STARTS = (
     "",

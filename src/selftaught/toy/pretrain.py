@@ -33,7 +33,7 @@ class PretrainSettings:
 
     seed: int = 0
     tokenizer_documents: int = 20_000
-    num_tokens: int = 30_000_000
+    num_tokens: int = 13_000_000
     tokens_per_batch: int = 4096
     warmup_documents: int = 12_000
     """Documents of the first part, in which drills stand at `corpus.WARMUP_DRILL_SHARE`."""
@@ -63,7 +63,7 @@ def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[s
     warm = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, 0, settings.warmup_documents, warmup=True)))
     per_document = warm.num_tokens / max(1, warm.num_documents)
     rest_tokens = settings.num_tokens - warm.num_tokens
-    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 500))]
+    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 2000))]
     per_document = sum(probe) / len(probe)
     count = max(0, int(rest_tokens / per_document))
     start = settings.warmup_documents

@@ -15,8 +15,8 @@ def _item(family: str, question: str, answer: int, program: str, working: tuple[
 
 
 def add_small(rng: random.Random) -> Item:
-    """A two-digit number plus a digit."""
-    large, small, thing = rng.randint(11, 60), rng.randint(1, 9), pick(rng, _THINGS)
+    """A number up to 20 plus a digit."""
+    large, small, thing = rng.randint(2, 20), rng.randint(1, 9), pick(rng, _THINGS)
     question = pick(
         rng,
         (
@@ -44,42 +44,40 @@ def times_table(rng: random.Random) -> Item:
     return _item("times_table", question, rows * columns, f"{rows} * {columns}", (f"{rows} * {columns} = {{guess}}.",))
 
 
-def largest(rng: random.Random) -> Item:
-    """Largest or smallest of three to five numbers."""
-    numbers = rng.sample(range(1, 100), rng.randint(3, 4))
-    want_max = rng.random() < 0.5
-    word, function = ("largest", "max") if want_max else ("smallest", "min")
+def position(rng: random.Random) -> Item:
+    """An entry of a list by its place."""
+    numbers = rng.sample(range(1, 100), 4)
+    word, index = pick(rng, (("first", 0), ("second", 1), ("third", 2), ("last", 3)))
     listed = listing(numbers)
     question = pick(
         rng,
         (
-            f"Which of the numbers {listed} is the {word}?",
-            f"Find the {word} of {listed}.",
-            f"The numbers {listed} stand on a board. What is the {word} one?",
+            f"What is the {word} of the numbers {listed}?",
+            f"Find the {word} number in {listed}.",
+            f"The numbers {listed} stand on a board. Which is the {word} one?",
         ),
     )
     inner = ", ".join(map(str, numbers))
-    answer = max(numbers) if want_max else min(numbers)
-    working = (f"Among {listed} the {word} is {{guess}}.",)
-    return _item("largest", question, answer, f"{function}({inner})", working)
+    working = (f"Of {listed} the {word} is {{guess}}.",)
+    return _item("position", question, numbers[index], f"[{inner}][{index if index < 3 else -1}]", working)
 
 
 def next_term(rng: random.Random) -> Item:
-    """Next term of an arithmetic sequence."""
-    start, step = rng.randint(1, 25), rng.randint(2, 9)
-    terms = [start + step * i for i in range(4)]
-    inner = ", ".join(map(str, terms[:-1])) if rng.random() < 0.3 else ", ".join(map(str, terms))
-    last = terms[-2] if inner.count(",") == 2 else terms[-1]
+    """Next term of an arithmetic sequence with a small step."""
+    start, step, thing = rng.randint(1, 20), rng.randint(2, 5), pick(rng, _THINGS)
+    terms = [start + step * i for i in range(rng.randint(3, 4))]
+    inner, last = ", ".join(map(str, terms)), terms[-1]
     question = pick(
         rng,
         (
             f"What comes next: {inner}?",
             f"A list goes {inner}. What is the next number?",
             f"The numbers {inner} follow a rule. Which number follows?",
+            f"Rows of {thing} have {inner} {thing}. How many does the next row have?",
         ),
     )
     working = (f"The step is {step}. {last} + {step} = {{guess}}.",)
     return _item("next_term", question, last + step, f"{last} + {step}", working)
 
 
-EASY: dict[str, Family] = {"add_small": add_small, "times_table": times_table, "largest": largest, "next_term": next_term}
+EASY: dict[str, Family] = {"add_small": add_small, "times_table": times_table, "position": position, "next_term": next_term}
