@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from selftaught.training.batches import collate_packed, collate_padded, epoch_order, pack
+from selftaught.training.batches import collate_packed, collate_padded, pack, training_order
 from selftaught.training.render import IGNORE_INDEX, TrainingRow
 
 
@@ -20,19 +20,21 @@ def rows(count: int, seed: int = 0, longest: int = 60) -> list[TrainingRow]:
     return made
 
 
-@pytest.mark.parametrize("count", [1, 7, 8, 100])
-def test_epoch_order_is_a_seeded_permutation(count: int) -> None:
+@pytest.mark.parametrize(("count", "steps"), [(1, 1), (7, 3), (8, 2), (100, 25)])
+def test_the_order_takes_every_row_equally_often(count: int, steps: int) -> None:
     lengths = [len(row.input_ids) for row in rows(count)]
-    first = epoch_order(lengths, 8, seed=1, epoch=0)
-    assert sorted(first) == list(range(count))
-    assert first == epoch_order(lengths, 8, seed=1, epoch=0)
+    first = training_order(lengths, 8, steps, seed=1)
+    assert len(first) == 8 * steps
+    times = [first.count(i) for i in range(count)]
+    assert max(times) - min(times) <= 1
+    assert first == training_order(lengths, 8, steps, seed=1)
     if count == 100:
-        assert first != epoch_order(lengths, 8, seed=1, epoch=1) != epoch_order(lengths, 8, seed=2, epoch=1)
+        assert first != training_order(lengths, 8, steps, seed=2)
 
 
 def test_length_buckets_waste_little() -> None:
     lengths = [len(row.input_ids) for row in rows(400, longest=400)]
-    order = epoch_order(lengths, 8, seed=0, epoch=0)
+    order = training_order(lengths, 8, 50, seed=0)
     padded = sum(8 * max(lengths[i] for i in order[b : b + 8]) for b in range(0, 400, 8))
     assert padded < 1.15 * sum(lengths)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow
+from selftaught.pipeline.checks import claims
 from selftaught.pipeline.markers import MARKERS, Marker, StageResult
 from selftaught.pipeline.runfile import read_run
 from selftaught.pipeline.stages import TEST, ReportStage
@@ -32,6 +33,7 @@ def make_report(run: Path, stage: ReportStage) -> StageResult:
         provenance=provenance(run),
         title=f"START: {run.name}",
     )
+    data.checks = claims(data)
     paths = write_report(run, data)
     outputs = [str(path.relative_to(run)) for path in (paths.json, paths.markdown, paths.html)]
     return StageResult(detail=f"{len(data.conditions)} rows", outputs=outputs)

@@ -15,24 +15,30 @@ if TYPE_CHECKING:
     import torch
 
 
-def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[int]:
-    """Row indexes of one epoch: shuffled by seed, neighbours of like length, so that little is padded.
+def training_order(lengths: Sequence[int], batch_size: int, num_steps: int, seed: int) -> list[int]:
+    """Row indexes of a whole training, ``num_steps`` full batches: shuffled anew each epoch, like lengths side by side.
 
-    The shuffled rows are cut into chunks of 16 batches; each chunk is sorted by length and its batches are shuffled. Every
-    row stands in the order exactly once.
+    Epochs follow one another without a short batch between them, so that any number of processes and accumulation steps
+    sees the same batches: a short one would be filled up with doubled rows by a distributed sampler. In the stream, chunks
+    of 16 batches are sorted by length and their batches are shuffled. What is left of the last epoch fills the last batch.
     """
-    rng = random.Random(f"{seed}:{epoch}")
-    order = list(range(len(lengths)))
-    rng.shuffle(order)
-    batches: list[list[int]] = []
-    chunk_size = 16 * batch_size
-    for start in range(0, len(order), chunk_size):
-        chunk = sorted(order[start : start + chunk_size], key=lambda i: lengths[i])
-        batches += [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
-    short = [batch for batch in batches if len(batch) < batch_size]
-    batches = [batch for batch in batches if len(batch) == batch_size]
-    rng.shuffle(batches)
-    return [index for batch in batches + short for index in batch]
+    total = num_steps * batch_size
+    stream: list[int] = []
+    epoch = 0
+    while len(stream) < total:
+        order = list(range(len(lengths)))
+        random.Random(f"{seed}:{epoch}").shuffle(order)
+        stream += order
+        epoch += 1
+    del stream[total:]
+    rng = random.Random(f"{seed}:batches")
+    result: list[int] = []
+    for start in range(0, total, 16 * batch_size):
+        chunk = sorted(stream[start : start + 16 * batch_size], key=lambda i: lengths[i])
+        batches = [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
+        rng.shuffle(batches)
+        result += [index for batch in batches for index in batch]
+    return result
 
 
 def pack(lengths: Sequence[int], max_length: int, seed: int) -> list[list[int]]:

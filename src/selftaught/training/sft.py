@@ -76,7 +76,13 @@ def train_sft(
     model = _load(base_model, settings)
     num_steps = int(args.max_steps)
     last = last_whole_checkpoint(checkpoints)
-    metrics = MetricsFile(out / "metrics.jsonl", last_step=_step_of(last), progress=progress, num_steps=num_steps)
+    metrics = MetricsFile(
+        out / "metrics.jsonl",
+        last_step=_step_of(last),
+        progress=progress,
+        num_steps=num_steps,
+        steps_per_epoch=len(items) / settings.global_batch_size,
+    )
     trainer = make_trainer(model, args, items, settings, metrics)
     sharding = sharding_of(trainer)
     _check_expectations(settings, int(args.world_size), sharding)
@@ -156,8 +162,7 @@ def _arguments(settings: SftSettings, num_items: int, checkpoints: Path, precisi
             f"global_batch_size is {settings.global_batch_size}; expected a multiple of {per_step} "
             f"(micro_batch_size {settings.micro_batch_size} × {world} processes)."
         )
-    steps_per_epoch = math.ceil(num_items / settings.global_batch_size)
-    num_steps = max(1, round(steps_per_epoch * settings.epochs))
+    num_steps = max(1, math.ceil(num_items * settings.epochs / settings.global_batch_size))
     return TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=num_steps,
@@ -186,7 +191,8 @@ def _arguments(settings: SftSettings, num_items: int, checkpoints: Path, precisi
         average_tokens_across_devices=True,
         disable_tqdm=True,
         use_cpu=not cuda,
-        ddp_backend=None if cuda else ("gloo" if world > 1 else None),
+        ddp_backend="gloo" if world > 1 and not cuda else None,
+        ddp_find_unused_parameters=False if world > 1 else None,
         dataloader_pin_memory=cuda,
     )
 

@@ -8,60 +8,39 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from selftaught.store import JsonlWriter, write_atomic
-from selftaught.training.batches import collate_packed, collate_padded, epoch_order
+from selftaught.training.batches import collate_packed, collate_padded, training_order
 from selftaught.training.render import IGNORE_INDEX, TrainingRow
 from selftaught.training.settings import SftSettings
 
 
-class RowDataset(Dataset[list[TrainingRow]]):
-    """Rows (or packs of rows) in memory."""
+class OrderedRows(Dataset[list[TrainingRow]]):
+    """All rows (or packs of rows) of a whole training, in the order in which they are taken."""
 
-    def __init__(self, items: Sequence[list[TrainingRow]]) -> None:
-        self.items = items
+    def __init__(self, items: Sequence[list[TrainingRow]], order: Sequence[int]) -> None:
+        self._items, self._order = items, order
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self._order)
 
     def __getitem__(self, index: int) -> list[TrainingRow]:
-        return self.items[index]
-
-
-class EpochSampler(Sampler[int]):
-    """Row indexes in the seeded, length-bucketed order of the current epoch."""
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader at the start of each epoch, on resume too."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(epoch_order(self._lengths, self._batch_size, self._seed, self._epoch))
+        return self._items[self._order[index]]
 
 
 class SftTrainer(Trainer):
     """transformers' Trainer with a masked loss that computes logits where there is loss only."""
 
-    settings: SftSettings
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        """Our order instead of a random one."""
-        dataset = train_dataset if train_dataset is not None else self.train_dataset
-        lengths = [sum(len(row.input_ids) for row in item) for item in dataset.items]
-        return EpochSampler(lengths, self.settings.global_batch_size, self.settings.seed)
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        """The data set is in order already."""
+        return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
 
     def compute_loss(
         self,
@@ -90,8 +69,16 @@ class MetricsFile(TrainerCallback):
     """Writes ``metrics.jsonl`` (step, loss, learning rate, gradient norm) and reports progress. On resume, lines of steps
     after the checkpoint are taken out, so that no step stands twice."""
 
-    def __init__(self, path: Path, last_step: int, progress: Callable[[int, int], None] | None, num_steps: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        last_step: int,
+        progress: Callable[[int, int], None] | None,
+        num_steps: int,
+        steps_per_epoch: float,
+    ) -> None:
         self._path, self._progress, self._num_steps = path, progress, num_steps
+        self._steps_per_epoch = steps_per_epoch
         self._losses: list[float] = []
         kept = []
         if path.exists():
@@ -122,7 +109,7 @@ class MetricsFile(TrainerCallback):
             return
         self._losses.append(float(logs["loss"]))
         if self._writer is not None:
-            row = {"step": state.global_step, "epoch": round(float(state.epoch or 0), 4)}
+            row = {"step": state.global_step, "epoch": round(state.global_step / self._steps_per_epoch, 4)}
             row |= {key: float(logs[key]) for key in ("loss", "learning_rate", "grad_norm") if key in logs}
             self._writer.write_line(json.dumps(row))
 
@@ -152,14 +139,15 @@ def make_trainer(
     """A trainer over rows or packs that is ready to run."""
     from transformers import PrinterCallback
 
+    lengths = [sum(len(row.input_ids) for row in item) for item in items]
+    order = training_order(lengths, settings.global_batch_size, int(args.max_steps), settings.seed)
     trainer = SftTrainer(
         model=model,
         args=args,
-        train_dataset=RowDataset(items),
+        train_dataset=OrderedRows(items, order),
         data_collator=collate_packed if settings.packing else collate_padded,
         callbacks=[metrics],
     )
-    trainer.settings = settings
     trainer.loss_is_scaled_for_ga = True
     trainer.remove_callback(PrinterCallback)
     return trainer

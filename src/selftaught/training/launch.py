@@ -1,0 +1,120 @@
+"""Training settings from files and flags, and the entry point of training processes: ``python -m selftaught.training.launch``.
+
+A launcher (torchrun, accelerate) starts it in every process with the path of a job file; in the pipeline that file is written
+by the train stage when the recipe names a ``launch.command``.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from selftaught.errors import ConfigError, IncompleteError
+from selftaught.records import Record
+from selftaught.store import write_json
+from selftaught.training.settings import SftSettings, TrainingSummary
+
+
+class TrainingJob(Record):
+    """What a training process is to do."""
+
+    kept: str
+    base_model: str
+    out: str
+    settings: SftSettings
+
+
+def read_settings(config: Path | None, part: str | None, given: dict[str, Any], overrides: list[str]) -> SftSettings:
+    """Settings from a YAML file (or one part of a recipe), then flags, then ``a.b=value`` overrides.
+
+    ConfigError names the key that is wrong and the nearest known one.
+    """
+    import yaml
+
+    content: dict[str, Any] = {}
+    if config is not None:
+        try:
+            content = yaml.safe_load(config.read_text("utf-8")) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{config} cannot be read: {' '.join(str(error).split())}") from None
+        if part is not None:
+            content = (content.get(part) or {}).get("train") or {}
+            if not content:
+                raise ConfigError(f"{config} has no {part}.train; expected a recipe with one.")
+    content |= given
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override!r}; expected key=value.")
+        place = content
+        *parents, last = key.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = yaml.safe_load(value)
+    try:
+        return SftSettings.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        near = get_close_matches(key, list(SftSettings.model_fields), n=1)
+        hint = f" Did you mean {near[0]}?" if first["type"] == "extra_forbidden" and near else ""
+        raise ConfigError(f"training setting {key}: {first['msg']}.{hint}") from None
+
+
+def launch(command: str, environment: dict[str, str], job: TrainingJob) -> TrainingSummary:
+    """Run ``job`` under a launcher (``torchrun --nproc-per-node 8``, ``accelerate launch …``) and wait for it.
+
+    IncompleteError when the launcher fails; its output is in our stderr.
+    """
+    import os
+
+    out = Path(job.out)
+    path = out / "job.json"
+    write_json(path, job.model_dump(mode="json"))
+    words = [*shlex.split(command), "-m", "selftaught.training.launch", str(path)]
+    result = subprocess.run(words, env={**os.environ, **environment}, stdout=sys.stderr.fileno(), check=False)
+    if result.returncode or not (out / "training.json").exists():
+        raise IncompleteError(f"training ended with exit code {result.returncode}: {shlex.join(words)}")
+    return read_summary(out)
+
+
+def read_summary(out: Path) -> TrainingSummary:
+    """``training.json`` of a finished model folder."""
+    import json
+
+    content = json.loads((out / "training.json").read_text("utf-8"))
+    content.pop("created_at", None)
+    return TrainingSummary.model_validate(content)
+
+
+def main(arguments: list[str]) -> int:
+    """One training process of a launched job."""
+    from selftaught.training.render import load_rows
+    from selftaught.training.sft import train_sft
+
+    if len(arguments) != 1:
+        print("usage: python -m selftaught.training.launch JOB.json", file=sys.stderr)
+        return 2
+    job = TrainingJob.model_validate_json(Path(arguments[0]).read_text("utf-8"))
+    rows = load_rows(Path(job.kept), job.settings.loss, job.settings.max_length)
+    try:
+        train_sft(rows, job.base_model, Path(job.out), job.settings)
+    except ConfigError as error:
+        print(f"selftaught: error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    finally:
+        import torch.distributed
+
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
