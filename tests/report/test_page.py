@@ -28,7 +28,7 @@ def clean(browser: Chromium) -> None:
 def test_results_show_at_once(browser: Chromium, written: Path) -> None:
     browser.open(written / "report.html")
     ready(browser, "results")
-    assert browser.run("document.querySelectorAll('#results svg').length") == 8
+    assert browser.run("document.querySelectorAll('#results svg').length") == 9
     assert browser.run("document.querySelector('#results h1').textContent") == "synthetic run"
     assert browser.run("[...document.querySelectorAll('[id^=tab-]')].filter(n => !n.hidden).length") == 1
     browser.run("document.querySelectorAll('[data-tab]')[1].click()")

@@ -32,7 +32,7 @@ def test_all_forms_are_written(made: MadeRun, tmp_path: Path) -> None:
     run = make_run(tmp_path, num_problems=24)
     paths = write_report(run.folder)
     assert {path.stem for path in paths.figures} == {
-        "accuracy", "scaling", "families", "outcomes", "transitions", "tools", "tokens", "funnel",
+        "accuracy", "scaling", "families", "outcomes", "transitions", "tools", "tokens", "funnel", "ablations",
     }  # fmt: skip
     assert all(path.exists() for path in (paths.html, paths.markdown, paths.json, *paths.figures, *paths.tables))
     assert paths.num_trajectories == paths.num_total == 24 * 7

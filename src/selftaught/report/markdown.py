@@ -45,7 +45,7 @@ def render_markdown(data: ReportData, figures: dict[str, str]) -> str:
         ("Beside the paper", paper_table, None),
         ("More thinking time: hint rounds", tables.scaling_table, "scaling"),
         ("What changed, problem by problem", tables.transitions_table, "transitions"),
-        ("Ablations", tables.ablations_table, None),
+        ("Ablations", tables.ablations_table, "ablations"),
         ("Use of the interpreter", tables.tools_table, "tools"),
         ("From rollouts to training data", tables.funnel_table, "funnel"),
         ("Stages", tables.stages_table, None),

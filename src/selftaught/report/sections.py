@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from selftaught.evals.records import ReportData
+import re
+
+from selftaught.evals.records import ReportData, SampleRef
 from selftaught.report import headline, tables
 from selftaught.report.charts import Figure, Palette
 from selftaught.report.numbers import whole
@@ -37,18 +39,21 @@ def results(data: ReportData, figures: dict[str, Figure], palette: Palette) -> s
     parts.append(
         _figures("funnel", "From rollouts to training data", lead, figures, "funnel", tables.funnel_table(data))
     )
-    if data.ablations:
-        parts.append(
-            section(
-                "ablations",
-                "Ablations",
-                "Each against its reference, on the same problems.",
-                html_table(tables.ablations_table(data)),
-            )
-        )
+    lead = "Each against its reference, on the same problems."
+    parts.append(_figures("ablations", "Ablations", lead, figures, "ablations", tables.ablations_table(data)))
     if data.stages:
         parts.append(section("cost", "Time and tokens", "", html_table(tables.stages_table(data))))
-    return "".join(parts)
+    body = "".join(parts[1:])
+    return parts[0] + _contents(body) + body
+
+
+_CONTENTS = re.compile(r'<section id="([a-z]+)"><h2>([^<]*)</h2>')
+
+
+def _contents(body: str) -> str:
+    """Links to the sections that are there."""
+    links = "".join(f'<a href="#{anchor}">{heading}</a>' for anchor, heading in _CONTENTS.findall(body))
+    return f'<nav class="contents" aria-label="sections">{links}</nav>' if links else ""
 
 
 _SCALING_LEAD = (
@@ -81,7 +86,7 @@ def html_table(table: Table, palette: Palette | None = None) -> str:
             cells.append(f'<td class="{classes}">{text}</td>' if classes else f"<td>{text}</td>")
         body.append(f"<tr{' class=strong' if number in table.strong else ''}>{''.join(cells)}</tr>")
     note = f'<p class="note">{html_text(table.note)}</p>' if table.note else ""
-    size = " class=slim" if len(table.columns) <= 6 else ""
+    size = " class=slim" if len(table.columns) <= 6 else " class=dense" if len(table.columns) >= 12 else ""
     return f'<div class="wide"><table{size}><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>{note}'
 
 
@@ -160,10 +165,19 @@ def _changes(data: ReportData, figures: dict[str, Figure]) -> str:
     return section("changes", "What changed, problem by problem", "", drawn, lists, _samples(data))
 
 
-def _link(problem_id: str, benchmark: str = "") -> str:
-    """A button that opens a problem's page."""
+def _link(problem_id: str, benchmark: str = "", pair: tuple[str, ...] = ()) -> str:
+    """A button that opens a problem's page, with the trajectories of ``pair`` side by side."""
     name = html_text(problem_id)
-    return f'<button type="button" data-problem="{name}" data-benchmark="{html_text(benchmark)}">{name}</button>'
+    shown = f' data-pair="{html_text(chr(10).join(pair))}"' if pair else ""
+    return f'<button type="button" data-problem="{name}" data-benchmark="{html_text(benchmark)}"{shown}>{name}</button>'
+
+
+def _pair(sample: SampleRef) -> tuple[str, ...]:
+    """The two conditions that a sample is about; none where base and START are meant."""
+    if sample.why.startswith("hint"):
+        return ("base", "base+hint")
+    named = re.fullmatch(r"tool error \((.*)\)", sample.why)
+    return ("base", named.group(1)) if named and named.group(1) != "base" else ()
 
 
 def _links(ids: list[str]) -> str:
@@ -175,7 +189,7 @@ def _links(ids: list[str]) -> str:
 def _samples(data: ReportData) -> str:
     by_why: dict[str, list[str]] = {}
     for sample in data.samples:
-        by_why.setdefault(sample.why, []).append(_link(sample.problem_id, sample.benchmark))
+        by_why.setdefault(sample.why, []).append(_link(sample.problem_id, sample.benchmark, _pair(sample)))
     if not by_why:
         return ""
     rows = "".join(

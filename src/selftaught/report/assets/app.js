@@ -21,14 +21,16 @@ async function route() {
 }
 
 /** Links from problem ids in the results to their pages; the ids are looked up when one is clicked. */
-async function openById(benchmark, id) {
+async function openById(benchmark, id, pair) {
   const index = await loadIndex();
   const problem = index.problems.find((p) => p.id === id && (!benchmark || p.b === benchmark)) || index.problems.find((p) => p.id === id);
-  if (problem) location.hash = `#/p/${problem.i}`;
+  if (!problem) return;
+  const rows = pair.map((name) => problem.rows.find((row) => index.names[row.condition] === name)).filter(Boolean);
+  location.hash = `#/p/${problem.i}${rows.length ? `/${rows.map((row) => row.i).join(",")}` : ""}`;
 }
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-problem]");
-  if (link) openById(link.dataset.benchmark, link.dataset.problem);
+  if (link) openById(link.dataset.benchmark, link.dataset.problem, (link.dataset.pair || "").split("\n").filter(Boolean));
   const tab = event.target.closest("[data-tab]");
   if (tab) selectTab(tab);
 });
