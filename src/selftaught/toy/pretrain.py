@@ -63,7 +63,7 @@ def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[s
     warm = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, 0, settings.warmup_documents, warmup=True)))
     per_document = warm.num_tokens / max(1, warm.num_documents)
     rest_tokens = settings.num_tokens - warm.num_tokens
-    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 2000))]
+    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 500))]
     per_document = sum(probe) / len(probe)
     count = max(0, int(rest_tokens / per_document))
     start = settings.warmup_documents
