@@ -131,10 +131,7 @@ class LocalEngine:
             self._waiting.append(row)
         else:
             self._active[row] = None
-        if self._pump is None or self._pump.done():
-            if self._idle_since is not None:
-                self.stats.idle_s += time.perf_counter() - self._idle_since
-            self._pump = asyncio.get_running_loop().create_task(self._run())
+        self._wake()
 
     def withdraw(self, row: LocalSequence) -> None:
         """Take ``row`` out of the batch; it keeps its slot."""
@@ -149,6 +146,8 @@ class LocalEngine:
         if row.slot is not None:
             self._slots[row.slot] = None
             row.slot = None
+            if self._waiting:
+                self._wake()
 
     @torch.inference_mode()
     def adopt(self, parent: LocalSequence, child: LocalSequence) -> None:
@@ -166,9 +165,16 @@ class LocalEngine:
 
     # -------------------------------------------------------------------------------------------------------- the pump
 
+    def _wake(self) -> None:
+        """Start the pump unless it runs."""
+        if self._pump is None or self._pump.done():
+            if self._idle_since is not None:
+                self.stats.idle_s += time.perf_counter() - self._idle_since
+            self._pump = asyncio.get_running_loop().create_task(self._run())
+
     async def _run(self) -> None:
         try:
-            while self._active or self._waiting:
+            while self._active or (self._waiting and self._free_slot() is not None):
                 self._admit()
                 if self._active:
                     self._step()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 _BLOCK = 256
-_TOP = 24
-"""Candidates looked at first; the whole vocabulary is sorted only where they hold less than top_p."""
+_TIERS = (16, 192)
+"""Candidates looked at; the whole vocabulary is sorted only for rows where these hold less than top_p."""
 
 
 class UniformStream:
@@ -44,17 +44,25 @@ def draw(logits_BV: torch.Tensor, temperature_B: torch.Tensor, top_p_B: torch.Te
     import torch
 
     scaled_BV = logits_BV / temperature_B[:, None]
-    vocab = scaled_BV.shape[1]
-    top_BK, ids_BK = scaled_BV.topk(min(_TOP, vocab), dim=-1)
-    norm_B = scaled_BV.logsumexp(-1, keepdim=True)
-    prob_BK = (top_BK - norm_B).exp_()
-    if _TOP < vocab and bool((prob_BK.sum(-1) < top_p_B).any()):
-        top_BK, ids_BK = scaled_BV.sort(dim=-1, descending=True)
-        prob_BK = (top_BK - norm_B).exp_()
-    before_BK = prob_BK.cumsum(-1) - prob_BK
-    prob_BK = prob_BK.masked_fill(before_BK >= top_p_B[:, None], 0.0)
-    cumulative_BK = prob_BK.cumsum(-1)
-    point_B1 = uniform_B[:, None] * cumulative_BK[:, -1:]
-    chosen_B1 = (cumulative_BK <= point_B1).sum(-1, keepdim=True)
-    last_B1 = (prob_BK > 0).sum(-1, keepdim=True) - 1
-    return ids_BK.gather(1, torch.minimum(chosen_B1, last_B1)).squeeze(1)
+    norm_B1 = scaled_BV.logsumexp(-1, keepdim=True)
+    chosen_B = torch.empty(len(scaled_BV), dtype=torch.long, device=scaled_BV.device)
+    rows_B = torch.arange(len(scaled_BV), device=scaled_BV.device)
+    for num_candidates in (*_TIERS, scaled_BV.shape[1]):
+        num_candidates = min(num_candidates, scaled_BV.shape[1])
+        top_BK, ids_BK = scaled_BV[rows_B].topk(num_candidates, dim=-1)
+        prob_BK = (top_BK - norm_B1[rows_B]).exp_()
+        before_BK = prob_BK.cumsum(-1) - prob_BK
+        top_p_B1 = top_p_B[rows_B, None]
+        prob_BK = prob_BK.masked_fill_(before_BK >= top_p_B1, 0.0)
+        cumulative_BK = prob_BK.cumsum(-1)
+        mass_B1 = cumulative_BK[:, -1:]
+        index_B1 = (cumulative_BK <= uniform_B[rows_B, None] * mass_B1).sum(-1, keepdim=True)
+        last_B1 = (prob_BK > 0).sum(-1, keepdim=True) - 1
+        found_B = ids_BK.gather(1, torch.minimum(index_B1, last_B1)).squeeze(1)
+        enough_B = (mass_B1 >= top_p_B1).squeeze(1)
+        if num_candidates == scaled_BV.shape[1] or bool(enough_B.all()):
+            chosen_B[rows_B] = found_B
+            return chosen_B
+        chosen_B[rows_B[enough_B]] = found_B[enough_B]
+        rows_B = rows_B[~enough_B]
+    return chosen_B

@@ -32,7 +32,7 @@ class ScriptedSequence:
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the script still had to say is dropped, since the model now reads something else."""
         self.ids.extend(token_ids)
-        if self.said:
+        if self.said and token_ids:
             self.queue.clear()
         self.inserted.extend(token_ids)
 
