@@ -210,6 +210,15 @@ def test_a_large_run_keeps_whole_problems_and_the_telling_ones(tmp_path: Path, m
     assert {sample.problem_id for sample in run.data.samples} <= kept
 
 
+def test_long_trajectories_are_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path, num_problems=40)
+    size = sum((tmp_path / ref.trajectories).stat().st_size for ref in run.data.runs)
+    monkeypatch.setattr("selftaught.report.load.MAX_SOURCE_BYTES", size // 4)
+    paths = write_report(tmp_path)
+    assert paths.num_trajectories in (7 * 9, 7 * 10)
+    assert blocks(paths.html.read_text())["index"]["t"]["o"].count(-1) == 0  # type: ignore[index, call-overload]
+
+
 def test_gpqa_text_stays_out(tmp_path: Path) -> None:
     run = make_run(tmp_path, num_problems=12)
     secret = [p.model_copy(update={"source": "gpqa_diamond"}) for p in run.problems]

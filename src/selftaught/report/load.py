@@ -17,12 +17,12 @@ from selftaught.errors import DataError
 from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
 from selftaught.records import Grade, Problem, Trajectory
-from selftaught.store import iter_lines, read_jsonl
+from selftaught.store import RecordT, iter_lines, read_jsonl
 
 MAX_TRAJECTORIES = 10_000
 """Most trajectories that one page carries."""
 
-MAX_SOURCE_BYTES = 600_000_000
+MAX_SOURCE_BYTES = 250_000_000
 """Most bytes of trajectory lines that are turned into one page; token ids are the greater part of them."""
 
 _PROBLEM_ID = re.compile(rb'"problem_id":\s*("(?:[^"\\]|\\.)*")')
@@ -95,7 +95,7 @@ def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: 
     for ref in data.runs:
         if not (folder / ref.trajectories).exists() or ref.benchmark in content.withheld:
             continue
-        grades = _grades(folder / ref.grades)
+        grades = _grades(folder / ref.grades, ref, chosen)
         found: dict[str, Entry] = {}
         for trajectory in _trajectories(folder / ref.trajectories, ref, chosen):
             key = (ref.benchmark, trajectory.problem_id)
@@ -125,22 +125,29 @@ def _problems(path: Path) -> Iterator[Problem]:
         return
 
 
-def _grades(path: Path) -> dict[str, Grade]:
+def _grades(path: Path, ref: RunRef, chosen: set[Key] | None) -> dict[str, Grade]:
     """Grades by trajectory id; the last line of an id counts, since a regrade appends."""
-    return {grade.trajectory_id: grade for grade in read_jsonl(path, Grade)} if path.exists() else {}
+    if not path.exists():
+        return {}
+    return {grade.trajectory_id: grade for grade in _records(path, Grade, ref, chosen)}
 
 
 def _trajectories(path: Path, ref: RunRef, chosen: set[Key] | None) -> Iterator[Trajectory]:
+    return _records(path, Trajectory, ref, chosen)
+
+
+def _records(path: Path, model: type[RecordT], ref: RunRef, chosen: set[Key] | None) -> Iterator[RecordT]:
+    """Records of the chosen problems; the lines of others are passed over without being parsed."""
     if chosen is None:
-        yield from read_jsonl(path, Trajectory)
+        yield from read_jsonl(path, model)
         return
     for number, line in iter_lines(path):
         match = _PROBLEM_ID.search(line)
         if match is None or (ref.benchmark, json.loads(match.group(1))) in chosen:
             try:
-                yield Trajectory.model_validate_json(line)
+                yield model.model_validate_json(line)
             except ValueError:
-                raise DataError(f"{path}:{number}: not a Trajectory record.") from None
+                raise DataError(f"{path}:{number}: not a {model.__name__} record.") from None
 
 
 def _chosen(folder: Path, data: ReportData, counts: dict[str, int]) -> set[Key] | None:
