@@ -14,10 +14,13 @@ _WRAPPER = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|math
 _LEADING = re.compile(r"^\W*(?:(?:the\s+)?(?:correct\s+)?(?:final\s+)?(?:option|choice|answer)(?:\s+is)?\W*)?\(?\s*([A-Za-z])\s*(?:\)|\.|:|-|–|—|$)", re.IGNORECASE)
 _STANDALONE = re.compile(r"(?<![A-Za-z0-9\\'’])([A-Z])(?![A-Za-z0-9'’])")
 _SAID = re.compile(
-    r"\b(?:answer|option|choice)\b(?:\s+(?:is|was|would\s+be|should\s+be|must\s+be))?[\s:=*_$\"'`(\[{]*"
-    r"(?:(?:option|choice)\s*)?[\s*_$\"'`(\[{]*(?:\\(?:text|textbf|mathrm|mathbf|boxed)\s*\{\s*)?\(?([A-Z])(?![A-Za-z0-9'’])",
+    r"\b(?:answer|option|choice)\b[^A-Za-z0-9\n]{0,12}(?:(?:is|was|would be|should be|must be)\b[^A-Za-z0-9\n]{0,12})?"
+    r"(?:(?:option|choice|letter)\b[^A-Za-z0-9\n]{0,6})?(?:\\(?:text|textbf|mathrm|mathbf|boxed)\b[^A-Za-z0-9\n]{0,4})?"
+    r"([A-Z])(?![A-Za-z0-9'’])",
     re.IGNORECASE,
 )
+MAX_BOX_CHARS = 500
+"""A longer box names no letter by itself."""
 _ARTICLE = re.compile(r"\s+[a-z]")
 
 
@@ -42,7 +45,7 @@ def extract_letter(text: str, num_choices: int = 0, choices: list[str] | None = 
 
 
 def _letter_in_box(boxed: str, last: str, choices: list[str] | None) -> str | None:
-    plain = _plain(boxed)
+    plain = _plain(boxed[:MAX_BOX_CHARS])
     leading = _LEADING.match(plain)
     if leading and (letter := _within(leading[1], last)):
         rest = [match[1] for match in _STANDALONE.finditer(plain[leading.end() :]) if _within(match[1], last)]

@@ -607,20 +607,25 @@ def _same_number(a: Expression, b: Expression) -> bool | None:
     first: Value | None
     second: Value | None
     try:
-        first = evaluate(a, {})
-    except TooLarge:
-        first = None
-    try:
-        second = evaluate(b, {})
-    except TooLarge:
-        second = None
+        first = _value_or_none(a)
+        second = _value_or_none(b)
+    except Unreadable:
+        return None
     if first is None or second is None:
-        return None if first is second else False
+        return first is second and a.node == b.node
     if a.is_decimal != b.is_decimal:
         exact, rounded, places = (second, first, a.decimals) if a.is_decimal else (first, second, b.decimals)
         if places >= 6 and not (isinstance(exact, Fraction) and _terminates(exact, places)):
             return bool(rounded) and _rounds_to(exact, rounded, places)
     return _close(first, second)
+
+
+def _value_or_none(expression: Expression) -> Value | None:
+    """The value, None when it is too large."""
+    try:
+        return evaluate(expression, {})
+    except TooLarge:
+        return None
 
 
 def _terminates(value: Fraction, places: int) -> bool:

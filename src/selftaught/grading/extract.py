@@ -13,8 +13,8 @@ from selftaught.records import SpanSource, Trajectory
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
 _CHAT_TOKEN = re.compile(r"<\|[a-z_]{2,32}\|>")
-_BOX_OR_BRACE = re.compile(r"\\+(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(\d[\d.,/]*|[A-Za-z])(?![A-Za-z{])")
+_BOX_OR_BRACE = re.compile(r"(?<!\\)\\{1,4}(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
+_BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,8}(\d[\d.,/]*|[A-Za-z])(?![A-Za-z{])")
 _HASHES = re.compile(r"####[ \t]*([^\n]+)")
 _ANSWER_IS = re.compile(r"\banswer\b[*_\s]*(?:(?:is|was|are|equals|[:=])[*_\s]*)+:?[ \t]*", re.IGNORECASE)
 _INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)

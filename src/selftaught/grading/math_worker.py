@@ -1,19 +1,21 @@
 """One maths worker process: reads a pair a line, says whether math-verify finds them equal.
 
 Started as ``python -m selftaught.grading.math_worker``. A process of its own, since sympy can run for ever or eat all
-memory: it has an alarm and a memory limit, and its parent kills it when neither helps. Nothing is printed to the answer
-pipe but answers.
+memory: it has an alarm and a memory limit, and it is killed when neither helps. The process that imported math-verify only
+forks the ones that work, so that a killed one has a successor in milliseconds. Nothing is printed to the answer pipe but
+answers, and ``ready PID`` from each new worker.
 """
 
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import resource
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 MEMORY_LIMIT_BYTES = 2 << 30
 
@@ -52,14 +54,34 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     import math_verify  # noqa: F401  # pay for the import before saying that we are ready
 
-    answers.write("ready\n")
+    while True:
+        child = os.fork()
+        if child == 0:
+            _die_with_parent()
+            _serve(answers, timeout_s)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status == 0:
+            return 0
+
+
+def _serve(answers: TextIO, timeout_s: float) -> None:
+    """Answer one pair a line until there are no more."""
+    answers.write(f"ready {os.getpid()}\n")
     answers.flush()
     signal.signal(signal.SIGPROF, _alarm)
-    for line in sys.stdin.buffer:
+    requests = io.FileIO(0, closefd=False)
+    pending = b""
+    while True:
+        while b"\n" not in pending:
+            data = requests.read(1 << 16)
+            if not data:
+                return
+            pending += data
+        line, _, pending = pending.partition(b"\n")
         pair = json.loads(line)
         answers.write(json.dumps(_judge(pair["gold"], pair["prediction"], timeout_s)) + "\n")
         answers.flush()
-    return 0
 
 
 def _judge(gold: str, prediction: str, timeout_s: float) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _fold(character: str) -> str:
 def normalize(answer: str) -> str:
     """``answer`` in the one spelling that comparison works on."""
     text = clean(answer).strip()
-    if len(text) > 60_000:
+    if len(text) > 12_000:
         return text
     text = _strip_markup(text)
     text = text.replace("\\\\%", "%").replace("\\%", "%").replace("\\#", "#").replace("\\&", "&").replace("\\_", "_")

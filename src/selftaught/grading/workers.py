@@ -19,9 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-TIMEOUT_S = 3.0
+from selftaught.errors import MissingPartError
+
+TIMEOUT_S = 2.5
 """A pair's own CPU time in the worker."""
-KILL_S = 8.0
+KILL_S = 5.0
 """Wall time after which the parent kills a worker whose alarm was not heard."""
 START_TIMEOUT_S = 60.0
 
@@ -55,8 +57,7 @@ class MathWorkers:
                 return worker.ask(gold, prediction, self.kill_s)
             except _WorkerLost as lost:
                 self.num_killed += 1
-                worker.kill()
-                worker = None
+                worker = worker.renewed()
                 return MathVerdict(False, str(lost))
         finally:
             self._idle.put(worker)
@@ -106,17 +107,16 @@ class _Worker:
             env=environment,
         )
         self._unread = b""
-        try:
-            self._read_line(START_TIMEOUT_S)
-        except _WorkerLost as lost:
-            self.kill()
-            raise RuntimeError(f"the maths worker did not start ({lost}); is math-verify installed?") from None
+        self._child = 0
+        """The process that works; 0 until it said that it is ready."""
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
     def ask(self, gold: str, prediction: str, kill_s: float) -> MathVerdict:
         assert self._process.stdin is not None
+        if not self._child:
+            self._wait_until_ready()
         deadline = time.monotonic() + kill_s
         try:
             self._process.stdin.write(json.dumps({"gold": gold, "prediction": prediction}).encode() + b"\n")
@@ -125,6 +125,27 @@ class _Worker:
             raise _WorkerLost("died") from None
         answer = json.loads(self._read_line(deadline - time.monotonic()))
         return MathVerdict(bool(answer["equal"]), str(answer["reason"]))
+
+    def _wait_until_ready(self) -> None:
+        """Its import of math-verify is not part of a pair's time."""
+        try:
+            self._child = int(self._read_line(START_TIMEOUT_S).split()[1])
+        except _WorkerLost as lost:
+            self.kill()
+            raise MissingPartError(f"the maths worker did not start ({lost}); is math-verify installed?") from None
+
+    def renewed(self) -> _Worker | None:
+        """This worker with a fresh child in place of the one that hangs or died; None when all of it is gone."""
+        try:
+            if self._child:
+                os.kill(self._child, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._child, self._unread = 0, b""
+        if self.is_alive():
+            return self
+        self.kill()
+        return None
 
     def _read_line(self, timeout_s: float) -> bytes:
         assert self._process.stdout is not None
