@@ -99,7 +99,9 @@ def test_hostile_text_does_nothing(browser: Chromium, tmp_path: Path) -> None:
     for number in range(count):
         browser.run(f"location.hash = '#/p/{number}'")
         browser.wait(f"document.querySelector('#view h1')?.textContent.startsWith('{number}-')")
-        browser.wait("!!document.querySelector('.pane')")
+        browser.wait("!!document.querySelector('.pane') && !!document.querySelector('.question')")
+        shown = browser.run("document.getElementById('view').textContent")
+        assert not set(shown) & set("\u202e\u2066\u0000\u0007\u001b")
         assert (
             browser.run(
                 "document.querySelectorAll('img, iframe, object, #view svg, #view script, [onerror], [onload]').length"

@@ -118,11 +118,15 @@ def _num_lines(path: Path) -> int:
 
 
 def _problems(path: Path) -> Iterator[Problem]:
-    """Problems of a file; one that cannot be read any more costs the pages their questions and nothing else."""
+    """Problems of a file. The loader's rules are for runs; a page shows what it can, so bad lines cost their question only."""
     try:
         yield from load_file(path)
     except DataError:
-        return
+        for _, line in iter_lines(path):
+            try:
+                yield Problem.model_validate_json(line)
+            except ValueError:
+                continue
 
 
 def _grades(path: Path, ref: RunRef, chosen: set[Key] | None) -> dict[str, Grade]:

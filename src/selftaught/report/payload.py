@@ -101,7 +101,7 @@ def _span(span: Span, weight: float | None) -> list[Any]:
                 "st": tool.status.value,
                 "sec": round(tool.wall_s, 4),
                 "cut": tool.truncated,
-                "tier": tool.tier,
+                "tier": one_line(tool.tier) if tool.tier else None,
                 "mem": tool.cached,
             }
         )
@@ -146,13 +146,13 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
     chunks.close()
     columns = {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)}
     index = {
-        "conditions": conditions,
-        "names": names,
+        "conditions": [visible(name) for name in conditions],
+        "names": [visible(name) for name in names],
         "problems": problems,
         "t": columns,
         "total": content.num_total,
         "kept": content.num_kept,
-        "withheld": sorted(content.withheld),
+        "withheld": sorted(visible(name) for name in content.withheld),
     }
     return Payload(pack(index), chunks.done)
 
@@ -190,8 +190,8 @@ def _listed(
     return {
         "id": visible(key[1]),
         "b": visible(key[0]),
-        "f": row.family if row else _metadata(problem, "family"),
-        "g": row.group if row else _metadata(problem, "group"),
+        "f": one_line(row.family) if row else _metadata(problem, "family"),
+        "g": one_line(row.group) if row else _metadata(problem, "group"),
         "q": one_line(problem.problem, 150) if problem else "",
         "a": one_line(problem.answer, 40) if problem and problem.answer else "",
         "at": list(place),
