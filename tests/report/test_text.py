@@ -170,6 +170,21 @@ def test_csv_text_is_no_formula(text: str, cell: str) -> None:
     assert csv_text(text) == cell
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("[1.2, −3.4]", "[1.2, −3.4]"),
+        ("[1](javascript:alert(1))", "[1\\](javascript:alert(1))"),
+        ("[x](y)", "\\[x\\](y)"),
+        ("![1](y)", "\\![1\\](y)"),
+        ("a|b_c*d", "a\\|b\\_c\\*d"),
+        ("<b>", "\\<b\\>"),
+    ],
+)
+def test_markdown_text_is_no_markup(text: str, written: str) -> None:
+    assert markdown_text(text) == written
+
+
 def test_slug_is_a_class_name() -> None:
     assert slug("base+hint") == "base-plus-hint"
     assert slug("<b>") == "b"

@@ -16,6 +16,8 @@ CLIP_CHARS = 200_000
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_MARKUP = re.compile(r"[\\`*_{}<>|#~!]|\[(?![+−-]?\d)|\](?=[(\[:])")
+"""What could be Markdown; intervals such as ``[1.2, 3.4]`` stay as they are, links cannot close."""
 _NUMBER = re.compile(r"[-+]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?%?")
 
 
@@ -56,7 +58,7 @@ def html_text(text: str) -> str:
 def markdown_text(text: str) -> str:
     """For a Markdown table cell or line: no markup, no HTML, no cell border."""
     plain = one_line(text, 400)
-    return re.sub(r"([\\`*_{}\[\]<>|#~!])", r"\\\1", plain)
+    return _MARKUP.sub(r"\\\g<0>", plain)
 
 
 def csv_text(text: str) -> str:
