@@ -81,13 +81,11 @@ def is_withheld(problem: Problem) -> bool:
 def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: bool = False) -> RunContent:
     """Read all that the page carries, in the order of ``data.runs``. Files that are gone are left out silently."""
     content = RunContent()
-    for ref in data.runs:
-        path = folder / ref.problems
-        if path.exists():
-            for problem in _problems(path):
-                content.problems.setdefault((ref.benchmark, problem.id), problem)
-                if not gated_text and is_withheld(problem):
-                    content.withheld.add(ref.benchmark)
+    for benchmark, name in dict.fromkeys((ref.benchmark, ref.problems) for ref in data.runs):
+        for problem in _problems(folder / name) if (folder / name).exists() else ():
+            content.problems.setdefault((benchmark, problem.id), problem)
+            if not gated_text and is_withheld(problem):
+                content.withheld.add(benchmark)
     counts = {ref.trajectories: ref.num_trajectories or _num_lines(folder / ref.trajectories) for ref in data.runs}
     chosen = _chosen(folder, data, counts)
     content.num_total = sum(counts.values())
