@@ -7,6 +7,7 @@ at any point and called again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from selftaught.pipeline.markers import StageResult
@@ -85,13 +86,14 @@ def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -
 
     problems = list(read_jsonl(run / stage.problems, Problem))
     settings = RolloutSettings.model_validate({"workers": workers, **stage.options})
-    run_rollout(
-        problems,
-        model_of(run, stage.model),
-        run / stage.name,
-        settings,
-        progress=lambda snapshot: progress(snapshot.done, snapshot.total),
-    )
+    model = model_of(run, stage.model)
+    with ExitStack() as stack:
+        if stage.serving is not None:
+            from selftaught.pipeline.serving import served
+
+            settings = settings.model_copy(update={"model_name": settings.model_name or model})
+            model = stack.enter_context(served(model, stage.serving, run / "logs" / stage.name.replace("/", ".")))
+        run_rollout(problems, model, run / stage.name, settings, progress=lambda now: progress(now.done, now.total))
     path = run / stage.name / "trajectories.jsonl"
     count = tokens = calls = 0
     for trajectory in read_jsonl(path, Trajectory):
@@ -142,10 +144,15 @@ def _train(run: Path, stage: TrainStage, progress: Progress) -> StageResult:
     from selftaught.training.render import load_rows
     from selftaught.training.sft import train_sft
 
-    rows = load_rows(run / stage.data / "kept.jsonl", stage.settings.loss, stage.settings.max_length)
-    summary = train_sft(
-        rows, model_source(model_of(run, stage.base)), run / stage.name, stage.settings, progress=progress
-    )
+    kept, base, out = run / stage.data / "kept.jsonl", model_source(model_of(run, stage.base)), run / stage.name
+    if stage.launch.command:
+        from selftaught.training.launch import TrainingJob, launch
+
+        job = TrainingJob(kept=str(kept), base_model=base, out=str(out), settings=stage.settings)
+        summary = launch(stage.launch.command, stage.launch.environment, job)
+    else:
+        rows = load_rows(kept, stage.settings.loss, stage.settings.max_length)
+        summary = train_sft(rows, base, out, stage.settings, progress=progress)
     loss = f", loss {summary.final_loss:.3f}" if summary.final_loss is not None else ""
     detail = f"{summary.num_rows} rows, {summary.num_steps} steps{loss}, {summary.tokens_per_second:.0f} tokens/s"
     tokens = round(summary.num_tokens * summary.epochs)

@@ -97,11 +97,24 @@ class Launch(Record):
 
 
 class Estimates(Record):
-    """Throughput that a plan's hours rest on. Stated, never measured by the plan itself."""
+    """What a plan's hours and bytes rest on. Stated by the recipe, never measured by the plan itself."""
 
     rollout_tokens_per_s: float = 2500.0
+    """Sampled tokens a second over all replicas."""
     train_tokens_per_s: float = 4000.0
+    """Trained tokens a second over all processes."""
     tokens_per_rollout: int = 250
+    """Mean sampled tokens of a trajectory."""
+    right_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of pool problems that a data set keeps when nothing else limits it."""
+    parameters_b: float | None = Field(default=None, gt=0)
+    """Parameters in thousands of millions, when the model is not here to be counted."""
+    num_gpus: int = Field(default=0, ge=0)
+    gpu_memory_gb: float = Field(default=80.0, gt=0)
+    pool_size: int | None = Field(default=None, ge=1)
+    """Problems in the pool, when it is not here to be counted."""
+    test_size: int | None = Field(default=None, ge=1)
+    """Problems to test on, when they are not here to be counted."""
     note: str = ""
     stage_s: dict[str, float] = Field(default_factory=dict)
     """Seconds of single stages in a reference run: only the time left on the progress line depends on them."""
@@ -183,21 +196,29 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     import yaml
 
     path = find_recipe(name)
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
-    if isinstance(content.get("extends"), str):
-        parent = yaml.safe_load(find_recipe(content.pop("extends")).read_text("utf-8"))
-        content = _merge(parent, content)
+    content = _read(path, [])
     for override in overrides or []:
         key, equals, value = override.partition("=")
         if not equals:
             raise ConfigError(f"--set {override!r}; expected key.sub=value.")
         _set(content, key.split("."), yaml.safe_load(value))
     return parse_recipe(content, str(path))
+
+
+def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
+    """A recipe file's content over that of the recipe which it extends."""
+    import yaml
+
+    if path in seen:
+        raise ConfigError(f"{path} extends itself.")
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
+    parent = content.pop("extends", None)
+    return content if parent is None else _merge(_read(find_recipe(str(parent)), [*seen, path]), content)
 
 
 def parse_recipe(content: dict[str, Any], where: str) -> Recipe:

@@ -12,7 +12,10 @@ DEFAULT_TOY_TOTAL = 400
 
 
 def load_source(source: ProblemSource) -> list[Problem]:
-    """The problems of one source."""
+    """The problems of one source. Several benchmarks, comma-separated, become groups of one set."""
+    names = source.source.split(",")
+    if len(names) > 1:
+        return [problem for name in names for problem in _group(name.strip(), source.limit)]
     if source.source.startswith("toy-"):
         from selftaught.toy.problems import generate
 
@@ -23,6 +26,17 @@ def load_source(source: ProblemSource) -> list[Problem]:
     from selftaught.problems import load_problems
 
     return load_problems(source.source, source.limit)
+
+
+def _group(name: str, limit: int | None) -> list[Problem]:
+    """Problems of one benchmark among several: its name becomes their group, so that tables show it apart."""
+    from selftaught.problems import load_problems, parse_benchmark
+
+    group = parse_benchmark(name).name
+    return [
+        problem.model_copy(update={"metadata": {**problem.metadata, "group": group}})
+        for problem in load_problems(name, limit)
+    ]
 
 
 def model_source(model: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from selftaught.curate.records import CurateSettings
-from selftaught.pipeline.recipe import Decontaminate, ProblemSource, Recipe, RolloutOptions
+from selftaught.pipeline.recipe import Decontaminate, Launch, ProblemSource, Recipe, RolloutOptions, Serving
 from selftaught.records import Record
 from selftaught.training.settings import SftSettings
 
@@ -27,8 +27,8 @@ class StageBase(Record):
     needs: list[str] = Field(default_factory=list)
 
     def own_digest(self) -> str:
-        """Digest of what this stage was asked to do."""
-        content = self.model_dump(mode="json")
+        """Digest of what this stage was asked to do; how it is spread over machines does not count."""
+        content = self.model_dump(mode="json", exclude={"serving", "launch"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -49,6 +49,8 @@ class RolloutStage(StageBase):
     model: str
     """A model folder or name, or ``stage:NAME`` for one trained here."""
     options: RolloutOptions
+    serving: Serving | None = None
+    """Servers to start for it; None: the local engine, or a model that is an URL."""
 
 
 class GradeStage(StageBase):
@@ -79,6 +81,7 @@ class TrainStage(StageBase):
     base: str
     data: str
     settings: SftSettings
+    launch: Launch = Launch()
 
 
 class ReportStage(StageBase):
@@ -176,7 +179,11 @@ class _Builder:
         options = {"seed": self.recipe.seed, **self.recipe.defaults, **own, "condition": condition}
         check_options(options, name)
         needs = ["problems"] + ([model.removeprefix("stage:")] if model.startswith("stage:") else [])
-        self.stages.append(RolloutStage(name=name, needs=needs, problems=problems, model=model, options=options))
+        self.stages.append(
+            RolloutStage(
+                name=name, needs=needs, problems=problems, model=model, options=options, serving=self.recipe.serving
+            )
+        )
         self.stages.append(GradeStage(name=f"{name}/grade", needs=[name], problems=problems, folder=name))
         return name
 
@@ -200,8 +207,11 @@ class _Builder:
 
     def train(self, name: str, data: str, settings: SftSettings) -> str:
         """A model trained from the base; gives its folder."""
+        launch = self.recipe.launch
         self.stages.append(
-            TrainStage(name=name, needs=[data], base=self.recipe.base_model, data=data, settings=settings)
+            TrainStage(
+                name=name, needs=[data], base=self.recipe.base_model, data=data, settings=settings, launch=launch
+            )
         )
         return name
 

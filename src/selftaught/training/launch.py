@@ -77,6 +77,7 @@ def launch(command: str, environment: dict[str, str], job: TrainingJob) -> Train
     out = Path(job.out)
     path = out / "job.json"
     write_json(path, job.model_dump(mode="json"))
+    out.mkdir(parents=True, exist_ok=True)
     words = [*shlex.split(command), "-m", "selftaught.training.launch", str(path)]
     result = subprocess.run(words, env={**os.environ, **environment}, stdout=sys.stderr.fileno(), check=False)
     if result.returncode or not (out / "training.json").exists():

@@ -1,0 +1,285 @@
+"""Plan: what a recipe would do, before anything is spent. ``selftaught run RECIPE --dry-run``.
+
+Hours follow from the throughput that the recipe states; memory from the usual 16 bytes a parameter of mixed-precision Adam,
+spread as the sharding says. Problems are counted where they are at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from pydantic import Field
+
+from selftaught.errors import SelftaughtError
+from selftaught.pipeline.progress import clock
+from selftaught.pipeline.recipe import Recipe
+from selftaught.pipeline.sources import load_source, model_source
+from selftaught.pipeline.stages import (
+    TEST,
+    CurateStage,
+    GradeStage,
+    ProblemsStage,
+    ReportStage,
+    RolloutStage,
+    Stage,
+    TrainStage,
+    build_stages,
+)
+from selftaught.records import Problem, ProblemKind, Record
+from selftaught.training.settings import SftSettings
+
+BYTES_PER_PARAMETER_TRAINED = 16
+"""bf16 weight and gradient, float32 master weight and two Adam moments."""
+BYTES_PER_PARAMETER_SERVED = 2
+KV_SHARE = 0.35
+"""Of a serving GPU's memory, usually left to the cache of keys and values."""
+
+
+class StagePlan(Record):
+    """One stage in the plan."""
+
+    name: str
+    kind: str
+    needs: list[str]
+    items: int
+    """Trajectories, rows or problems, as far as known."""
+    tokens: int = 0
+    seconds: float = 0.0
+    gpu_memory_gb: float | None = None
+    """On each GPU, at least."""
+    files: list[str] = Field(default_factory=list)
+    note: str = ""
+
+
+class Plan(Record):
+    """The whole plan."""
+
+    recipe: str
+    config_digest: str
+    base_model: str
+    pool: int
+    test: int
+    stages: list[StagePlan]
+    num_rollouts: int
+    rollout_tokens: int
+    trained_tokens: int
+    hours: float
+    """One stage after another; stages that run side by side need less."""
+    first_prompt: str
+    """The first problem as the model sees it."""
+    hints: list[str]
+    """What may be inserted there, with the place."""
+    assumptions: list[str]
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """Lay the recipe out. Loads problems that are at hand; never a model."""
+    assumptions = [recipe.estimates.note] if recipe.estimates.note else []
+    pool, test = _count(recipe, assumptions)
+    planner = _Planner(recipe, pool[0], test[0])
+    stages = [planner.plan(stage) for stage in build_stages(recipe)]
+    first = pool[1] or test[1]
+    e = recipe.estimates
+    assumptions.append(
+        f"{e.rollout_tokens_per_s:,.0f} sampled and {e.train_tokens_per_s:,.0f} trained tokens a second, "
+        f"{e.tokens_per_rollout:,} tokens a trajectory, {e.right_share:.0%} of the problems kept"
+    )
+    return Plan(
+        recipe=recipe.name,
+        config_digest=recipe.digest(),
+        base_model=recipe.base_model,
+        pool=pool[0],
+        test=test[0],
+        stages=stages,
+        num_rollouts=sum(s.items for s in stages if s.kind == "rollout"),
+        rollout_tokens=sum(s.tokens for s in stages if s.kind == "rollout"),
+        trained_tokens=sum(s.tokens for s in stages if s.kind == "train"),
+        hours=round(sum(s.seconds for s in stages) / 3600, 2),
+        first_prompt=_prompt(recipe, first, assumptions),
+        hints=_hints(recipe, first),
+        assumptions=assumptions,
+    )
+
+
+class _Planner:
+    """Turns stages into rows of the plan; remembers how many rows each data set will have."""
+
+    def __init__(self, recipe: Recipe, num_pool: int, num_test: int) -> None:
+        self.recipe, self.num_pool, self.num_test = recipe, num_pool, num_test
+        self.rows: dict[str, int] = {}
+
+    def plan(self, stage: Stage) -> StagePlan:
+        """One row of the plan."""
+        e = self.recipe.estimates
+        row = StagePlan(name=stage.name, kind=stage.kind, needs=stage.needs, items=0, files=[f"{stage.name}/"])
+        match stage:
+            case ProblemsStage():
+                row.items = self.num_pool + self.num_test
+                row.files = ["problems/pool.jsonl", "problems/removed.jsonl", "problems/test.jsonl"]
+            case RolloutStage():
+                problems = self.num_test if stage.problems == TEST else self.num_pool
+                rounds = stage.options.get("rounds", 0) + 1 if stage.options.get("record_rounds") else 1
+                row.items = problems * int(stage.options.get("samples", 1)) * rounds
+                row.tokens = row.items * e.tokens_per_rollout
+                row.seconds = row.tokens / e.rollout_tokens_per_s
+                row.gpu_memory_gb = self._serving_gb()
+                row.files = [f"{stage.name}/trajectories.jsonl"]
+            case GradeStage():
+                row.files = [f"{stage.folder}/grades.jsonl"]
+            case CurateStage():
+                row.items = self._kept(stage)
+                self.rows[stage.name] = row.items
+                row.files = [f"{stage.name}/{name}" for name in ("kept.jsonl", "dropped.jsonl", "funnel.json")]
+            case TrainStage():
+                row.items = self.rows[stage.data]
+                row.tokens = round(row.items * e.tokens_per_rollout * stage.settings.epochs)
+                row.seconds = row.tokens / e.train_tokens_per_s
+                row.gpu_memory_gb = self._training_gb(stage.settings)
+                row.files = [f"{stage.name}/{name}" for name in ("model.safetensors", "metrics.jsonl", "training.json")]
+                row.note = (
+                    f"{max(1, round(row.items * stage.settings.epochs / stage.settings.global_batch_size))} steps"
+                )
+            case ReportStage():
+                row.files = ["report.json", "report.md", "report.html"]
+        return row
+
+    def _kept(self, stage: CurateStage) -> int:
+        """Rows that a data set will have, roughly."""
+        most = round(self.num_pool * stage.settings.max_per_problem * self.recipe.estimates.right_share)
+        limits = stage.settings.max_rows
+        if "all" in limits:
+            most = min(most, limits["all"])
+        elif limits:
+            most = min(most, sum(limits.values()))
+        return max(1, most)
+
+    def _parameters(self) -> float | None:
+        """Parameters of the base model: stated, or counted from a local folder's configuration."""
+        if self.recipe.estimates.parameters_b:
+            return self.recipe.estimates.parameters_b * 1e9
+        try:
+            folder = Path(model_source(self.recipe.base_model))
+            sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
+        except (OSError, SelftaughtError):
+            return None
+        return sum(sizes) / 4 if sizes else None
+
+    def _training_gb(self, settings: SftSettings) -> float | None:
+        """Memory of one GPU while training: weights, gradients and optimiser, plus one checkpointed micro batch."""
+        parameters, gpus = self._parameters(), self.recipe.estimates.num_gpus
+        if parameters is None or not gpus:
+            return None
+        state = parameters * (
+            BYTES_PER_PARAMETER_TRAINED if settings.lora is None else BYTES_PER_PARAMETER_SERVED + 0.5
+        )
+        shards = gpus if settings.expect_sharding in ("zero3", "fsdp2") else 1
+        # With checkpointing about one hidden state a layer is kept for each token: layers × hidden × 2 bytes, and both grow
+        # so that layers × hidden ≈ 2.1 × parameters^0.5 × 2.
+        per_token = 4.2 * parameters**0.5 * (1 if settings.gradient_checkpointing else 16)
+        activations = per_token * settings.max_length * settings.micro_batch_size
+        return round((state / shards + activations) / 1e9, 1)
+
+    def _serving_gb(self) -> float | None:
+        """Memory of one GPU while sampling: weights spread over a replica's GPUs, plus the cache."""
+        parameters, gpus = self._parameters(), self.recipe.estimates.num_gpus
+        if parameters is None or not gpus:
+            return None
+        replicas = self.recipe.serving.replicas if self.recipe.serving else gpus
+        per_gpu = parameters * BYTES_PER_PARAMETER_SERVED / max(1, gpus // replicas) / 1e9
+        return round(per_gpu + KV_SHARE * self.recipe.estimates.gpu_memory_gb, 1)
+
+
+def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem | None], tuple[int, Problem | None]]:
+    """(number, first problem) of pool and test; stated numbers where the problems are not here."""
+    counted: list[tuple[int, Problem | None]] = []
+    for name, source, stated in (
+        ("pool", recipe.pool, recipe.estimates.pool_size),
+        ("test", recipe.test, recipe.estimates.test_size),
+    ):
+        if source is None:
+            counted.append((0, None))
+            continue
+        try:
+            problems = load_source(source)
+            counted.append((len(problems), problems[0]))
+        except SelftaughtError as error:
+            number = stated or source.limit or 0
+            assumptions.append(f"{name}: {number:,} problems, as stated; {error}")
+            counted.append((number, None))
+    return counted[0], counted[1]
+
+
+def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> str:
+    """The first problem in the base model's chat template; the plain question where the template is not here."""
+    from selftaught.engines.chat import ChatTemplate
+    from selftaught.problems import render_question
+
+    if problem is None:
+        assumptions.append("no problem is here: the prompt is shown with a stand-in question")
+        problem = Problem(
+            id="stand-in", problem="What is the remainder when 7^2023 is divided by 1000?", kind=ProblemKind.MATH
+        )
+    question = render_question(problem)
+    folder = Path(model_source(recipe.base_model)) if recipe.base_model == "toy" else Path(recipe.base_model)
+    path = folder / "tokenizer_config.json"
+    if not path.exists():
+        assumptions.append(f"the chat template of {recipe.base_model} is not here: the prompt is shown as ChatML")
+        template = ChatTemplate.load(folder, {})
+    else:
+        template = ChatTemplate.load(folder, json.loads(path.read_text("utf-8")))
+    return template.render([{"role": "user", "content": question}])
+
+
+def _hints(recipe: Recipe, problem: Problem | None) -> list[str]:
+    """One line a rule of the hinted rollout's policy: where, and the first wording."""
+    from selftaught.hints import load_library, split_name
+    from selftaught.hints.debug import render_debug
+
+    options = {**recipe.defaults, **recipe.seed_round.rollout}
+    path, name = split_name(str(options.get("hints", "none")))
+    library = load_library(path)
+    if name not in library.policies:
+        return []
+    kind = problem.kind if problem else ProblemKind.MATH
+    lines = []
+    for rule in library.policy(name, kind).rules:
+        function = library.functions[rule.hints[0]]
+        words = function.paraphrases("en")[0]
+        if function.template and problem is not None:
+            text = render_debug(problem, library, "en", words)
+        else:
+            text = rule.lead.get("en") + words + (library.fence if function.opens == "python" else "")
+        where = rule.when.value + (f" ({', '.join(rule.words)})" if rule.words else "")
+        others = f", or one of {len(rule.hints) - 1} others" if len(rule.hints) > 1 else ""
+        lines.append(f"{rule.name}: {where}, {rule.hints[0]}{others}: {text!r}")
+    return lines
+
+
+def print_plan(recipe: Recipe, out: Path | None, *, as_json: bool) -> None:
+    """Print the plan on stdout."""
+    plan = make_plan(recipe)
+    if as_json:
+        print(json.dumps(plan.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
+        return
+    print(f"{plan.recipe} on {plan.base_model}: {plan.pool:,} problems in the pool, {plan.test:,} to test on")
+    print(f"\n{'stage':<26}{'kind':<10}{'items':>10}{'tokens':>16}{'time':>10}{'GB/GPU':>8}")
+    for s in plan.stages:
+        if s.kind == "grade":
+            continue
+        memory = f"{s.gpu_memory_gb:.0f}" if s.gpu_memory_gb else ""
+        time = clock(s.seconds) if s.seconds else ""
+        print(f"{s.name:<26}{s.kind:<10}{s.items:>10,}{s.tokens or '':>16,}{time:>10}{memory:>8}"
+              if s.tokens else f"{s.name:<26}{s.kind:<10}{s.items:>10,}{'':>16}{time:>10}{memory:>8}")  # fmt: skip
+    print(
+        f"\n{plan.num_rollouts:,} trajectories, {plan.rollout_tokens:,} tokens to sample, {plan.trained_tokens:,} to train on; "
+        f"about {plan.hours:,.1f} hours one stage after another."
+    )
+    print("\nAssumed: " + "\n         ".join(plan.assumptions))
+    print(f"\nFiles, below {out or 'RUN'}: run.json, " + ", ".join(file for s in plan.stages for file in s.files))
+    print("\nThe first prompt:\n" + "\n".join("  | " + line for line in plan.first_prompt.splitlines()))
+    print("Hints that may be inserted after it:")
+    width = max(80, shutil.get_terminal_size().columns)
+    for hint in plan.hints or ["none"]:
+        print("  - " + hint[: 4 * width])
