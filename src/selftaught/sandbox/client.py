@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
@@ -24,16 +23,15 @@ from selftaught.records import ExecStatus
 
 from . import output
 from .handle import ChildHandle, ChildLost, Ending, Request
-from .inside import system, wire
+from .inside import wire
 from .session import Session
 from .settings import ExecResult, FunctionCall, ProgramResult, SandboxSettings, Tier
+from .tiers import start_best
 from .verdict import Verdict, judge
-from .zygote import TierUnavailable, Zygote
+from .zygote import Zygote
 
 _MAX_ATTEMPTS = 5
 _STDERR_KEEP_BYTES = 8192
-_tiers_that_failed: dict[Tier, str] = {}
-"""Why a tier is not to be had on this machine: found out once per process."""
 
 
 class QueueFull(Exception):
@@ -51,6 +49,7 @@ class Sandbox:
         self._num_waiting = 0
         self._spares: deque[ChildHandle] = deque()
         self._zygote: Zygote | None = None
+        self._tier: Tier | None = None
         self._successor: asyncio.Task[Zygote] | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -286,7 +285,11 @@ class Sandbox:
                 )
             if self._zygote is not None:
                 await self._zygote.stop()
-            self._zygote = await start_best(self.settings)
+            # A sandbox never changes its tier: what came after a crash would be weaker without anybody asking for it.
+            fixed = self.settings if self._tier is None else self.settings.model_copy(update={"tier": self._tier})
+            self._zygote, first_child = await start_best(fixed)
+            self._tier = self._zygote.tier
+            self._spares.append(first_child)
             self._fill()
             return self._zygote
 
@@ -320,32 +323,6 @@ async def _stop_when_empty(zygote: Zygote) -> None:
             await asyncio.sleep(0.1)
     finally:
         await zygote.stop()
-
-
-async def start_best(settings: SandboxSettings) -> Zygote:
-    """Start a zygote at the best tier that this machine offers and the settings allow."""
-    if sys.platform != "linux" or not system.supported_machine():
-        raise SandboxError(
-            f"the sandbox needs Linux on x86_64 or aarch64; this is {sys.platform} on {system.MACHINE}. "
-            "On macOS run selftaught inside a Linux VM or container (Docker, Lima, OrbStack); tier 2 works there as is."
-        )
-    if settings.tier is not None:
-        wanted = [settings.tier]
-        if settings.tier is Tier.UNSAFE and not settings.unsafe:
-            raise SandboxError("sandbox.tier is 0 (no isolation); it needs unsafe as well.")
-    else:
-        wanted = [tier for tier in (Tier.FULL, Tier.REDUCED) if tier <= settings.lowest_tier]
-        wanted = [tier for tier in wanted if tier not in _tiers_that_failed] + [Tier.UNSAFE] * settings.unsafe
-    for tier in wanted:
-        try:
-            return await Zygote.start(settings, tier)
-        except TierUnavailable as error:
-            _tiers_that_failed[tier] = str(error)
-    reasons = "; ".join(f"tier {int(tier)}: {why}" for tier, why in sorted(_tiers_that_failed.items()))
-    raise SandboxError(
-        f"no isolation that is allowed here is to be had ({reasons}). Use a kernel ≥ 5.13 with Landlock and seccomp, "
-        "allow unprivileged user namespaces, or pass --unsafe to run model-written code with no isolation."
-    )
 
 
 def _encode(stdin: str | bytes | None) -> bytes | None:

@@ -12,6 +12,8 @@ import builtins
 
 __builtins__ = dict(vars(builtins))  # functions below keep these, whatever the model's code does to the module
 
+import __future__
+
 import ast
 import io
 import json
@@ -27,7 +29,7 @@ from typing import Any
 
 from . import show, system, wire
 
-_FUTURE_FLAGS = 0x1FF0000 | 0x20000  # every __future__ feature's compiler flag lies in here
+_FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 _BALLAST_BYTES = 2 << 20
 _MAX_ECHO_SOURCE = 100_000  # characters: the syntax tree of more costs seconds
 _PROGRAM_NAME = "<program>"
