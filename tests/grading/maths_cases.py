@@ -460,7 +460,8 @@ CASES: dict[str, list[tuple[str, str, bool]]] = {
         (r"\textcolor{red}{7}", "7", True),
     ],
     "more": [
-        ("(1,2)", "1,2", True),
+        ("(-2,1)", "-2,1", False),
+        (r"x = -5, p = \frac{14}{3}", r"-5, \frac{14}{3}", True),
         ("2,1", "(1,2)", False),
         ("x<3", "x>3", False),
         ("0.6667", r"\frac23", False),

@@ -6,6 +6,7 @@ Everything runs in one pass over the text, so that 10⁵ boxes or unbalanced bra
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selftaught.records import SpanSource, Trajectory
@@ -15,8 +16,9 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 _CHAT_TOKEN = re.compile(r"<\|[a-z_]{2,32}\|>")
 _BOX_OR_BRACE = re.compile(r"(?<!\\)\\{1,4}(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,8}(\d[\d.,/]*|[A-Za-z])(?![A-Za-z{])")
+_BETWEEN_BOXES = re.compile(r"\}[\s$.,;]{0,8}(?:\\(?:quad|qquad|[,;() ]|[\[\]]))?[\s$,]{0,4}(?:\\text\{)?\s{0,4}(?:and|or|,)?\s{0,4}\}?(?:\\(?:quad|qquad|[,;() ]|[\[\]]))?[^{}\n]{0,12}\\(?:boxed|fbox)\s{0,4}\{")
 _HASHES = re.compile(r"####[ \t]*([^\n]+)")
-_ANSWER_IS = re.compile(r"\banswer\b[*_\s]*(?:(?:is|was|are|equals|[:=])[*_\s]*)+:?[ \t]*", re.IGNORECASE)
+_ANSWER_IS = re.compile(r"\banswer\b[*_\s]*(?:(?:is|was|are|equals|[:=])[*_\s]*)+:?[ \t]*(?:(?:therefore|thus|hence|simply|then|just|clearly|indeed)\b,?:?\s*)?", re.IGNORECASE)
 _INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope)\b")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^\n`]*$", re.MULTILINE)
@@ -59,20 +61,38 @@ def final_text(trajectory: Trajectory) -> str | None:
 
 def last_box(text: str) -> str | None:
     """Content of the last brace-balanced ``\\boxed{}`` or ``\\fbox{}`` that is not empty; None without one."""
-    open_braces: list[int] = []  # start of a box's content, or -1 for any other brace
     best_start, best_end = -1, -1
+    for start, end in _boxes(text):
+        if start > best_start:
+            best_start, best_end = start, end
+    return text[best_start:best_end].strip() if best_start >= 0 else None
+
+
+def last_boxes(text: str) -> list[str]:
+    """The last boxes that stand together ("\\boxed{2} and \\boxed{3}"), in order; one or none as a rule."""
+    text = answer_part(text)[-4000:]
+    spans = sorted(_boxes(text))
+    together: list[tuple[int, int]] = []
+    for start, end in reversed(spans):
+        if together and not _BETWEEN_BOXES.fullmatch(text[end : together[-1][0]]):
+            break
+        together.append((start, end))
+    return [text[start:end].strip() for start, end in reversed(together)]
+
+
+def _boxes(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of the content of every balanced box that is not empty, in one pass."""
+    open_braces: list[int] = []  # start of a box's content, or -1 for any other brace
     for match in _BOX_OR_BRACE.finditer(text):
         token = match.group()
         if token == "}":
-            if open_braces:
-                start = open_braces.pop()
-                if start > best_start and text[start : match.start()].strip():
-                    best_start, best_end = start, match.start()
+            start = open_braces.pop() if open_braces else -1
+            if start >= 0 and text[start : match.start()].strip():
+                yield start, match.start()
         elif token == "{":
             open_braces.append(-1)
         elif token[-1] == "{" and len(token) > 2:
             open_braces.append(match.end())
-    return text[best_start:best_end].strip() if best_start >= 0 else None
 
 
 _OUTPUT_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:output|tool|stdout|result)[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
@@ -141,7 +161,7 @@ _PROSE = re.compile(r"\b(?:the|is|are|so|we|that|therefore|thus|hence|because|ma
 def _is_bare(text: str) -> bool:
     """A whole answer, not a sentence: one paragraph without the small words of prose."""
     outside_text = re.sub(r"\\text\s*\{[^{}]*\}", "", text)
-    return "\n\n" not in text and not _PROSE.search(outside_text)
+    return "\n\n" not in text and "boxed" not in text and "fbox" not in text and not _PROSE.search(outside_text)
 
 
 def last_program(text: str) -> str | None:

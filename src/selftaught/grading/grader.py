@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
 from selftaught.grading.choice import extract_letter
-from selftaught.grading.extract import extract_answer, final_text, last_program
+from selftaught.grading.extract import Extraction, extract_answer, final_text, last_boxes, last_program
 from selftaught.grading.maths import MathsResult, grade_maths
 from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, with_helpers
 from selftaught.grading.workers import MathWorkers
@@ -77,8 +78,8 @@ class Grader:
         extraction = extract_answer(text)
         if extraction is None:
             return _without_answer(trajectory, "no box in the final answer")
-        result = self.compare_maths(problem.answer or "", extraction.answer)
-        return _verdict(result.correct), extraction.answer, result.path, result.reason
+        answer, result = self.compare_extracted(problem.answer or "", extraction, text)
+        return _verdict(result.correct), answer, result.path, result.reason
 
     def _judge_code(self, problem: Problem, trajectory: Trajectory, text: str) -> tuple[Outcome, str | None, str, str]:
         source = last_program(text)
@@ -98,6 +99,18 @@ class Grader:
         """Compare an extracted maths answer with the reference."""
         return grade_maths(gold, answer, self.maths.check)
 
+    def compare_extracted(self, gold: str, extraction: Extraction, text: str) -> tuple[str, MathsResult]:
+        """Compare what was extracted; several boxes side by side are one list where the reference is a list as long."""
+        result = self.compare_maths(gold, extraction.answer)
+        if not result.correct and extraction.rule == "box" and re.search(r"[,;]|\\pm|\band\b|\bor\b", gold):
+            boxes = last_boxes(text)
+            if 1 < len(boxes) <= 12:
+                joined = ", ".join(boxes)
+                together = self.compare_maths(gold, joined)
+                if together.correct:
+                    return joined, together
+        return extraction.answer, result
+
     def grade_pair(self, kind: Literal["math", "choice"], prediction: str, gold: str) -> PairVerdict:
         """Judge a response text, or a bare answer, against a reference."""
         if kind == "choice":
@@ -108,8 +121,8 @@ class Grader:
         extraction = extract_answer(prediction, allow_whole=True)
         if extraction is None:
             return PairVerdict(False, None, "none", "no answer")
-        result = self.compare_maths(gold, extraction.answer)
-        return PairVerdict(result.correct, _shortened(extraction.answer), result.path, result.reason)
+        answer, result = self.compare_extracted(gold, extraction, prediction)
+        return PairVerdict(result.correct, _shortened(answer), result.path, result.reason)
 
     def close(self) -> None:
         """Stop worker processes and sandbox."""

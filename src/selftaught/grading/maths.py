@@ -233,9 +233,13 @@ class _Comparison:
                 return self.same(gold, equation[0][-1], depth + 1)
             del other
             return self._ask(gold, given)
-        if a is not None:
-            return self.same(values, given, depth + 1)
-        return self.same(gold, values, depth + 1)
+        in_order = ",".join(sides[-1] for sides in a or b or [])
+        is_list = shape_of(given if a is not None else gold).kind == "list"
+        forms = [in_order] if is_list else [values, f"({in_order})"] if values.startswith("(") else [values]
+        for text in dict.fromkeys(forms):
+            if self.same(text if a is not None else gold, given if a is not None else text, depth + 1):
+                return True
+        return False
 
     def _two_equations(self, a: list[list[str]], b: list[list[str]], gold: str, given: str, depth: int) -> bool:
         if len(a) != len(b):
@@ -268,8 +272,6 @@ class _Comparison:
             return self._match_unordered([*a.parts], [*b.parts], depth, self._same_part)
         if kinds <= {"tuple", "interval"}:
             return self._ordered_pair(a, b, depth)
-        if kinds == {"tuple", "list"} and "()" in (a.brackets, b.brackets):
-            return self._all_same(a.parts, b.parts, depth)
         if "matrix" in kinds and kinds <= {"matrix", "tuple"}:
             return self._matrices(a, b, depth)
         if kinds <= {"set", "list", "scalar"} and 1 in (len(a.parts), len(b.parts)):

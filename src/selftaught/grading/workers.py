@@ -129,7 +129,9 @@ class _Worker:
     def _wait_until_ready(self) -> None:
         """Its import of math-verify is not part of a pair's time."""
         try:
-            self._child = int(self._read_line(START_TIMEOUT_S).split()[1])
+            while not (line := self._read_line(START_TIMEOUT_S)).startswith(b"ready"):
+                pass  # an answer that the one before gave too late
+            self._child = int(line.split()[1])
         except _WorkerLost as lost:
             self.kill()
             raise MissingPartError(f"the maths worker did not start ({lost}); is math-verify installed?") from None
