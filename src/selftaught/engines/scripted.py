@@ -7,6 +7,7 @@ as a real engine's sampling is, so the driver cannot tell the difference. It rec
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as SequenceABC
 
@@ -26,7 +27,7 @@ class ScriptedSequence:
         self.ids: list[int] = []
         self.said = 0
         self.inserted: list[int] = []
-        self.queue: list[int] = []
+        self.queue: deque[int] = deque()
         self.requests: list[SampleRequest] = []
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
@@ -60,8 +61,8 @@ class ScriptedSequence:
                 self.said += 1
                 self.inserted = []
                 ids = self.engine.encode(turn) if isinstance(turn, str) else list(turn or ())
-                self.queue = ids or [min(self.engine.codec.end_ids)]
-            token_id = self.queue.pop(0)
+                self.queue = deque(ids or [min(self.engine.codec.end_ids)])
+            token_id = self.queue.popleft()
             if banned is None or token_id not in banned:
                 return token_id
         return min(self.engine.codec.end_ids)
@@ -74,7 +75,7 @@ class ScriptedSequence:
     def fork(self) -> ScriptedSequence:
         """A copy that goes on with the same script."""
         child = ScriptedSequence(self.engine, self.key)
-        child.ids, child.said, child.queue = list(self.ids), self.said, list(self.queue)
+        child.ids, child.said, child.queue = list(self.ids), self.said, deque(self.queue)
         child.inserted = list(self.inserted)
         self.engine.sequences.append(child)
         return child
