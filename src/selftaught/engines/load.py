@@ -43,19 +43,20 @@ def load_engine(
     model_name: str | None = None,
     max_rows: int = 64,
     device: str | None = None,
+    tokenizer: str | None = None,
 ) -> Engine:
     """Open ``model``.
 
     A folder or hub id of a Qwen2, Qwen3 or Llama model runs in the slot engine, any other architecture through
     transformers, ``http://…/v1`` (several, comma-separated, for replicas) through a server. ``model_name`` names the
-    model on a server, or the folder of its tokenizer if the server does not say. EngineError tells what is missing.
+    model on a server, ``tokenizer`` the folder or hub id of its tokenizer if the server's own path is not readable here. EngineError tells what is missing.
     """
     if max_rows < 1:
         raise ConfigError(f"max_rows is {max_rows}; expected 1 or more.")
     if is_url(model):
         from selftaught.engines.http import HttpEngine
 
-        return HttpEngine([url.strip() for url in model.split(",") if url.strip()], model_name=model_name, max_rows=max_rows)
+        return HttpEngine([url.strip() for url in model.split(",") if url.strip()], model_name=model_name, tokenizer=tokenizer, max_rows=max_rows)
     folder = resolve_model(model)
     if importable := _missing_torch():
         raise EngineError(importable)

@@ -78,6 +78,8 @@ class RolloutSettings(BaseModel):
     dtype: str = "float32"
     device: str | None = None
     model_name: str | None = None
+    tokenizer: str | None = None
+    """Folder or hub id of a served model's tokenizer, when the server's own path cannot be read here."""
 
     def sampling(self) -> SamplingParams:
         """The engine's part."""

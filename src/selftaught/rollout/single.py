@@ -29,6 +29,7 @@ async def infer_async(problem: Problem, model: str, settings: RolloutSettings, w
         threads=settings.threads,
         dtype=settings.dtype,
         model_name=settings.model_name,
+        tokenizer=settings.tokenizer,
         max_rows=1,
         device=settings.device,
     )

@@ -136,6 +136,7 @@ class WorkerCore:
                 threads=settings.threads,
                 dtype=settings.dtype,
                 model_name=settings.model_name,
+                tokenizer=settings.tokenizer,
                 max_rows=settings.max_rows,
                 device=settings.device,
             )

@@ -1,0 +1,303 @@
+"""Served models by token ids: vLLM's ``/v1/completions`` and SGLang's ``/generate``, streamed.
+
+Ids go out, ids come back; what the client holds is the truth. One stream is kept open over calls of ``sample`` for as
+long as nothing else is put into the sequence, so a trigger that is looked at and not taken costs no round trip. When
+something is inserted, the stream is dropped with whatever it overshot, and the next one sends prompt, sampled and
+inserted ids again; the server's prefix cache makes that cheap. A broken stream is resumed the same way, with backoff,
+so a server that restarts costs time and no trajectory.
+
+A trajectory stays with one base URL (hash of its key); if that one stays down, it moves to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from collections.abc import Sequence as SequenceABC
+from typing import Any
+
+from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.codec import Codec, TokenSet
+from selftaught.engines.load import resolve_model
+from selftaught.errors import EngineError
+
+_STREAM_TOKENS = 8_192
+"""Tokens asked for at once; a stream is dropped long before, or continued by another."""
+_ATTEMPTS_PER_URL = 3
+_BACKOFF_S = (0.25, 15.0)
+_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class _Broken(Exception):
+    """A stream ended in a way that another attempt may cure."""
+
+
+class HttpSequence:
+    """A sequence whose ids live here; the server only continues them."""
+
+    def __init__(self, engine: HttpEngine, key: SequenceKey, params: SamplingParams) -> None:
+        self.engine, self.key, self.params = engine, key, params
+        self.ids: list[int] = []
+        self.num_streams = 0
+        self._ready: deque[int] = deque()
+        """Ids received and not yet sampled."""
+        self._stream: AsyncIterator[list[int]] | None = None
+        self._banned: TokenSet | None = None
+
+    def extend(self, token_ids: SequenceABC[int]) -> None:
+        """Append ids; what the server is saying is dropped."""
+        if token_ids:
+            self._drop()
+            self.ids.extend(token_ids)
+
+    def discard(self, num_tokens: int) -> None:
+        """Take back the last ids."""
+        if num_tokens:
+            self._drop()
+            del self.ids[-num_tokens:]
+
+    def fork(self) -> HttpSequence:
+        """A copy; the server's prefix cache shares the work."""
+        twin = HttpSequence(self.engine, self.key, self.params)
+        twin.ids, twin.num_streams = list(self.ids), self.num_streams
+        return twin
+
+    def close(self) -> None:
+        """Drop the stream."""
+        self._drop()
+
+    async def sample(self, request: SampleRequest) -> Sampled:
+        """Take ids from the stream, opening or resuming it as needed."""
+        if not self.ids:
+            raise EngineError("sample was called on an empty sequence; expected extend first.")
+        if self._banned is not request.banned:
+            self._drop()
+            self._banned = request.banned
+        sampled: list[int] = []
+        while len(sampled) < request.max_new_tokens:
+            if len(self.ids) >= self.engine.max_context:
+                self._drop()
+                return Sampled(sampled, SampleEnd.CONTEXT)
+            if not self._ready:
+                await self._receive()
+            token_id = self._ready.popleft()
+            sampled.append(token_id)
+            self.ids.append(token_id)
+            self.engine.stats.decode_tokens += 1
+            if token_id in request.watch:
+                return Sampled(sampled, SampleEnd.WATCH)
+        return Sampled(sampled, SampleEnd.LENGTH)
+
+    async def _receive(self) -> None:
+        """Wait for at least one more id; retry until the engine's patience ends."""
+        engine = self.engine
+        started, attempt = time.monotonic(), 0
+        while True:
+            if self._stream is None:
+                self._stream = engine.stream(self, attempt // _ATTEMPTS_PER_URL)
+                self.num_streams += 1
+            try:
+                ids = await anext(self._stream, None)
+                if ids is None:  # the server's own end: go on in a new stream
+                    self._drop()
+                    attempt += 1
+                    if attempt > 50:
+                        raise EngineError(f"{engine.name} ends its streams without a token.")
+                    continue
+                if ids:
+                    self._ready.extend(ids)
+                    return
+            except _Broken as broken:
+                self._drop()
+                attempt += 1
+                engine.stats.num_retries += 1
+                if time.monotonic() - started > engine.patience_s:
+                    raise EngineError(f"{engine.name}: {broken}; gave up after {engine.patience_s:g} s.") from None
+                low, high = _BACKOFF_S
+                await asyncio.sleep(min(high, low * 2 ** min(attempt, 8)) * (0.5 + random.random() / 2))
+
+    def _drop(self) -> None:
+        stream, self._stream = self._stream, None
+        self._ready.clear()
+        if stream is not None:
+            self.engine.dispose(stream)
+
+
+class HttpEngine:
+    """One or more servers of one model."""
+
+    def __init__(
+        self,
+        urls: list[str],
+        *,
+        model_name: str | None = None,
+        tokenizer: str | None = None,
+        max_rows: int = 64,
+        patience_s: float = 300.0,
+        read_timeout_s: float = 120.0,
+        allow_text: bool = False,
+        api_key: str | None = None,
+    ) -> None:
+        import httpx2
+
+        self._httpx = httpx2
+        self.urls = [url.rstrip("/").removesuffix("/v1") for url in urls]
+        self.max_rows, self.patience_s = max_rows, patience_s
+        self.stats = EngineStats()
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._timeout = httpx2.Timeout(read_timeout_s, connect=10.0)
+        self._client: Any = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._idle_banned: dict[TokenSet, dict[str, int]] = {}
+        served = self._probe(model_name)
+        self.kind: str = served["kind"]
+        self.name: str = served["name"]
+        self.codec = Codec(resolve_model(tokenizer or served["root"]))
+        self.max_context = int(served.get("max_context") or 1 << 20)
+        self.text_only = False
+        self._allow_text = allow_text
+
+    def _probe(self, model_name: str | None) -> dict[str, Any]:
+        """Ask every server what it serves. EngineError says which one does not answer, and why."""
+        found: dict[str, Any] = {}
+        with self._httpx.Client(timeout=10.0, headers=self._headers) as client:
+            for url in self.urls:
+                try:
+                    answer = client.get(f"{url}/v1/models")
+                    answer.raise_for_status()
+                    models = {model["id"]: model for model in answer.json()["data"]}
+                except (self._httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                    raise EngineError(f"no model server answers at {url}/v1/models ({type(error).__name__}: {error}); is it up?") from None
+                name = model_name or next(iter(models), None)
+                if name is None or name not in models:
+                    raise EngineError(f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name).")
+                model = models[name]
+                kind = "sglang" if str(model.get("owned_by")) == "sglang" else "vllm"
+                served = {"kind": kind, "name": name, "root": model.get("root") or name, "max_context": model.get("max_model_len")}
+                if found and found["name"] != served["name"]:
+                    raise EngineError(f"{url} serves {served['name']}, {self.urls[0]} serves {found['name']}; expected one model.")
+                found = found or served
+        if not found:
+            raise EngineError("the list of base URLs is empty.")
+        return found
+
+    def open(self, key: SequenceKey, params: SamplingParams) -> HttpSequence:
+        """A new empty sequence."""
+        return HttpSequence(self, key, params)
+
+    def stream(self, row: HttpSequence, num_moves: int) -> AsyncIterator[list[int]]:
+        """Continue ``row`` on its server (the ``num_moves``-th next one if its own stays down)."""
+        url = self.urls[(row.key.digest("replica") + num_moves) % len(self.urls)]
+        return self._generate(url, row)
+
+    def dispose(self, stream: AsyncIterator[list[int]]) -> None:
+        """Close a stream in the background; the server sees a disconnect and stops."""
+        closing = asyncio.ensure_future(stream.aclose())  # type: ignore[attr-defined]
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def reset_stats(self) -> None:
+        """Count from zero."""
+        self.stats = EngineStats()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    # ------------------------------------------------------------------------------------------------------- the wire
+
+    def _request(self, row: HttpSequence) -> tuple[str, dict[str, Any]]:
+        params = row.params
+        room = min(_STREAM_TOKENS, self.max_context - len(row.ids))
+        seed = (row.key.digest() + row.num_streams) % (1 << 31)
+        bias = self._bias(row._banned)
+        if self.kind == "sglang":
+            sampling: dict[str, Any] = {
+                "temperature": params.temperature,
+                "top_p": params.top_p,
+                "max_new_tokens": room,
+                "ignore_eos": True,
+                "skip_special_tokens": False,
+                "sampling_seed": seed,
+            }
+            if bias:
+                sampling["logit_bias"] = bias
+            return "/generate", {"input_ids": row.ids, "sampling_params": sampling, "stream": True}
+        body: dict[str, Any] = {
+            "model": self.name,
+            "prompt": row.ids,
+            "max_tokens": room,
+            "temperature": params.temperature,
+            "top_p": params.top_p,
+            "seed": seed,
+            "stream": True,
+            "return_token_ids": True,
+            "ignore_eos": True,
+            "skip_special_tokens": False,
+        }
+        if bias:
+            body["logit_bias"] = bias
+        return "/v1/completions", body
+
+    def _bias(self, banned: TokenSet | None) -> dict[str, int]:
+        if banned is None:
+            return {}
+        if banned not in self._idle_banned:
+            self._idle_banned[banned] = {str(token_id): -100 for token_id in sorted(banned.ids)}
+        return self._idle_banned[banned]
+
+    async def _generate(self, url: str, row: HttpSequence) -> AsyncIterator[list[int]]:
+        if self._client is None:
+            limits = self._httpx.Limits(max_connections=None, max_keepalive_connections=self.max_rows)
+            self._client = self._httpx.AsyncClient(timeout=self._timeout, headers=self._headers, limits=limits)
+        path, body = self._request(row)
+        received = 0
+        try:
+            async with self._client.stream("POST", f"{url}{path}", json=body) as response:
+                if response.status_code != 200:
+                    text = (await response.aread()).decode("utf-8", "replace")[:300]
+                    message = f"{url} answered {response.status_code}: {text}".replace("\n", " ")
+                    if response.status_code in _TEMPORARY:
+                        raise _Broken(message)
+                    raise EngineError(message)
+                async for line in response.aiter_lines():
+                    if not line.startswith("data:"):
+                        continue
+                    data = line[5:].strip()
+                    if data == "[DONE]":
+                        return
+                    chunk = json.loads(data)
+                    if "error" in chunk:
+                        raise _Broken(f"{url}: {chunk['error']}")
+                    ids = self._ids(chunk, body, received)
+                    received += len(ids)
+                    yield ids
+        except self._httpx.TransportError as error:
+            raise _Broken(f"{url}: {type(error).__name__} {error}") from None
+        except ValueError as error:
+            raise _Broken(f"{url} sent no JSON ({error})") from None
+
+    def _ids(self, chunk: dict[str, Any], body: dict[str, Any], received: int) -> list[int]:
+        """The new ids of one streamed chunk."""
+        if self.kind == "sglang":
+            ids: list[int] = chunk.get("output_ids") or []
+            total = chunk.get("meta_info", {}).get("completion_tokens", 0)
+            return ids[received:] if len(ids) == total and received else ids  # cumulative in some versions
+        choices = chunk.get("choices") or [{}]
+        echoed = choices[0].get("prompt_token_ids") or chunk.get("prompt_token_ids")
+        if echoed is not None and list(echoed) != list(body["prompt"]):
+            raise EngineError("the server echoes other prompt ids than it was sent; its tokenizer or template interferes.")
+        ids = choices[0].get("token_ids") or []
+        if not ids and choices[0].get("text"):
+            if not self._allow_text:
+                raise EngineError("the server sends text without token ids; vLLM 0.10.2 or later does (return_token_ids).")
+            self.text_only = True
+            return self.codec.encode_control(choices[0]["text"])
+        return list(ids)

@@ -1,0 +1,100 @@
+"""A small real HTTP server that speaks enough of vLLM's completions API, with the local engine behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from selftaught.engines import SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.local import LocalEngine
+
+
+class SmallServer:
+    """Serves on a loopback port inside the running loop. ``refuse`` makes the next requests fail with 503."""
+
+    def __init__(self, engine: LocalEngine, root: str, piece: int = 3, kind: str = "vllm") -> None:
+        self.engine, self.root, self.piece, self.kind = engine, root, piece, kind
+        self.port = 0
+        self.num_requests = 0
+        self.refuse = 0
+        self.prompts: list[list[int]] = []
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """As a kill: open streams are cut in the middle."""
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode().split("\r\n")
+                method, path, _ = lines[0].split(" ")
+                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if ": " in line)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                await self._answer(method, path, body, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(self, method: str, path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        if path == "/v1/models":
+            data = json.dumps({"data": [{"id": "tiny", "root": self.root, "owned_by": self.kind, "max_model_len": self.engine.max_context}]})
+            writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(data)}\r\n\r\n{data}".encode())
+            return
+        self.num_requests += 1
+        if self.refuse:
+            self.refuse -= 1
+            writer.write(b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy")
+            return
+        asked = json.loads(body)
+        sglang = path == "/generate"
+        prompt = asked["input_ids"] if sglang else asked["prompt"]
+        sampling = asked["sampling_params"] if sglang else asked
+        left = sampling["max_new_tokens"] if sglang else sampling["max_tokens"]
+        self.prompts.append(prompt)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        none = self.engine.codec.token_set("none", lambda: ())
+        banned = None
+        if sampling.get("logit_bias"):
+            ids = [int(token_id) for token_id in sampling["logit_bias"]]
+            banned = self.engine.codec.token_set(f"banned{len(ids)}", lambda: ids)
+        row = self.engine.open(SequenceKey(sampling.get("seed", 0)), SamplingParams(sampling["temperature"], sampling["top_p"]))
+        row.extend(prompt)
+        said: list[int] = []
+        try:
+            while left > 0:
+                sampled = await row.sample(SampleRequest(min(self.piece, left), none, banned))
+                if not sampled.token_ids:
+                    break
+                left -= len(sampled.token_ids)
+                said += sampled.token_ids
+                chunk: dict[str, Any] = {"choices": [{"index": 0, "text": "?", "token_ids": sampled.token_ids}]}
+                if sglang:
+                    chunk = {"output_ids": said, "meta_info": {"completion_tokens": len(said)}}
+                elif len(said) == len(sampled.token_ids):
+                    chunk["choices"][0]["prompt_token_ids"] = prompt
+                data = f"data: {json.dumps(chunk)}\n\n".encode()
+                writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                await writer.drain()
+                if writer.transport.is_closing():
+                    return
+            writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+        finally:
+            row.close()

@@ -1,0 +1,156 @@
+"""The HTTP engine against a real server on loopback whose model is the local engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selftaught.engines import SampleRequest, SamplingParams, SequenceKey, load_engine
+from selftaught.engines.http import HttpEngine
+from selftaught.engines.local import LocalEngine
+from selftaught.errors import EngineError
+
+from .small_server import SmallServer
+
+
+class Thread:
+    """A loop of its own, so that the client's blocking probe does not stop the server."""
+
+    def __init__(self, server: SmallServer) -> None:
+        self.server = server
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.call(server.start())
+
+    def call(self, work: object) -> object:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)  # type: ignore[arg-type]
+
+
+def local(folder: Path, rows: int = 32) -> LocalEngine:
+    engine = load_engine(str(folder), max_rows=rows)
+    assert isinstance(engine, LocalEngine)
+    return engine
+
+
+@pytest.fixture(params=["vllm", "sglang"])
+def served(request: pytest.FixtureRequest, model_folder: Path) -> Iterator[Thread]:
+    thread = Thread(SmallServer(local(model_folder), str(model_folder), kind=request.param))
+    yield thread
+    thread.call(thread.server.stop())
+    thread.loop.call_soon_threadsafe(thread.loop.stop)
+
+
+async def script(engine: LocalEngine | HttpEngine, index: int) -> list[int]:
+    """Sample, look at watched tokens, insert, discard, ban: as a rollout does."""
+    codec = engine.codec
+    none = codec.token_set("none", lambda: ())
+    some = codec.token_set("some", lambda: range(0, codec.vocab_size, 5))
+    banned = codec.token_set("ban", lambda: range(1, codec.vocab_size, 7))
+    row = engine.open(SequenceKey(0, str(index)), SamplingParams())
+    row.extend([index + 1, 2, 3])
+    ids: list[int] = []
+    for _ in range(4):
+        ids += (await row.sample(SampleRequest(9, some))).token_ids
+    row.discard(1)
+    row.extend([40, 41])
+    ids += (await row.sample(SampleRequest(8, none))).token_ids
+    ids += (await row.sample(SampleRequest(8, none, banned))).token_ids
+    twin = row.fork()
+    twin.extend([9])
+    ids += (await twin.sample(SampleRequest(5, none))).token_ids
+    row.close()
+    twin.close()
+    return ids
+
+
+def test_served_tokens_are_the_local_ones(served: Thread, model_folder: Path) -> None:
+    async def run(engine: LocalEngine | HttpEngine) -> list[list[int]]:
+        found = await asyncio.gather(*(script(engine, index) for index in range(12)))
+        await engine.aclose()
+        return found
+
+    engine = load_engine(served.server.url)
+    assert isinstance(engine, HttpEngine) and engine.kind == served.server.kind and engine.name == "tiny"
+    assert asyncio.run(run(engine)) == asyncio.run(run(local(model_folder)))
+    # Four looks at watched tokens share one stream: a new one only where something was inserted or banned.
+    assert served.server.num_requests == 12 * 4
+
+
+def test_busy_servers_and_cut_streams_are_retried(model_folder: Path) -> None:
+    thread = Thread(SmallServer(local(model_folder), str(model_folder)))
+    engine = load_engine(thread.server.url)
+    assert isinstance(engine, HttpEngine)
+    thread.server.refuse = 3
+
+    async def run() -> list[list[int]]:
+        async def restart() -> None:
+            await asyncio.sleep(0.1)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(thread.server.stop(), thread.loop))
+            await asyncio.sleep(0.3)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(thread.server.start(), thread.loop))
+
+        restarting = asyncio.create_task(restart())
+        found = await asyncio.gather(*(script(engine, index) for index in range(30)))
+        await restarting
+        await engine.aclose()
+        return found
+
+    async def alone() -> list[list[int]]:
+        return await asyncio.gather(*(script(local_engine, index) for index in range(30)))
+
+    local_engine = local(model_folder)
+    assert asyncio.run(run()) == asyncio.run(alone())
+    assert engine.stats.num_retries >= 3
+
+
+def test_replicas_keep_their_trajectories(model_folder: Path) -> None:
+    threads = [Thread(SmallServer(local(model_folder), str(model_folder))) for _ in range(2)]
+    engine = load_engine(",".join(thread.server.url for thread in threads))
+    assert isinstance(engine, HttpEngine)
+
+    async def run() -> None:
+        await asyncio.gather(*(script(engine, index) for index in range(12)))
+        await engine.aclose()
+
+    asyncio.run(run())
+    first, second = ({tuple(prompt[:3]) for prompt in thread.server.prompts} for thread in threads)
+    assert first and second and not first & second
+
+
+def test_what_is_wrong_is_said(model_folder: Path) -> None:
+    with pytest.raises(EngineError, match=r"no model server answers at http://127\.0\.0\.1:9/v1/models"):
+        load_engine("http://127.0.0.1:9/v1")
+    thread = Thread(SmallServer(local(model_folder), str(model_folder)))
+    with pytest.raises(EngineError, match="serves tiny; expected 'other'"):
+        load_engine(thread.server.url, model_name="other")
+    engine = load_engine(thread.server.url)
+    assert isinstance(engine, HttpEngine)
+    engine.patience_s = 0.2
+    thread.call(thread.server.stop())
+
+    async def run() -> None:
+        row = engine.open(SequenceKey(), SamplingParams())
+        row.extend([1, 2])
+        with pytest.raises(EngineError, match=r"gave up after 0\.2 s"):
+            await row.sample(SampleRequest(3, engine.codec.token_set("none", lambda: ())))
+        await engine.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_chunk_without_ids_is_refused(model_folder: Path) -> None:
+    thread = Thread(SmallServer(local(model_folder), str(model_folder)))
+    engine = load_engine(thread.server.url)
+    assert isinstance(engine, HttpEngine)
+    chunk = json.loads('{"choices": [{"text": "hello"}]}')
+    with pytest.raises(EngineError, match="text without token ids"):
+        engine._ids(chunk, {"prompt": [1]}, 0)
+    with pytest.raises(EngineError, match="other prompt ids"):
+        engine._ids({"choices": [{"prompt_token_ids": [2], "token_ids": [3]}]}, {"prompt": [1]}, 0)
+    engine._allow_text = True
+    assert engine.codec.decode(engine._ids(chunk, {"prompt": [1]}, 0)) == "hello" and engine.text_only
