@@ -172,19 +172,15 @@ class _Comparison:
         return self.decide("text", False)
 
     def _bases(self, gold: str, given: str, depth: int) -> bool | None:
-        """``52_9`` is not ``52_8``; a base that only the reference names is taken as understood."""
+        """``52_9`` is neither ``52_8`` nor ``52``: without a base a number is decimal."""
         a, b = _based(gold), _based(given)
         if a is None and b is None:
             return None
-        if a and b:
-            return self.decide("base", a == b)
-        if a:
-            digits = _INTEGER.fullmatch(given)
-            if digits or re.fullmatch(r"[0-9A-Fa-f]+", given):
-                return self.decide("base", given.lstrip("0").upper() == a[0])
-            return None
-        assert b
-        return self.decide("base", b[1] == 10 and b[0] == gold.lstrip("0"))
+        if a is None or b is None:
+            base, other = (a, given) if a else (b, gold)
+            assert base
+            return self.decide("base", base == (other.lstrip("0"), 10))
+        return self.decide("base", a == b)
 
     def _modulus(self, gold: str, given: str, depth: int) -> bool | None:
         a, b = _MODULUS.fullmatch(gold), _MODULUS.fullmatch(given)
@@ -229,9 +225,10 @@ class _Comparison:
         values = _values_of(a or b or [])
         if values is None:
             equation, other = (a, given) if a is not None else (b, gold)
-            if a is None and equation is not None and len(equation) == 1:
+            if a is None and equation is not None and len(equation) == 1 and not _is_condition(equation[0]):
                 return self.same(gold, equation[0][-1], depth + 1)
-            del other
+            if _parsed(other) is not None:
+                return self.decide("equation", False)
             return self._ask(gold, given)
         in_order = ",".join(sides[-1] for sides in a or b or [])
         is_list = shape_of(given if a is not None else gold).kind == "list"
@@ -660,6 +657,14 @@ def _between(sides: list[str], operators: list[str]) -> list[_Interval] | None:
 
 def _is_name(text: str) -> bool:
     return bool(_ASSIGNMENT.fullmatch(text.strip())) and text.strip() not in ("\\infty", "\\pi", "e", "i")
+
+
+def _is_condition(sides: list[str]) -> bool:
+    """``2x+y=0`` is a condition on its variables; ``\\frac{a}{b}=\\frac12`` and ``2+3=5`` give a value."""
+    first = _parsed(sides[0])
+    if first is None:
+        return False
+    return bool(first.variables) and (len(sides) == 2 and sides[1].strip() == "0" or bool(re.search(r"[^({\s][+-]", sides[0])))
 
 
 def _same_role(a: str, b: str) -> bool:

@@ -1,0 +1,123 @@
+"""Programs judged by tests: what a correct one may do, and what a clever wrong one may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from selftaught.grading.programs import ProgramGrader
+from selftaught.records import TestCase
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[ProgramGrader]:
+    with ProgramGrader(workers=2, timeout_s=4.0) as grader:
+        yield grader
+
+
+STDIN: list[tuple[str, str, str, str, bool]] = [
+    ("iterates over sys.stdin", "import sys\nfor line in sys.stdin:\n    print(int(line) * 2)", "1\n2\n", "2\n4\n", True),
+    ("sys.stdin.buffer", "import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))", "1 2\n", "3", True),
+    ("sys.stdout.buffer", "import sys\nsys.stdout.buffer.write(b'5\\n')", "", "5", True),
+    ("os.read(0)", "import os\nprint(os.read(0, 100).decode().strip())", "hi\n", "hi", True),
+    ("open(0)", "print(open(0).read().strip())", "hi\n", "hi", True),
+    ("os.write(1)", "import os\nos.write(1, b'7\\n')", "", "7", True),
+    ("nested global", "def main():\n    global x\n    x = 3\n    def f():\n        global x\n        x += 1\n    f()\n    print(x)\nmain()", "", "4", True),
+    ("main guard", "if __name__ == '__main__':\n    print(1)", "", "1", True),
+    ("future import", "from __future__ import annotations\nprint(1)", "", "1", True),
+    ("star imports are there", "d = deque([gcd(4, 6)])\nprint(d.pop())", "", "2", True),
+    ("sys.exit after output", "import sys\nprint(4)\nsys.exit(1)", "", "4", True),
+    ("os._exit after a flush", "import os\nprint(4, flush=True)\nos._exit(0)", "", "4", True),
+    ("error after the whole output", "print(4)\n1 / 0", "", "4", True),
+    ("error before any output", "1 / 0\nprint(4)", "", "4", False),
+    ("syntax error", "def (", "", "4", False),
+    ("deep recursion", "def g(n):\n    return 0 if n == 0 else 1 + g(n - 1)\nprint(g(20000))", "", "20000", True),
+    ("recursion in a thread with a large stack", "import sys, threading\nsys.setrecursionlimit(10**6)\nthreading.stack_size(2**27)\ndef main():\n    print(int(input()) + 1)\nt = threading.Thread(target=main)\nt.start()\nt.join()", "4", "5", True),
+    ("a megabyte of output", "print('a' * 10**6)", "", "a" * 10**6, True),
+    ("output without end", "while True:\n    print('a' * 1000)", "", "a", False),
+    ("endless loop", "while True:\n    pass", "", "1", False),
+    ("sleeps past the limit", "import time\ntime.sleep(60)\nprint(1)", "", "1", False),
+    ("eats all memory", "x = [0] * 10**10\nprint(1)", "", "1", False),
+    ("5.0 is 5", "print('5.0')", "", "5", True),
+    ("1e3 is 1000", "print('1e3')", "", "1000", True),
+    ("no float tolerance", "print(0.1 + 0.2)", "", "0.3", False),
+    ("a line mixes words and numbers", "print('x 5.0')", "", "x 5", False),
+    ("case matters", "print('yes')", "", "YES", False),
+    ("trailing blanks and lines", "print('1 2 ')\nprint()", "", "1 2\n", True),
+    ("inner blanks of numbers", "print('1   2')", "", "1 2", True),
+    ("inner blanks of words", "print('a   b')", "", "a b", False),
+    ("one line too many", "print(1)\nprint(2)", "", "1", False),
+    ("one line too few", "print(1)", "", "1\n2", False),
+    ("lines joined", "print('1 2')", "", "1\n2", False),
+    ("input() with a prompt", "x = input('n? ')\nprint(x)", "5", "5", False),
+    ("carriage returns", "print(input())\nprint(input())", "a\r\nb\r\n", "a\r\nb\r\n", True),
+    ("reads past the end", "print(input())\ninput()", "1\n", "1", True),
+    ("standard error is not judged", "import sys\nprint('x', file=sys.stderr)\nprint(3)", "", "3", True),
+    ("builtins stay builtins", "print(pow(2, 3, 5), sum([1, 2]), open.__name__)", "", "3 3 open", True),
+    ("nothing printed", "pass", "", "1", False),
+    ("nothing expected", "pass", "", "", True),
+    ("numpy", "import numpy as np\nprint(np.arange(3).sum())", "", "3", True),
+]  # fmt: skip
+
+CALLS: list[tuple[str, str, str, str, str, bool]] = [
+    ("plain function", "def f(a, b):\n    return a + b", "f", "1\n2", "3", True),
+    ("method of Solution", "class Solution:\n    def add(self, a: int, b: int) -> int:\n        return a + b", "add", "1\n2", "3", True),
+    ("typing names", "class Solution:\n    def s(self, a: List[int]) -> Optional[int]:\n        return sum(a)", "s", "[1,2]", "3", True),
+    ("leaves early with os._exit", "import os\ndef f(x):\n    os._exit(0)", "f", "1", "2", False),
+    ("prints the answer and leaves", "import os\ndef f(x):\n    print(2, flush=True)\n    os._exit(0)", "f", "1", "2", False),
+    ("equal to everything", "class A:\n    def __eq__(self, other):\n        return True\n    def __hash__(self):\n        return 1\ndef f(x):\n    return A()", "f", "1", "2", False),
+    ("an int equal to everything", "class A(int):\n    def __eq__(self, other):\n        return True\n    def __hash__(self):\n        return 1\ndef f(x):\n    return A(7)", "f", "1", "2", False),
+    ("a str equal to everything", "class A(str):\n    def __eq__(self, other):\n        return True\n    def __hash__(self):\n        return 1\ndef f(x):\n    return A('n')", "f", "1", '"y"', False),
+    ("exit() while loading", "def f(x):\n    return x\nexit()", "f", "1", "1", True),
+    ("sys.exit in the call", "import sys\ndef f(x):\n    sys.exit(0)", "f", "1", "1", False),
+    ("prints while working", "def f(x):\n    print('debug')\n    return x", "f", "1", "1", True),
+    ("tuple is list", "def f():\n    return (1, 2)", "f", "", "[1, 2]", True),
+    ("true", "def f():\n    return True", "f", "", "true", True),
+    ("none is null", "def f():\n    pass", "f", "", "null", True),
+    ("set is no JSON value", "def f():\n    return {1}", "f", "", "[1]", False),
+    ("float is int", "def f():\n    return 2.0", "f", "", "2", True),
+    ("no float tolerance", "def f():\n    return 0.1 + 0.2", "f", "", "0.3", False),
+    ("string is no number", "def f():\n    return '2'", "f", "", "2", False),
+    ("order matters", "def f():\n    return [2, 1]", "f", "", "[1, 2]", False),
+    ("nested lists", "def f(a):\n    return [[x] for x in a]", "f", "[1,2]", "[[1], [2]]", True),
+    ("unicode", "def f(s):\n    return s[::-1]", "f", '"äb"', '"bä"', True),
+    ("no such function", "def g():\n    return 1", "f", "", "1", False),
+    ("raises", "def f():\n    raise ValueError", "f", "", "1", False),
+    ("endless", "def f():\n    while True:\n        pass", "f", "", "1", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "stdin", "expected", "passes"), [case[1:] for case in STDIN], ids=[case[0] for case in STDIN])
+def test_programs_for_standard_input(source: str, stdin: str, expected: str, passes: bool, programs: ProgramGrader) -> None:
+    verdict = programs.grade(source, [TestCase(input=stdin, output=expected)], timeout_s=3.0)
+    assert verdict.passed is passes, verdict.reason
+    assert bool(verdict.reason) is not passes
+
+
+@pytest.mark.parametrize(("source", "name", "arguments", "expected", "passes"), [case[1:] for case in CALLS], ids=[case[0] for case in CALLS])
+def test_functions(source: str, name: str, arguments: str, expected: str, passes: bool, programs: ProgramGrader) -> None:
+    verdict = programs.grade(source, [TestCase(input=arguments, output=expected)], fn_name=name, timeout_s=3.0)
+    assert verdict.passed is passes, verdict.reason
+
+
+def test_all_tests_must_pass_and_the_rest_is_not_run(programs: ProgramGrader) -> None:
+    tests = [TestCase(input=str(n), output=str(n)) for n in range(6)]
+    assert programs.grade("print(input())", tests).passed
+    verdict = programs.grade("x = input()\nprint(x if x != '1' else 0)", tests)
+    assert not verdict.passed
+    assert verdict.reason.startswith("test 2: wrong answer")
+    assert len(verdict.tests) == 6
+    assert verdict.tests[-1].reason == "not run"
+
+
+def test_no_tests_pass_nothing(programs: ProgramGrader) -> None:
+    assert not programs.grade("print(1)", []).passed
+
+
+def test_humaneval_check(programs: ProgramGrader) -> None:
+    check = "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(2) == 3\n"
+    test = [TestCase(input="", output="true")]
+    assert programs.grade("def inc(x):\n    return x + 1", test, fn_name="inc", check_code=check).passed
+    assert not programs.grade("def inc(x):\n    return 2", test, fn_name="inc", check_code=check).passed
+    assert not programs.grade("import os\ndef inc(x):\n    os._exit(0)", test, fn_name="inc", check_code=check).passed
