@@ -44,7 +44,9 @@ class SmallServer:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().split("\r\n")
                 method, path, _ = lines[0].split(" ")
-                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if ": " in line)}
+                headers = {
+                    name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if ": " in line)
+                }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 await self._answer(method, path, body, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -55,7 +57,18 @@ class SmallServer:
 
     async def _answer(self, method: str, path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
         if path == "/v1/models":
-            data = json.dumps({"data": [{"id": "tiny", "root": self.root, "owned_by": self.kind, "max_model_len": self.engine.max_context}]})
+            data = json.dumps(
+                {
+                    "data": [
+                        {
+                            "id": "tiny",
+                            "root": self.root,
+                            "owned_by": self.kind,
+                            "max_model_len": self.engine.max_context,
+                        }
+                    ]
+                }
+            )
             writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(data)}\r\n\r\n{data}".encode())
             return
         self.num_requests += 1
@@ -75,7 +88,9 @@ class SmallServer:
         if sampling.get("logit_bias"):
             ids = [int(token_id) for token_id in sampling["logit_bias"]]
             banned = self.engine.codec.token_set(f"banned{len(ids)}", lambda: ids)
-        row = self.engine.open(SequenceKey(sampling.get("seed", 0)), SamplingParams(sampling["temperature"], sampling["top_p"]))
+        row = self.engine.open(
+            SequenceKey(sampling.get("seed", 0)), SamplingParams(sampling["temperature"], sampling["top_p"])
+        )
         row.extend(prompt)
         said: list[int] = []
         try:

@@ -17,7 +17,9 @@ def codec(model_folder: Path) -> Codec:
     return Codec(model_folder)
 
 
-@pytest.mark.parametrize("text", ["", "Wait, 12 + 30", "\n```python\nprint('é')\n```\n", "中文 и русский 🙂\x00\x1b", HOSTILE])
+@pytest.mark.parametrize(
+    "text", ["", "Wait, 12 + 30", "\n```python\nprint('é')\n```\n", "中文 и русский 🙂\x00\x1b", HOSTILE]
+)
 def test_plain_text_comes_back_whole(codec: Codec, text: str) -> None:
     ids = codec.encode(text)
     assert codec.decode(ids) == text
@@ -42,7 +44,9 @@ def test_chat_ids_are_those_of_transformers(tmp_path: Path) -> None:
     codec = Codec(make_tiny_model(tmp_path, family="llama"))
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 12 + 30?\n\nSay it."}]
-    theirs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)["input_ids"]
+    theirs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)[
+        "input_ids"
+    ]
     assert codec.encode_chat("What is 12 + 30?\n\nSay it.", system="Be brief.") == list(theirs)
 
 
@@ -52,7 +56,15 @@ def test_digits_as_added_tokens_are_ordinary_text(tmp_path: Path) -> None:
     spec = json.loads(path.read_text())
     token_id = spec["model"]["vocab"]["1"]
     spec["added_tokens"].append(
-        {"id": token_id, "content": "1", "special": False, "normalized": False, "single_word": False, "lstrip": False, "rstrip": False}
+        {
+            "id": token_id,
+            "content": "1",
+            "special": False,
+            "normalized": False,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+        }
     )
     spec["added_tokens"].sort(key=lambda token: token["id"])
     path.write_text(json.dumps(spec))

@@ -18,7 +18,9 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpt2")
     vocab = write_tokenizer(folder)
     torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=vocab, n_positions=128, n_embd=32, n_layer=2, n_head=2, initializer_range=0.3)
+    config = transformers.GPT2Config(
+        vocab_size=vocab, n_positions=128, n_embd=32, n_layer=2, n_head=2, initializer_range=0.3
+    )
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
     return folder
 
@@ -32,7 +34,9 @@ def test_another_architecture_runs_through_transformers(gpt2: Path) -> None:
         prompt = engine.codec.encode_chat("What is 1 + 2?")
         sequence.extend(prompt)
         ids = (await sequence.sample(SampleRequest(12, none))).token_ids
-        want = engine._model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0)
+        want = engine._model.generate(
+            torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0
+        )
         assert want[0, len(prompt) :].tolist() == ids
         twin = sequence.fork()
         sequence.discard(2)
@@ -43,6 +47,8 @@ def test_another_architecture_runs_through_transformers(gpt2: Path) -> None:
         assert (await fresh.sample(SampleRequest(4, none))).token_ids == a
         again = engine.open(SequenceKey(), SamplingParams())
         again.extend([*prompt, *ids])
-        assert (await twin.sample(SampleRequest(4, none))).token_ids == (await again.sample(SampleRequest(4, none))).token_ids
+        assert (await twin.sample(SampleRequest(4, none))).token_ids == (
+            await again.sample(SampleRequest(4, none))
+        ).token_ids
 
     asyncio.run(run())

@@ -27,7 +27,9 @@ def engine_of(folder: Path, **settings: int) -> LocalEngine:
     return engine
 
 
-async def generate(engine: LocalEngine, prompt: list[int], num: int, key: SequenceKey, params: SamplingParams, piece: int = 7) -> list[int]:
+async def generate(
+    engine: LocalEngine, prompt: list[int], num: int, key: SequenceKey, params: SamplingParams, piece: int = 7
+) -> list[int]:
     none = engine.codec.token_set("none", lambda: ())
     sequence = engine.open(key, params)
     sequence.extend(prompt)
@@ -56,7 +58,9 @@ def test_greedy_tokens_are_those_of_transformers_or_near_ties(model_folder: Path
     asked = prompts(100, engine.model.shape.vocab_size)
 
     async def all_of_them() -> list[list[int]]:
-        return await asyncio.gather(*(generate(engine, prompt, 24, SequenceKey(0, str(i)), SamplingParams()) for i, prompt in enumerate(asked)))
+        return await asyncio.gather(
+            *(generate(engine, prompt, 24, SequenceKey(0, str(i)), SamplingParams()) for i, prompt in enumerate(asked))
+        )
 
     mine = asyncio.run(all_of_them())
     for prompt, ids in zip(asked, mine, strict=True):
@@ -76,7 +80,9 @@ def test_tokens_depend_neither_on_batch_nor_order_nor_pieces(model_folder: Path,
 
     async def run(order: list[int], max_rows: int, piece: int) -> dict[int, list[int]]:
         engine = engine_of(model_folder, max_rows=max_rows)
-        found = await asyncio.gather(*(generate(engine, asked[i], 30, SequenceKey(5, str(i)), params, piece) for i in order))
+        found = await asyncio.gather(
+            *(generate(engine, asked[i], 30, SequenceKey(5, str(i)), params, piece) for i in order)
+        )
         return dict(zip(order, found, strict=True))
 
     forward = asyncio.run(run(list(range(12)), 12, 30))
@@ -94,9 +100,13 @@ def test_a_fork_goes_on_as_its_parent_does(model_folder: Path) -> None:
         twin, other = sequence.fork(), sequence.fork()
         other.discard(1)
         other.extend([9, 9])
-        a, b = await asyncio.gather(sequence.sample(SampleRequest(12, none)), twin.sample(SampleRequest(12, none))) if max_rows > 1 else (
-            await sequence.sample(SampleRequest(12, none)),
-            None,
+        a, b = (
+            await asyncio.gather(sequence.sample(SampleRequest(12, none)), twin.sample(SampleRequest(12, none)))
+            if max_rows > 1
+            else (
+                await sequence.sample(SampleRequest(12, none)),
+                None,
+            )
         )
         if b is None:
             sequence.close()
@@ -184,7 +194,10 @@ def test_watch_banned_and_context(model_folder: Path) -> None:
 def test_a_cancelled_row_leaves_the_batch(model_folder: Path) -> None:
     async def run() -> list[int]:
         engine = engine_of(model_folder, max_rows=2)
-        doomed = [asyncio.create_task(generate(engine, [1, 2], 10_000, SequenceKey(0, str(i)), SamplingParams(), 500)) for i in range(3)]
+        doomed = [
+            asyncio.create_task(generate(engine, [1, 2], 10_000, SequenceKey(0, str(i)), SamplingParams(), 500))
+            for i in range(3)
+        ]
         await asyncio.sleep(0.05)
         for task in doomed:
             task.cancel()
@@ -200,7 +213,9 @@ def test_what_cannot_be_loaded_says_so(tmp_path: Path) -> None:
         load_engine("/nowhere/at/all")
     with pytest.raises(EngineError, match=r"no config\.json"):
         load_engine(str(tmp_path))
-    (tmp_path / "config.json").write_text('{"model_type": "qwen2", "num_attention_heads": 2, "hidden_size": 8, "num_hidden_layers": 1, "vocab_size": 9, "hidden_act": "silu"}')
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "qwen2", "num_attention_heads": 2, "hidden_size": 8, "num_hidden_layers": 1, "vocab_size": 9, "hidden_act": "silu"}'
+    )
     (tmp_path / "tokenizer.json").write_text('{"model": {"vocab": {"a": 0}}, "added_tokens": []}')
     with pytest.raises(EngineError, match="safetensors"):
         load_engine(str(tmp_path))

@@ -24,7 +24,9 @@ def test_draws_are_those_of_the_plain_way() -> None:
         top_p[:5] = 1.0
         uniform = torch.rand(40)
         got = draw(logits, temperature, top_p, uniform).tolist()
-        want = [reference(*row) for row in zip(logits, temperature.tolist(), top_p.tolist(), uniform.tolist(), strict=True)]
+        want = [
+            reference(*row) for row in zip(logits, temperature.tolist(), top_p.tolist(), uniform.tolist(), strict=True)
+        ]
         assert sum(a != b for a, b in zip(got, want, strict=True)) <= 1  # rounding at the edge of an interval
 
 

@@ -88,7 +88,11 @@ def settings(**changes: Any) -> RolloutSettings:
 
 
 async def play_async(
-    engine: ScriptedEngine, changes: RolloutSettings, problem: Problem = MATHS, sandbox: PlainPython | None = None, sample: int = 0
+    engine: ScriptedEngine,
+    changes: RolloutSettings,
+    problem: Problem = MATHS,
+    sandbox: PlainPython | None = None,
+    sample: int = 0,
 ) -> list[Trajectory]:
     found: list[Trajectory] = []
     path, policy = split_name(changes.hints)
@@ -98,7 +102,9 @@ async def play_async(
     return found
 
 
-def play(codec: Codec, turns: Sequence[str], problem: Problem = MATHS, sandbox: PlainPython | None = None, **changes: Any) -> Trajectory:
+def play(
+    codec: Codec, turns: Sequence[str], problem: Problem = MATHS, sandbox: PlainPython | None = None, **changes: Any
+) -> Trajectory:
     """One trajectory in which the model says ``turns``; its ledger is verified."""
     engine = ScriptedEngine.from_turns(codec, turns)
     (trajectory,) = asyncio.run(play_async(engine, settings(**changes), problem, sandbox))

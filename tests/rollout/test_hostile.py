@@ -42,7 +42,9 @@ def test_python_inside_a_fake_output_is_a_new_block(codec: Codec) -> None:
 
 def test_a_block_that_never_closes_is_never_run(codec: Codec) -> None:
     python = PlainPython()
-    endless = play(codec, ["```python\n" + "".join(f"x{n} = {n}\n" for n in range(500))], sandbox=python, max_tokens=2000)
+    endless = play(
+        codec, ["```python\n" + "".join(f"x{n} = {n}\n" for n in range(500))], sandbox=python, max_tokens=2000
+    )
     assert endless.stop_reason is StopReason.MAX_TOKENS and python.ran == []
     cut = play(codec, ["```python\nprint(1)\n```" + END], sandbox=python, hints="auto")
     assert cut.stop_reason is StopReason.ANSWERED and python.ran == [] and cut.hints() == []
@@ -70,7 +72,9 @@ def test_huge_code_is_refused(codec: Codec) -> None:
     block = [*codec.encode_control("```python\n"), *line * 7_000, *codec.encode_control("```\n")]
     turns: list[object] = [block, END]
     engine = ScriptedEngine(codec, lambda sequence: turns[sequence.said] if sequence.said < 2 else None)  # type: ignore[arg-type, return-value]
-    (one,) = asyncio.run(play_async(engine, settings(max_tokens=10**7, repetition_window=0, max_code_bytes=100_000), MATHS, python))
+    (one,) = asyncio.run(
+        play_async(engine, settings(max_tokens=10**7, repetition_window=0, max_code_bytes=100_000), MATHS, python)
+    )
     (call,) = one.tool_calls()
     assert call.status is ExecStatus.REFUSED and len(call.code) > 100_000 and python.ran == []
     assert "at most 100000 are run" in one.spans[2].text
@@ -94,7 +98,10 @@ PIECES = [
 def random_script(codec: Codec, seed: int):  # type: ignore[no-untyped-def]
     """A model that says random pieces, random tokens among them, and ends now and then."""
     rng = random.Random(seed)
-    weights = [8 if piece in ("```python\n", "```\n", "print(1)\n", "Wait") else 0.4 if piece.startswith("<|") else 2 for piece in PIECES]
+    weights = [
+        8 if piece in ("```python\n", "```\n", "print(1)\n", "Wait") else 0.4 if piece.startswith("<|") else 2
+        for piece in PIECES
+    ]
 
     def script(sequence: object) -> list[int]:
         ids: list[int] = []
@@ -126,7 +133,12 @@ def test_any_model_leaves_a_ledger_that_holds(codec: Codec, seed: int) -> None:
     engine = ScriptedEngine(codec, random_script(codec, seed), max_context=rng.choice([500, 1 << 20]))
     found = asyncio.run(play_async(engine, changes, rng.choice([MATHS, CODE]), python))
     assert len(found) == (changes.rounds + 1 if changes.record_rounds else 1)
-    allowed = set(StopReason) - {StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED, StopReason.TIMEOUT}
+    allowed = set(StopReason) - {
+        StopReason.ENGINE_ERROR,
+        StopReason.SANDBOX_ERROR,
+        StopReason.CANCELLED,
+        StopReason.TIMEOUT,
+    }
     for one in found:
         assert one.stop_reason in allowed
         assert verify_trajectory(one, codec) is None

@@ -20,12 +20,15 @@ from selftaught.rollout.verify import verify_run
 from selftaught.store import read_jsonl
 
 PROBLEMS = [
-    Problem(id=f"p{number}", problem=f"What is {number} + 2?", kind=ProblemKind.MATH, answer=str(number + 2)) for number in range(14)
+    Problem(id=f"p{number}", problem=f"What is {number} + 2?", kind=ProblemKind.MATH, answer=str(number + 2))
+    for number in range(14)
 ]
 
 
 def settings(**changes: object) -> RolloutSettings:
-    return RolloutSettings(**{"tools": False, "max_tokens": 60, "temperature": 1.0, "samples": 2, "max_rows": 8, **changes})
+    return RolloutSettings(
+        **{"tools": False, "max_tokens": 60, "temperature": 1.0, "samples": 2, "max_rows": 8, **changes}
+    )
 
 
 def read(out: Path) -> dict[str, Trajectory]:
@@ -92,10 +95,10 @@ def test_what_is_missing_or_failed_is_done_again(whole: Path, model_folder: Path
 def test_a_killed_run_resumes(whole: Path, model_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     code = (
-        "import sys; sys.path.insert(0, {here!r})\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\nfrom test_runner import PROBLEMS, settings, run_rollout\n"
-        "run_rollout(PROBLEMS, {model!r}, Path({out!r}), settings(workers=1, max_rows=2))\n"
-    ).format(here=str(Path(__file__).parent), model=str(model_folder), out=str(out))
+        f"run_rollout(PROBLEMS, {str(model_folder)!r}, Path({str(out)!r}), settings(workers=1, max_rows=2))\n"
+    )
     paths = [str(Path(sys.modules["selftaught"].__file__ or "").parents[1])]
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
     file = out / "trajectories.jsonl"

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from .playing import CODE, MATHS, PlainPython, play, play_async, settings, sources
 from selftaught.engines import Codec, ScriptedEngine
 from selftaught.records import ExecStatus, HintPosition, SpanSource, StopReason
 from selftaught.rollout.text import NO_CALLS_LEFT
+
+from .playing import CODE, MATHS, PlainPython, play, play_async, settings, sources
 
 ANSWER = "</think>\n\nThe answer is \\boxed{42}.<|im_end|>"
 
@@ -174,7 +175,9 @@ def test_failures_are_recorded(codec: Codec) -> None:
     assert broken.stop_reason is StopReason.SANDBOX_ERROR and broken.error == "the zygote is gone"
     assert broken.tool_calls() == []
     slow = ScriptedEngine.from_turns(codec, ["x " * 10_000], delay_s=0.02)
-    (cut,) = asyncio.run(play_async(slow, settings(trajectory_timeout_s=0.1, max_tokens=100_000, repetition_window=0), MATHS))
+    (cut,) = asyncio.run(
+        play_async(slow, settings(trajectory_timeout_s=0.1, max_tokens=100_000, repetition_window=0), MATHS)
+    )
     assert cut.stop_reason is StopReason.TIMEOUT and cut.num_tokens(SpanSource.MODEL) > 0
 
 
@@ -202,7 +205,12 @@ def test_budget_and_paragraph_hints(codec: Codec) -> None:
 
 def test_whole_turn_thinking(codec: Codec) -> None:
     """QwQ-32B-Preview has no think tags: its end token is the end of thinking."""
-    one = play(codec, ["It is 41.<|im_end|>", "print(6 * 7)\n```\n", "So \\boxed{42}.<|im_end|>"], hints="math", think_style="whole_turn")
+    one = play(
+        codec,
+        ["It is 41.<|im_end|>", "print(6 * 7)\n```\n", "So \\boxed{42}.<|im_end|>"],
+        hints="math",
+        think_style="whole_turn",
+    )
     assert one.stop_reason is StopReason.ANSWERED
     assert one.hints()[0].discarded_ids[0] in codec.end_ids and len(one.tool_calls()) == 1
 

@@ -16,7 +16,12 @@ from .playing import play
 
 @pytest.fixture
 def good(codec: Codec) -> Trajectory:
-    turns = ["6 * 7 = 41.</think>", "print(6 * 7)\n```\n", "It is 42.\n```python\nprint(1)\n```\n", "</think>\\boxed{42}<|im_end|>"]
+    turns = [
+        "6 * 7 = 41.</think>",
+        "print(6 * 7)\n```\n",
+        "It is 42.\n```python\nprint(1)\n```\n",
+        "</think>\\boxed{42}<|im_end|>",
+    ]
     return play(codec, turns, hints="math", max_tool_calls=2)
 
 
@@ -68,7 +73,19 @@ def _bad_id(one: Trajectory) -> None:
 
 @pytest.mark.parametrize(
     "harm",
-    [_drop_last, _change_text, _change_id, _other_code, _split_hint, _no_discard, _reason, _tool_twice, _tool_after_answer, _no_prompt, _bad_id],
+    [
+        _drop_last,
+        _change_text,
+        _change_id,
+        _other_code,
+        _split_hint,
+        _no_discard,
+        _reason,
+        _tool_twice,
+        _tool_after_answer,
+        _no_prompt,
+        _bad_id,
+    ],
 )
 def test_any_tampering_is_found(good: Trajectory, codec: Codec, harm: Callable[[Trajectory], None]) -> None:
     assert verify_trajectory(good, codec) is None
@@ -81,7 +98,11 @@ def test_retokenised_text_is_found(good: Trajectory, codec: Codec) -> None:
     """The same text in other tokens is what text-level loops do; inserted text must have its own encoding."""
     hint = good.spans[2]
     at = next(at for at, token_id in enumerate(hint.token_ids) if len(codec.token_bytes[token_id]) > 1)
-    single = {codec.token_bytes[token_id]: token_id for token_id in range(codec.vocab_size) if len(codec.token_bytes[token_id]) == 1}
+    single = {
+        codec.token_bytes[token_id]: token_id
+        for token_id in range(codec.vocab_size)
+        if len(codec.token_bytes[token_id]) == 1
+    }
     pieces = [single[bytes([byte])] for byte in codec.token_bytes[hint.token_ids[at]]]
     hint.token_ids[at : at + 1] = pieces
     mismatch = verify_trajectory(good, codec)

@@ -30,12 +30,22 @@ def register(app: typer.Typer) -> None:
         library = load_library(file)
         findings = list(lint_library(library))
         if as_json:
-            print(json.dumps({"library": library.name, "functions": len(library.functions), "findings": findings}, ensure_ascii=False))
+            print(
+                json.dumps(
+                    {"library": library.name, "functions": len(library.functions), "findings": findings},
+                    ensure_ascii=False,
+                )
+            )
         else:
             for finding in findings:
                 print(finding)
             num_texts = sum(1 for _ in library.texts())
-            print(f"{library.name}: {len(library.functions)} functions, {num_texts} texts, {len(library.policies)} policies, {len(findings)} findings")
+            parts = {"functions": len(library.functions), "texts": num_texts, "policies": len(library.policies)}
+            print(
+                f"{library.name}: "
+                + ", ".join(f"{n} {what}" for what, n in parts.items())
+                + f", {len(findings)} findings"
+            )
         if findings:
             raise IncompleteError(f"{file or 'library.yaml'}: {len(findings)} findings; the first: {findings[0]}")
 

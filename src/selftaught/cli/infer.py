@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
     def infer(
         question: Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem's text; - reads it from stdin.")],
         model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1.")] = "toy",
-        hints: Annotated[str, typer.Option(help="auto, math, code, none, end, early, careful, … or a YAML file[:policy].")] = "auto",
+        hints: Annotated[
+            str, typer.Option(help="auto, math, code, none, end, early, careful, … or a YAML file[:policy].")
+        ] = "auto",
         rounds: Annotated[int, typer.Option(min=0, help="End-of-thinking rounds.")] = 0,
         kind: Annotated[str, typer.Option(help="math, choice or code.")] = "math",
         tools: Annotated[bool, typer.Option(help="Run the model's Python.")] = True,
@@ -29,11 +31,15 @@ def register(app: typer.Typer) -> None:
         tool_timeout_s: Annotated[float, typer.Option(help="Seconds for one call.")] = 30.0,
         language: Annotated[str, typer.Option(help="Of hints and notices: en or zh.")] = "en",
         system: Annotated[str | None, typer.Option(help="System message.")] = None,
-        raw: Annotated[bool, typer.Option("--raw", help="Ask in exactly these words, without a request for the answer's form.")] = False,
+        raw: Annotated[
+            bool, typer.Option("--raw", help="Ask in exactly these words, without a request for the answer's form.")
+        ] = False,
         dtype: Annotated[str, typer.Option()] = "float32",
         device: Annotated[str | None, typer.Option()] = None,
         model_name: Annotated[str | None, typer.Option(help="Name of the model on a server.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the trajectory as one JSON document, and nothing else.")] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help="Print the trajectory as one JSON document, and nothing else.")
+        ] = False,
     ) -> None:
         """Solve one problem and show how: thinking, hint, code, its output, the answer.
 
@@ -52,7 +58,10 @@ def register(app: typer.Typer) -> None:
             raise ConfigError(f"kind is {kind!r}; expected math, choice or code.")
         plain = raw or Path(model).name == "toy"
         problem = Problem(
-            id=question_hash(text), problem=text.strip(), kind=ProblemKind(kind), metadata={"rendered": True} if plain else {}
+            id=question_hash(text),
+            problem=text.strip(),
+            kind=ProblemKind(kind),
+            metadata={"rendered": True} if plain else {},
         )
         settings = RolloutSettings(
             condition=f"infer+{hints}",
@@ -89,7 +98,12 @@ def register(app: typer.Typer) -> None:
                 f"{num_tokens} tokens · {trajectory.wall_s:.1f} s"
             )
         else:
-            print(json.dumps({"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())}, ensure_ascii=False))
+            print(
+                json.dumps(
+                    {"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())},
+                    ensure_ascii=False,
+                )
+            )
         if trajectory.stop_reason in FAILED:
             raise IncompleteError(f"the rollout ended by {trajectory.stop_reason.value}: {trajectory.error}")
 

@@ -40,9 +40,13 @@ def register(app: typer.Typer) -> None:
         problems: Annotated[str, typer.Argument(help="A problem file (JSON Lines) or a benchmark's name.")],
         model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
         out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
-        hints: Annotated[str, typer.Option(help="none, auto, math, code, end, early, careful, … or a YAML file[:policy].")] = "none",
+        hints: Annotated[
+            str, typer.Option(help="none, auto, math, code, end, early, careful, … or a YAML file[:policy].")
+        ] = "none",
         rounds: Annotated[int, typer.Option(min=0, help="End-of-thinking rounds.")] = 0,
-        record_rounds: Annotated[bool, typer.Option("--record-rounds", help="Fork, and keep a trajectory for each round.")] = False,
+        record_rounds: Annotated[
+            bool, typer.Option("--record-rounds", help="Fork, and keep a trajectory for each round.")
+        ] = False,
         tools: Annotated[bool, typer.Option(help="Run the model's Python.")] = True,
         samples: Annotated[int, typer.Option(min=1, help="Samples of each problem.")] = 1,
         temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
@@ -55,7 +59,9 @@ def register(app: typer.Typer) -> None:
         system: Annotated[str | None, typer.Option(help="System message.")] = None,
         condition: Annotated[str | None, typer.Option(help="Name written into the trajectories.")] = None,
         limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
-        workers: Annotated[int | None, typer.Option(min=0, help="Processes; by default one per core, one for a server or a GPU.")] = None,
+        workers: Annotated[
+            int | None, typer.Option(min=0, help="Processes; by default one per core, one for a server or a GPU.")
+        ] = None,
         sandbox_workers: Annotated[int, typer.Option(min=1, help="Calls at once, per worker.")] = 2,
         max_rows: Annotated[int, typer.Option(min=1, help="Trajectories in flight per worker.")] = 64,
         dtype: Annotated[str, typer.Option()] = "float32",
@@ -100,12 +106,16 @@ def register(app: typer.Typer) -> None:
         else:
             print(out)
             reasons = ", ".join(f"{name} {count}" for name, count in summary.stop_reasons.items()) or "nothing new"
-            print(f"{summary.num_trajectories} trajectories; {reasons}; calls in {summary.call_rate:.0%}", file=sys.stderr)
+            print(
+                f"{summary.num_trajectories} trajectories; {reasons}; calls in {summary.call_rate:.0%}", file=sys.stderr
+            )
             if summary.stall is not None:
                 print(stall_line(summary.stall), file=sys.stderr)
             print(f"next: selftaught grade {out}", file=sys.stderr)
         if summary.num_failed:
-            raise IncompleteError(f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again.")
+            raise IncompleteError(
+                f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
+            )
 
 
 def default_workers(model: str, device: str | None) -> int:

@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
     @app.command(name="verify")
     def verify(
         run: Annotated[Path, typer.Argument(help="A run folder (all rollouts in it), or one trajectories file.")],
-        model: Annotated[str | None, typer.Option(help="Model whose tokenizer made the ids; by default the run's own.")] = None,
+        model: Annotated[
+            str | None, typer.Option(help="Model whose tokenizer made the ids; by default the run's own.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
     ) -> None:
         """Decode, re-encode and re-check every trajectory; exit 1 at the first mismatch.
@@ -41,7 +43,16 @@ def register(app: typer.Typer) -> None:
             if first is not None:
                 break
         if as_json:
-            print(json.dumps({"holds": first is None, "checked": num_checked, "files": len(files), "mismatch": str(first) if first else None}))
+            print(
+                json.dumps(
+                    {
+                        "holds": first is None,
+                        "checked": num_checked,
+                        "files": len(files),
+                        "mismatch": str(first) if first else None,
+                    }
+                )
+            )
         if first is not None:
             raise IncompleteError(f"the ledger does not hold: {first}")
         if not as_json:

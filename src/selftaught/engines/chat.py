@@ -51,7 +51,9 @@ class ChatTemplate:
         def raise_exception(message: str) -> None:
             raise EngineError(f"the chat template refused the messages: {message}")
 
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = raise_exception
         environment.globals["strftime_now"] = lambda form: datetime.now(UTC).strftime(form)
         return environment.from_string(self.source)
@@ -59,5 +61,9 @@ class ChatTemplate:
     def render(self, messages: Sequence[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The text of the turn so far, ending where the assistant begins."""
         return self._compiled.render(
-            messages=list(messages), add_generation_prompt=add_generation_prompt, tools=None, documents=None, **self.variables
+            messages=list(messages),
+            add_generation_prompt=add_generation_prompt,
+            tools=None,
+            documents=None,
+            **self.variables,
         )

@@ -83,13 +83,22 @@ class TransformersEngine:
     text_only = False
 
     def __init__(
-        self, folder: Path, *, max_rows: int = 8, threads: int = 1, dtype: str = "float32", device: str | None = None, name: str = ""
+        self,
+        folder: Path,
+        *,
+        max_rows: int = 8,
+        threads: int = 1,
+        dtype: str = "float32",
+        device: str | None = None,
+        name: str = "",
     ) -> None:
         try:
             import torch
             from transformers import AutoModelForCausalLM
         except ImportError as error:
-            raise EngineError(f"this architecture needs transformers ({error.name} is missing); pip install 'selftaught[local]'.") from None
+            raise EngineError(
+                f"this architecture needs transformers ({error.name} is missing); pip install 'selftaught[local]'."
+            ) from None
         if threads:
             torch.set_num_threads(threads)
         self.name, self.max_rows, self.codec = name or str(folder), max_rows, Codec(folder)
@@ -113,7 +122,9 @@ class TransformersEngine:
         started = time.perf_counter()
         new = row.ids[row.num_cached :]
         with torch.inference_mode():
-            result = self._model(input_ids=torch.tensor([new], device=self.device), past_key_values=row.cache, use_cache=True)
+            result = self._model(
+                input_ids=torch.tensor([new], device=self.device), past_key_values=row.cache, use_cache=True
+            )
             row.cache, row.num_cached = result.past_key_values, len(row.ids)
             logits = result.logits[:, -1].float()
             if request.banned is not None:

@@ -171,15 +171,26 @@ class HttpEngine:
                     answer.raise_for_status()
                     models = {model["id"]: model for model in answer.json()["data"]}
                 except (self._httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                    raise EngineError(f"no model server answers at {url}/v1/models ({type(error).__name__}: {error}); is it up?") from None
+                    raise EngineError(
+                        f"no model server answers at {url}/v1/models ({type(error).__name__}: {error}); is it up?"
+                    ) from None
                 name = model_name or next(iter(models), None)
                 if name is None or name not in models:
-                    raise EngineError(f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name).")
+                    raise EngineError(
+                        f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name)."
+                    )
                 model = models[name]
                 kind = "sglang" if str(model.get("owned_by")) == "sglang" else "vllm"
-                served = {"kind": kind, "name": name, "root": model.get("root") or name, "max_context": model.get("max_model_len")}
+                served = {
+                    "kind": kind,
+                    "name": name,
+                    "root": model.get("root") or name,
+                    "max_context": model.get("max_model_len"),
+                }
                 if found and found["name"] != served["name"]:
-                    raise EngineError(f"{url} serves {served['name']}, {self.urls[0]} serves {found['name']}; expected one model.")
+                    raise EngineError(
+                        f"{url} serves {served['name']}, {self.urls[0]} serves {found['name']}; expected one model."
+                    )
                 found = found or served
         if not found:
             raise EngineError("the list of base URLs is empty.")
@@ -293,11 +304,15 @@ class HttpEngine:
         choices = chunk.get("choices") or [{}]
         echoed = choices[0].get("prompt_token_ids") or chunk.get("prompt_token_ids")
         if echoed is not None and list(echoed) != list(body["prompt"]):
-            raise EngineError("the server echoes other prompt ids than it was sent; its tokenizer or template interferes.")
+            raise EngineError(
+                "the server echoes other prompt ids than it was sent; its tokenizer or template interferes."
+            )
         ids = choices[0].get("token_ids") or []
         if not ids and choices[0].get("text"):
             if not self._allow_text:
-                raise EngineError("the server sends text without token ids; vLLM 0.10.2 or later does (return_token_ids).")
+                raise EngineError(
+                    "the server sends text without token ids; vLLM 0.10.2 or later does (return_token_ids)."
+                )
             self.text_only = True
             return self.codec.encode_control(choices[0]["text"])
         return list(ids)

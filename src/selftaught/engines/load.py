@@ -26,13 +26,17 @@ def resolve_model(model: str) -> Path:
     if folder.exists():
         raise EngineError(f"{folder} has no config.json; expected a model folder in the Hugging Face layout.")
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        raise EngineError(f"model {model!r} was not found; expected a folder, a hub id (owner/name), `toy` or http://…/v1.")
+        raise EngineError(
+            f"model {model!r} was not found; expected a folder, a hub id (owner/name), `toy` or http://…/v1."
+        )
     try:
         from huggingface_hub import snapshot_download
 
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]))
     except Exception as error:
-        raise EngineError(f"model {model!r} could not be downloaded ({type(error).__name__}: {error}).".replace("\n", " ")) from None
+        raise EngineError(
+            f"model {model!r} could not be downloaded ({type(error).__name__}: {error}).".replace("\n", " ")
+        ) from None
 
 
 def load_engine(
@@ -49,14 +53,20 @@ def load_engine(
 
     A folder or hub id of a Qwen2, Qwen3 or Llama model runs in the slot engine, any other architecture through
     transformers, ``http://…/v1`` (several, comma-separated, for replicas) through a server. ``model_name`` names the
-    model on a server, ``tokenizer`` the folder or hub id of its tokenizer if the server's own path is not readable here. EngineError tells what is missing.
+    model on a server, ``tokenizer`` the folder or hub id of its tokenizer if the server's own path is not readable
+    here. EngineError tells what is missing.
     """
     if max_rows < 1:
         raise ConfigError(f"max_rows is {max_rows}; expected 1 or more.")
     if is_url(model):
         from selftaught.engines.http import HttpEngine
 
-        return HttpEngine([url.strip() for url in model.split(",") if url.strip()], model_name=model_name, tokenizer=tokenizer, max_rows=max_rows)
+        return HttpEngine(
+            [url.strip() for url in model.split(",") if url.strip()],
+            model_name=model_name,
+            tokenizer=tokenizer,
+            max_rows=max_rows,
+        )
     folder = resolve_model(model)
     if importable := _missing_torch():
         raise EngineError(importable)
@@ -87,7 +97,13 @@ def model_digest(folder: Path) -> str:
     import hashlib
 
     digest = hashlib.sha256()
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"):
+    for name in (
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "generation_config.json",
+        "chat_template.jinja",
+    ):
         path = folder / name
         digest.update(json.dumps([name, path.read_bytes().hex() if path.is_file() else None]).encode())
     for path in sorted(folder.glob("*.safetensors")):

@@ -32,7 +32,19 @@ _PREFILL_TOKENS = 2048
 class LocalSequence:
     """A sequence of the local engine; see `selftaught.engines.base.Sequence`."""
 
-    __slots__ = ("closed", "engine", "future", "ids", "num_cached", "num_drawn", "params", "request", "sampled", "slot", "uniforms")
+    __slots__ = (
+        "closed",
+        "engine",
+        "future",
+        "ids",
+        "num_cached",
+        "num_drawn",
+        "params",
+        "request",
+        "sampled",
+        "slot",
+        "uniforms",
+    )
 
     def __init__(self, engine: LocalEngine, params: SamplingParams, uniforms: UniformStream) -> None:
         self.engine, self.params, self.uniforms = engine, params, uniforms
@@ -91,7 +103,14 @@ class LocalEngine:
     text_only = False
 
     def __init__(
-        self, folder: Path, *, max_rows: int = 64, threads: int = 1, dtype: str = "float32", device: str | None = None, name: str = ""
+        self,
+        folder: Path,
+        *,
+        max_rows: int = 64,
+        threads: int = 1,
+        dtype: str = "float32",
+        device: str | None = None,
+        name: str = "",
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
@@ -261,7 +280,9 @@ class LocalEngine:
         ids, positions = [0] * window, [0] * window
         for slot, row in enumerate(self._slots[:window]):
             if row is not None:
-                positions[slot] = min(row.num_cached, self.model.capacity - 1)  # idle rows write where they will overwrite
+                positions[slot] = min(
+                    row.num_cached, self.model.capacity - 1
+                )  # idle rows write where they will overwrite
         for row in ready:
             ids[row.slot or 0] = row.ids[-1]
         num_columns = 1 + max(row.num_cached for row in ready)
@@ -287,8 +308,12 @@ class LocalEngine:
         order = [row.slot or 0 for row in ready]
         if order != list(range(len(logits_BV))):
             logits_BV = logits_BV[order]
-        for banned in {row.request.banned for row in ready if row.request is not None and row.request.banned is not None}:
-            rows = [index for index, row in enumerate(ready) if row.request is not None and row.request.banned is banned]
+        for banned in {
+            row.request.banned for row in ready if row.request is not None and row.request.banned is not None
+        }:
+            rows = [
+                index for index, row in enumerate(ready) if row.request is not None and row.request.banned is banned
+            ]
             logits_BV[rows] = logits_BV[rows].masked_fill(self._banned_mask(banned), float("-inf"))
         chosen = logits_BV.argmax(-1)
         drawn = [index for index, row in enumerate(ready) if row.params.temperature > 0]
@@ -297,7 +322,9 @@ class LocalEngine:
             temperature = torch.tensor([row.params.temperature for row in rows_], device=logits_BV.device)
             top_p = torch.tensor([row.params.top_p for row in rows_], device=logits_BV.device)
             uniform = torch.tensor([row.uniforms[row.num_drawn] for row in rows_], device=logits_BV.device)
-            chosen[drawn] = draw(logits_BV if len(drawn) == len(ready) else logits_BV[drawn], temperature, top_p, uniform)
+            chosen[drawn] = draw(
+                logits_BV if len(drawn) == len(ready) else logits_BV[drawn], temperature, top_p, uniform
+            )
         ids: list[int] = chosen.tolist()
         return ids
 

@@ -105,7 +105,10 @@ class SlotModel:
         shape, weights = self.shape, self.weights
         kv, dim = shape.num_kv_heads, shape.head_dim
         group = shape.num_heads // kv
-        bounds, masks, flat_ids, flat_positions = [], [], [], []
+        bounds: list[tuple[int, int]] = []
+        masks: list[torch.Tensor] = []
+        flat_ids: list[int] = []
+        flat_positions: list[int] = []
         for _, start, ids in stretches:
             length = len(ids)
             bounds.append((len(flat_ids), len(flat_ids) + length))
@@ -129,7 +132,9 @@ class SlotModel:
                 scores = torch.matmul(query.reshape(kv, group * length, dim), keys[:, :, :end])
                 scores = scores.view(kv, group, length, end).add_(mask)
                 found = torch.matmul(torch.softmax(scores, dim=-1).view(kv, group * length, end), values[:, :end])
-                mixed[low:high].view(length, kv, group, dim).copy_(found.view(kv, group, length, dim).permute(2, 0, 1, 3))
+                mixed[low:high].view(length, kv, group, dim).copy_(
+                    found.view(kv, group, length, dim).permute(2, 0, 1, 3)
+                )
             x_TC = self._finish(layer, x_TC, mixed.view(len(flat_ids), -1))
         return self._logits(x_TC) if logits else None
 
@@ -139,10 +144,14 @@ class SlotModel:
         """Normalised input to rotated q [T,H,D] (scaled), rotated k [T,K,D] and v [T,K,D]."""
         shape = self.shape
         heads, kv, dim = shape.num_heads, shape.num_kv_heads, shape.head_dim
-        qkv = functional.linear(self._norm(x_TC, layer.norm1_C), layer.qkv, layer.qkv_bias).view(-1, heads + 2 * kv, dim)
+        qkv = functional.linear(self._norm(x_TC, layer.norm1_C), layer.qkv, layer.qkv_bias).view(
+            -1, heads + 2 * kv, dim
+        )
         qk, v = qkv[:, : heads + kv], qkv[:, heads + kv :]
         if layer.q_norm_D is not None and layer.k_norm_D is not None:
-            qk = torch.cat([self._norm(qk[:, :heads], layer.q_norm_D), self._norm(qk[:, heads:], layer.k_norm_D)], dim=1)
+            qk = torch.cat(
+                [self._norm(qk[:, :heads], layer.q_norm_D), self._norm(qk[:, heads:], layer.k_norm_D)], dim=1
+            )
         half = dim // 2
         turned = torch.cat([qk[..., half:], qk[..., :half]], dim=-1)
         qk = torch.addcmul(qk * cos, turned, sin)

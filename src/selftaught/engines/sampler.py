@@ -39,7 +39,9 @@ class UniformStream:
         return float(self._blocks[position // _BLOCK][position % _BLOCK])
 
 
-def draw(logits_BV: torch.Tensor, temperature_B: torch.Tensor, top_p_B: torch.Tensor, uniform_B: torch.Tensor) -> torch.Tensor:
+def draw(
+    logits_BV: torch.Tensor, temperature_B: torch.Tensor, top_p_B: torch.Tensor, uniform_B: torch.Tensor
+) -> torch.Tensor:
     """One token a row. All temperatures are above 0; logits are float32. Returns ids_B."""
     import torch
 

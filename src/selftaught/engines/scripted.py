@@ -90,7 +90,9 @@ class ScriptedEngine:
 
     text_only = False
 
-    def __init__(self, codec: Codec, script: Script, *, max_context: int = 1 << 20, max_rows: int = 64, delay_s: float = 0.0) -> None:
+    def __init__(
+        self, codec: Codec, script: Script, *, max_context: int = 1 << 20, max_rows: int = 64, delay_s: float = 0.0
+    ) -> None:
         self.name, self.codec, self.script = "scripted", codec, script
         self.max_context, self.max_rows, self.delay_s = max_context, max_rows, delay_s
         self.stats = EngineStats()

@@ -31,10 +31,14 @@ def write_tokenizer(folder: Path, texts: Iterable[str] = (), vocab_size: int = 4
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL_TOKENS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=vocab_size - len(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     tokenizer.train_from_iterator(list(texts) or [_TEXT] * 4, trainer)
-    tokenizer.add_tokens([AddedToken(token, special=token.startswith("<|"), normalized=False) for token in SPECIAL_TOKENS])
+    tokenizer.add_tokens(
+        [AddedToken(token, special=token.startswith("<|"), normalized=False) for token in SPECIAL_TOKENS]
+    )
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {

@@ -55,8 +55,14 @@ class ModelShape:
         family = str(config.get("model_type"))
         layer_types = set(config.get("layer_types") or ["full_attention"])
         if family not in FAMILIES or config.get("use_sliding_window") or layer_types != {"full_attention"}:
-            raise UnsupportedArchitecture(f"{path}: model_type {family!r} is not one of {', '.join(FAMILIES)} with full attention.")
-        if config.get("mlp_bias") or (family == "llama" and config.get("attention_bias")) or config.get("hidden_act") != "silu":
+            raise UnsupportedArchitecture(
+                f"{path}: model_type {family!r} is not one of {', '.join(FAMILIES)} with full attention."
+            )
+        if (
+            config.get("mlp_bias")
+            or (family == "llama" and config.get("attention_bias"))
+            or config.get("hidden_act") != "silu"
+        ):
             raise UnsupportedArchitecture(f"{path}: biases or activation not known to the slot engine.")
         heads = int(config["num_attention_heads"])
         head_dim = int(config.get("head_dim") or config["hidden_size"] // heads)

@@ -17,7 +17,8 @@ from selftaught.records import Problem
 _CLASS = re.compile(r"^class\s+Solution\b", re.MULTILINE)
 _STDIN_SECTION = re.compile(
     r"(?:^|\n)[ \t#*-]*(?:sample\s+|example\s+)?input[ \t]*\d*[ \t:*#-]*\n+(?:```\w*\n)?(?P<input>.+?)(?:\n```)?"
-    r"\n+[ \t#*-]*(?:sample\s+|example\s+)?output[ \t]*\d*[ \t:*#-]*\n+(?:```\w*\n)?(?P<output>.+?)(?=\n```|\n\s*\n|\n[ \t#*-]*(?:sample|example|note|input)\b|\Z)",
+    r"\n+[ \t#*-]*(?:sample\s+|example\s+)?output[ \t]*\d*[ \t:*#-]*\n+(?:```\w*\n)?(?P<output>.+?)"
+    r"(?=\n```|\n\s*\n|\n[ \t#*-]*(?:sample|example|note|input)\b|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -42,7 +43,10 @@ def samples(problem: Problem) -> list[Sample]:
     if is_stdin(problem):
         if public:
             return [Sample(None, test.input, test.output.strip()) for test in public]
-        return [Sample(None, match["input"].strip() + "\n", match["output"].strip()) for match in _STDIN_SECTION.finditer(problem.problem)]
+        return [
+            Sample(None, match["input"].strip() + "\n", match["output"].strip())
+            for match in _STDIN_SECTION.finditer(problem.problem)
+        ]
     name = function_name(problem)
     prefix = "Solution()." if problem.starter_code and _CLASS.search(problem.starter_code) else ""
     found = []
@@ -83,7 +87,9 @@ def render_debug(problem: Problem, library: HintLibrary, language: Language, ope
     shape = spec.stdin if is_stdin(problem) else spec.starter if starter else spec.function
     fields = [_fields(case) for case in cases]
     checks = "\n".join(_fill(shape.check, one) for one in fields)
-    block = _fill(shape.template, {"signature": signature(problem, cases), "starter": _with_body(starter), "checks": checks})
+    block = _fill(
+        shape.template, {"signature": signature(problem, cases), "starter": _with_body(starter), "checks": checks}
+    )
     if cases:
         between, last = spec.joined_by.zh if language == "zh" and spec.joined_by.zh else spec.joined_by.en
         listed = [_fill(shape.sample, one) for one in fields]
@@ -129,7 +135,9 @@ def _from_statement(text: str, name: str) -> list[Sample]:
     found = []
     for match in re.finditer(rf">>>\s*({call})\s*\n\s*(\S[^\n]*)", text):
         found.append((match[1], match[2]))
-    for match in re.finditer(rf"({call})\s*(?:==|=>|->|→|returns|should be|is)\s*([^\n;,]+?)(?=[.;,]?\s|[.;,]?$)", text):
+    for match in re.finditer(
+        rf"({call})\s*(?:==|=>|->|→|returns|should be|is)\s*([^\n;,]+?)(?=[.;,]?\s|[.;,]?$)", text
+    ):
         found.append((match[1], match[2]))
     cases = []
     for called, expected in dict(found).items():

@@ -178,12 +178,16 @@ class HintLibrary(Strict):
     @model_validator(mode="after")
     def _check(self) -> HintLibrary:
         if not self.fence.endswith("```python\n") or not self.fence.startswith("\n"):
-            raise ValueError(f"fence is {self.fence!r}; expected it to start with a newline and end with '```python\\n'")
+            raise ValueError(
+                f"fence is {self.fence!r}; expected it to start with a newline and end with '```python\\n'"
+            )
         for name, policy in self.policies.items():
             for rule in policy.rules:
                 unknown = [hint for hint in rule.hints if hint not in self.functions]
                 if unknown:
-                    raise ValueError(f"policy {name!r}, rule {rule.name!r}: unknown hint {unknown[0]!r}; known: {', '.join(self.functions)}")
+                    raise ValueError(
+                        f"policy {name!r}, rule {rule.name!r}: unknown hint {unknown[0]!r}; known: {', '.join(self.functions)}"
+                    )
             names = [rule.name for rule in policy.rules]
             if len(set(names)) != len(names):
                 raise ValueError(f"policy {name!r} has two rules of one name")
@@ -196,7 +200,9 @@ class HintLibrary(Strict):
         """The policy ``name`` for problems of ``kind``; ConfigError if there is none."""
         found = self.policies.get(name)
         if found is None:
-            raise ConfigError(f"hints: policy {name!r} is not in the library; expected one of {', '.join(self.policies)} or a YAML file.")
+            raise ConfigError(
+                f"hints: policy {name!r} is not in the library; expected one of {', '.join(self.policies)} or a YAML file."
+            )
         if found.by_kind is not None:
             target = found.by_kind.get(kind)
             return self.policies[target] if target else Policy(purpose="no hints for this kind")
@@ -263,7 +269,9 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is no YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} holds {type(value).__name__}; expected a mapping with functions, debug or policies.")
+        raise ConfigError(
+            f"{where} holds {type(value).__name__}; expected a mapping with functions, debug or policies."
+        )
     return value
 
 

@@ -12,7 +12,11 @@ def lint_library(library: HintLibrary) -> Iterator[str]:
     """Findings, one line each: what, where, what to do."""
     used = {hint for policy in library.policies.values() for rule in policy.rules for hint in rule.hints}
     after_words = {
-        hint for policy in library.policies.values() for rule in policy.rules if rule.when is On.WORD for hint in rule.hints
+        hint
+        for policy in library.policies.values()
+        for rule in policy.rules
+        if rule.when is On.WORD
+        for hint in rule.hints
     }
     words = {word for policy in library.policies.values() for rule in policy.rules for word in rule.words}
     seen: dict[str, str] = {}

@@ -103,7 +103,12 @@ class HintPolicy:
         twin.__dict__.update(self.__dict__)
         memory = self._memory
         twin._memory = _Memory(
-            dict(memory.fired), dict(memory.seen), memory.num_hints, memory.num_rounds, memory.last_hint_at, list(memory.decisions)
+            dict(memory.fired),
+            dict(memory.seen),
+            memory.num_hints,
+            memory.num_rounds,
+            memory.last_hint_at,
+            list(memory.decisions),
         )
         return twin
 
@@ -209,9 +214,17 @@ class HintPolicy:
             text = self._joint(rule, occasion, "") + render_debug(self.problem, self.library, self.language, words)
         else:
             lead = rule.lead.get(self.language)
-            text = self._joint(rule, occasion, words) + lead + words + (self.library.fence if spec.opens == "python" else "")
-        drawn = "" if rule.probability >= 1 else f", drew {self._draw(rule, ordinal, 'fire'):.3f} < {rule.probability:g}"
-        reason = f"{rule.name}: {rule.when.value}{f' {trigger.strip()!r}' if trigger.strip() else ''}, occasion {ordinal + 1}{drawn}, {rule.choose} {function}"
+            text = (
+                self._joint(rule, occasion, words)
+                + lead
+                + words
+                + (self.library.fence if spec.opens == "python" else "")
+            )
+        drawn = (
+            "" if rule.probability >= 1 else f", drew {self._draw(rule, ordinal, 'fire'):.3f} < {rule.probability:g}"
+        )
+        fired_by = f"{rule.when.value} {trigger.strip()!r}" if trigger.strip() else rule.when.value
+        reason = f"{rule.name}: {fired_by}, occasion {ordinal + 1}{drawn}, {rule.choose} {function}"
         memory.fired[rule.name] = fired + 1
         memory.num_hints += 1
         memory.last_hint_at = occasion.num_tokens
@@ -263,5 +276,11 @@ class HintPolicy:
     def _record(self, rule: Rule, occasion: Occasion, taken: bool, reason: str, trigger: str) -> None:
         if len(self._memory.decisions) < _MAX_DECISIONS:
             self._memory.decisions.append(
-                HintDecision(rule=rule.name, at_token=occasion.num_tokens, taken=taken, reason=reason, trigger=trigger.strip() or None)
+                HintDecision(
+                    rule=rule.name,
+                    at_token=occasion.num_tokens,
+                    taken=taken,
+                    reason=reason,
+                    trigger=trigger.strip() or None,
+                )
             )

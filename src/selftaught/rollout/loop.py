@@ -16,7 +16,7 @@ from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
 from selftaught.records import Problem, Span, StopReason, ToolInfo, Trajectory, utc_now
 from selftaught.rollout.settings import RolloutSettings
-from selftaught.rollout.state import Executed, Failed, Generate, InsertHint, Inserted, RolloutState, RunCode, Stop
+from selftaught.rollout.state import Executed, Failed, Generate, Inserted, InsertHint, RolloutState, RunCode, Stop
 from selftaught.rollout.tools import Interpreter, ToolBox
 
 STREAM_TOKENS = 6
@@ -74,12 +74,16 @@ class Rollout:
         sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.sampling())
         await self._drive(state, sequence, problem, sample, time.perf_counter())
 
-    async def _drive(self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float) -> None:
+    async def _drive(
+        self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
+    ) -> None:
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
         deadline = self.settings.trajectory_timeout_s
         try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, started + deadline - time.perf_counter())):
+            async with asyncio.timeout(
+                None if deadline is None else max(0.0, started + deadline - time.perf_counter())
+            ):
                 while not isinstance(action := state.next_action(), Stop):
                     if isinstance(action, InsertHint) and action.branch:
                         twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
@@ -137,13 +141,20 @@ class Rollout:
         if self.watcher is not None and sampled.token_ids:
             stretch = state.stretches[-1]
             text = state.codec.decode(sampled.token_ids)
-            self.watcher(Piece(Span(source=stretch.source, token_ids=sampled.token_ids, text=text), where, new_span=False))
+            self.watcher(
+                Piece(Span(source=stretch.source, token_ids=sampled.token_ids, text=text), where, new_span=False)
+            )
 
     def _watch_inserted(self, state: RolloutState, where: str) -> None:
         if self.watcher is not None:
             stretch = state.stretches[-1]
             text = state.codec.decode(stretch.ids)
-            self.watcher(Piece(Span(source=stretch.source, token_ids=stretch.ids, text=text, hint=stretch.hint, tool=stretch.tool), where))
+            self.watcher(
+                Piece(
+                    Span(source=stretch.source, token_ids=stretch.ids, text=text, hint=stretch.hint, tool=stretch.tool),
+                    where,
+                )
+            )
 
     # -------------------------------------------------------------------------------------------------------- emitting
 
@@ -176,4 +187,3 @@ class Rollout:
                     created_at=utc_now(),
                 )
             )
-

@@ -52,7 +52,9 @@ def open_run(out: Path, model: str, settings: RolloutSettings, problems: Sequenc
         "num_problems": len(problems),
         "problems_digest": hashed.hexdigest()[:16],
         "configuration": same,
-        "spread": settings.model_dump(mode="json", include={"workers", "sandbox_workers", "max_rows", "threads", "device"}),
+        "spread": settings.model_dump(
+            mode="json", include={"workers", "sandbox_workers", "max_rows", "threads", "device"}
+        ),
         "versions": _versions(),
         "hardware": {"machine": platform.machine(), "num_cpus": os.cpu_count(), "system": platform.platform()},
         "git_commit": _git_commit(),
@@ -79,7 +81,8 @@ def _compare(record: dict[str, Any], same: dict[str, Any], file: Path) -> None:
     for name in {**there, **now}:
         if there.get(name) != now.get(name):
             raise ConfigError(
-                f"{file.parent} holds a rollout whose {name} is {there.get(name)!r}; this one has {now.get(name)!r}. Use another folder."
+                f"{file.parent} holds a rollout whose {name} is {there.get(name)!r}; this one has {now.get(name)!r}. "
+                "Use another folder."
             )
 
 
@@ -96,7 +99,11 @@ def _versions() -> dict[str, str | None]:
 def _git_commit() -> str | None:
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return None

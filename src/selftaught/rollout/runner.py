@@ -108,14 +108,18 @@ def _check(settings: RolloutSettings) -> None:
     path, policy = split_name(settings.hints)
     library = load_library(path)
     if policy not in library.policies:
-        raise ConfigError(f"hints is {settings.hints!r}; expected one of {', '.join(library.policies)}, or a YAML file.")
+        raise ConfigError(
+            f"hints is {settings.hints!r}; expected one of {', '.join(library.policies)}, or a YAML file."
+        )
     if policy != "none" and not settings.tools:
         raise ConfigError(f"hints is {settings.hints!r} but tools are off; hints open code blocks, so they need tools.")
     if settings.record_rounds:
         targets = (library.policies[policy].by_kind or {}).values() or [policy]
         rules = [rule for target in targets for rule in library.policies[target].rules]
         if any(rule.when.value in ("end_of_thinking", "before_final") and rule.cap != "rounds" for rule in rules):
-            raise ConfigError(f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {settings.hints!r}, use 'end'.")
+            raise ConfigError(
+                f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {settings.hints!r}, use 'end'."
+            )
 
 
 def _plan(problems: Sequence[Problem], settings: RolloutSettings, finished: set[str]) -> deque[Task]:
@@ -206,7 +210,9 @@ def _in_flight(settings: RolloutSettings) -> int:
 
 def _raise_broken(errors: list[str]) -> None:
     if errors:
-        raise IncompleteError(f"{len(errors)} trajectories could not be made; the first: {errors[0]}. Run again to retry them.")
+        raise IncompleteError(
+            f"{len(errors)} trajectories could not be made; the first: {errors[0]}. Run again to retry them."
+        )
 
 
 # ------------------------------------------------------------------------------------------------------- in processes
@@ -238,7 +244,9 @@ def _in_processes(tasks: deque[Task], setup: Setup, receive: Callable[[Finished]
                     tasks.extendleft(reversed(lost.values()))
                     restarts += 1
                     if restarts > _MAX_RESTARTS:
-                        raise IncompleteError(f"worker processes died {restarts} times; the last with code {worker.process.poll()}.")
+                        raise IncompleteError(
+                            f"worker processes died {restarts} times; the last with code {worker.process.poll()}."
+                        )
                     fresh = pool.replace(worker)
                     pool.setup([fresh], setup)
                     open_tasks[fresh] = {}

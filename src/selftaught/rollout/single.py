@@ -18,7 +18,9 @@ def infer(problem: Problem, model: str, settings: RolloutSettings, watcher: Watc
     return asyncio.run(infer_async(problem, model, settings, watcher))
 
 
-async def infer_async(problem: Problem, model: str, settings: RolloutSettings, watcher: Watcher | None = None) -> Trajectory:
+async def infer_async(
+    problem: Problem, model: str, settings: RolloutSettings, watcher: Watcher | None = None
+) -> Trajectory:
     """The same inside a running event loop."""
     found: list[Trajectory] = []
     path, policy = split_name(settings.hints)

@@ -182,7 +182,9 @@ class RolloutState:
         twin.ended_naturally = True
         if twin.policy is not None and twin.policy.decisions:
             last = twin.policy.decisions[-1]
-            twin.policy.decisions[-1] = last.model_copy(update={"taken": False, "reason": f"branch that ends after {self.round} rounds"})
+            twin.policy.decisions[-1] = last.model_copy(
+                update={"taken": False, "reason": f"branch that ends after {self.round} rounds"}
+            )
         twin._end_thinking()
         return twin
 
@@ -281,7 +283,9 @@ class RolloutState:
         self._num_calls += 1
         self.cells = (*self.cells, info.code)
         settings = self.settings
-        text = output_block(info.output, info.status, max_chars=settings.max_output_chars, timeout_s=settings.tool_timeout_s)
+        text = output_block(
+            info.output, info.status, max_chars=settings.max_output_chars, timeout_s=settings.tool_timeout_s
+        )
         self._insert(SpanSource.TOOL, self.codec.encode(text), text, tool=info)
         self._last_call_ok = info.status is ExecStatus.OK and bool(info.output.strip())
         if self._num_calls >= settings.max_tool_calls and settings.at_call_cap == "notice":
@@ -360,7 +364,9 @@ class RolloutState:
         text = NO_CALLS_LEFT[self.settings.language]
         self._insert(SpanSource.CONTROL, self.codec.encode(text), text)
 
-    def _insert(self, source: SpanSource, ids: list[int], text: str, hint: HintInfo | None = None, tool: ToolInfo | None = None) -> None:
+    def _insert(
+        self, source: SpanSource, ids: list[int], text: str, hint: HintInfo | None = None, tool: ToolInfo | None = None
+    ) -> None:
         self.stretches.append(Stretch(source, list(ids), hint, tool))
         self.num_tokens += len(ids)
         self._pending = [*self._pending, *ids]

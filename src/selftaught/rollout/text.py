@@ -51,7 +51,6 @@ def is_looping(ids: Sequence[int], window: int) -> bool:
         return False
     recent = list(ids[-window:])
     last = recent[-1]
-    for period in range(1, window // 4 + 1):
-        if recent[-1 - period] == last and recent[period:] == recent[:-period]:
-            return True
-    return False
+    return any(
+        recent[-1 - period] == last and recent[period:] == recent[:-period] for period in range(1, window // 4 + 1)
+    )

@@ -41,7 +41,9 @@ class CellResult:
     def of(cls, result: Any) -> CellResult:
         """From the sandbox's result."""
         tier = getattr(result, "tier", "")
-        return cls(result.status, result.output, result.wall_s, result.truncated, str(getattr(tier, "name", tier)).lower())
+        return cls(
+            result.status, result.output, result.wall_s, result.truncated, str(getattr(tier, "name", tier)).lower()
+        )
 
     @property
     def killed(self) -> bool:

@@ -62,7 +62,9 @@ def _model_folder(folder: Path) -> Path:
     try:
         model = json.loads(run_file.read_text("utf-8"))["model"]
     except (OSError, ValueError, KeyError):
-        raise ConfigError(f"{run_file} names no model; give one with --model to check the ids against its tokenizer.") from None
+        raise ConfigError(
+            f"{run_file} names no model; give one with --model to check the ids against its tokenizer."
+        ) from None
     if is_url(model):
         raise ConfigError(f"{run_file}: the model was served at {model}; give its folder with --model.")
     return resolve_model(model)
@@ -165,7 +167,7 @@ class _Checker:
                 return "a hint span without its hint"
             at_end = span.hint.position in (HintPosition.END_OF_THINKING, HintPosition.BEFORE_FINAL)
             if at_end and len(span.hint.discarded_ids) != 1:
-                return f"an end-of-thinking hint discarded {span.hint.discarded_ids}; expected the one token that ended the thinking"
+                return f"an end-of-thinking hint discarded {span.hint.discarded_ids}; expected the token that ended it"
             if not at_end and span.hint.discarded_ids:
                 return f"a hint at {span.hint.position.value} discarded {span.hint.discarded_ids}"
             self.scanner.feed(span.text, SpanSource.HINT)

@@ -44,7 +44,11 @@ def _completing(codec: Codec, words: Sequence[str]) -> list[int]:
     encoded = [word.encode() for word in words]
     for token_id, text in enumerate(codec.token_bytes):
         core = text.rstrip(b" ").removesuffix(b",").removesuffix("，".encode())
-        if core and token_id not in codec.control_ids and any(core.endswith(word) or word.endswith(core) for word in encoded):
+        if (
+            core
+            and token_id not in codec.control_ids
+            and any(core.endswith(word) or word.endswith(core) for word in encoded)
+        ):
             found.append(token_id)
     return found
 

@@ -49,7 +49,9 @@ class Screen:
             self._answering = True
             self._rule("answer", "green")
             text = text.lstrip("\n")
-        style = "" if piece.where == "answer" else NOTICE_STYLE if piece.span.source is SpanSource.CONTROL else THINK_STYLE
+        style = (
+            "" if piece.where == "answer" else NOTICE_STYLE if piece.span.source is SpanSource.CONTROL else THINK_STYLE
+        )
         self._say(text, style)
 
     def finish(self, line: str) -> None:

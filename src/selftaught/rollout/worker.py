@@ -126,7 +126,15 @@ class WorkerCore:
         from selftaught.rollout.tools import ToolBox
 
         settings = setup.settings
-        key = (setup.model, settings.dtype, settings.max_rows, settings.device, settings.threads, settings.model_name, _stamp(setup.model))
+        key = (
+            setup.model,
+            settings.dtype,
+            settings.max_rows,
+            settings.device,
+            settings.threads,
+            settings.model_name,
+            _stamp(setup.model),
+        )
         if self._engine_key != key:
             if self.engine is not None:
                 await self.engine.aclose()
@@ -289,4 +297,3 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     connection = Connection(int(sys.argv[1]))
     asyncio.run(serve(connection))
-
