@@ -15,7 +15,7 @@ from pydantic import Field
 from selftaught.errors import SelftaughtError
 from selftaught.pipeline.progress import clock
 from selftaught.pipeline.recipe import Recipe
-from selftaught.pipeline.sources import load_source, model_source
+from selftaught.pipeline.sources import is_here, load_source, model_source
 from selftaught.pipeline.stages import (
     TEST,
     CurateStage,
@@ -200,6 +200,11 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
     ):
         if source is None:
             counted.append((0, None))
+            continue
+        if not is_here(source):
+            number = stated or source.limit or 0
+            assumptions.append(f"{name}: {number:,} problems of {source.source}, as stated")
+            counted.append((number, None))
             continue
         try:
             problems = load_source(source)

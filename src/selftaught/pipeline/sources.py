@@ -28,6 +28,14 @@ def load_source(source: ProblemSource) -> list[Problem]:
     return load_problems(source.source, source.limit)
 
 
+def is_here(source: ProblemSource) -> bool:
+    """Whether the problems can be loaded without the network: files, and the embedded reasoner's generator."""
+    from selftaught.problems.registry import local_file
+
+    names = [name.strip().partition("@")[0].partition(":")[0] for name in source.source.split(",")]
+    return all(name.startswith("toy-") or Path(name).is_file() or local_file(name) for name in names)
+
+
 def _group(name: str, limit: int | None) -> list[Problem]:
     """Problems of one benchmark among several: its name becomes their group, so that tables show it apart."""
     from selftaught.problems import load_problems, parse_benchmark
