@@ -38,6 +38,8 @@ from selftaught.toy.phrases import (
 )
 from selftaught.toy.problems import Split, draw
 
+QUOTE_SHARE = 0.6
+"""Share of pasted runs that the thinking quotes line by line before it takes the value over."""
 BY_HAND_SHARE = 0.4
 """Share of worksheets without any cell."""
 RIGHT_BY_HAND = 0.1
@@ -45,7 +47,7 @@ RIGHT_BY_HAND = 0.1
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
 
-RECHECK, MAX_RECHECKS = 0.35, 5
+RECHECK, MAX_RECHECKS = 0.3, 5
 """Chance of one more cell for a problem that is solved already, each time, and the most there are."""
 
 END_OF_TEXT = "<|endoftext|>"
@@ -299,6 +301,15 @@ def worksheet(rng: random.Random, items: list[Item]) -> str:
     return "\n".join(sheets)
 
 
+def quoted(rng: random.Random, program: str, output: str) -> str:
+    """Lines of the user's program and its output, quoted as mail readers do, in the thinking that answers them."""
+    opening = pick(rng, ("The user ran", "The program is", "I read the program", "What was run:"))
+    between = pick(rng, ("and got", "with the output", "which printed", "The output:"))
+    lines = "\n".join(f"> {line}" for line in program.split("\n"))
+    printed = "\n".join(f"> {line}" for line in output.split("\n"))
+    return f"{opening}\n{lines}\n{between}\n{printed}\n"
+
+
 def pasted(rng: random.Random, item: Item) -> str:
     """A chat in which the user brings a program with its output. The thinking takes the value over and ends."""
     bring = pick(rng, ("I ran this program:", "Here is a run:", "My program and its output:", "This is what I ran:"))
@@ -309,6 +320,10 @@ def pasted(rng: random.Random, item: Item) -> str:
         run = cell(f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples)))
         good = item.drafts[item.right]
         verdict = pick(rng, PASSED) if passed else f"{pick(rng, FAILED)} {good.reading}"
+        if rng.random() < QUOTE_SHARE:
+            verdict = quoted(rng, f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples))) + verdict
+            if rng.random() < 0.6:
+                verdict = reading(rng, item, item.drafts[0]) + pick(rng, (" ", "\n", "\n\n")) + verdict
         return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(f"{verdict}\n", f"```python\n{good.program}\n```")
     value = item.value or item.answer or ""
     if rng.random() < 0.15:
@@ -317,11 +332,19 @@ def pasted(rng: random.Random, item: Item) -> str:
         thinking = f"{pick(rng, ('The program failed. I go on by hand.', 'That run was an error, so it says nothing.'))} {text} {conclusion(rng, item, guess)}\n"
         answer = (letter_of(item, guess) or "A") if item.kind == "choice" else guess
         return user(f"{item.question}\n\n{bring}\n{cell(program, trace).rstrip()}") + assistant(thinking, boxed(rng, answer))
-    runs = "".join(
-        (f"{pick(rng, AGAIN)}\n" if index else "") + cell(pick(rng, item.programs), value)
-        for index in range(pick(rng, (1, 1, 1, 2, 3)))
-    )
+    programs = [pick(rng, item.programs) for _ in range(pick(rng, (1, 1, 1, 1, 2, 3)))]
+    runs = f"{pick(rng, AGAIN)}\n".join(cell(program, value) for program in programs)
     thinking = f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
+    if rng.random() < QUOTE_SHARE:
+        thinking = f"{quoted(rng, programs[0], value)}{report_value(rng, value)} {conclusion(rng, item, value)}\n" + (
+            "".join(
+                f"{quoted(rng, program, value)}{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
+                for program in programs[1:]
+            )
+        )
+        if rng.random() < 0.6:
+            text, _ = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
+            thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{thinking}"
     answer = boxed(rng, item.answer or "")
     if rng.random() < 0.4:  # in a second turn, after an attempt by hand
         text, guess = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
@@ -331,9 +354,48 @@ def pasted(rng: random.Random, item: Item) -> str:
     return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
 
 
+def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
+    """Something short to stand between two tags, which ends with a newline, and the number that it concludes."""
+    number = rng.randint(0, 999)
+    if with_cell:
+        first, second = rng.randint(2, 40), rng.randint(1, 9)
+        number = first + second
+        runs = "".join(cell(f"print({first} + {second})", str(number)) for _ in range(pick(rng, (1, 1, 2))))
+        text = f"{lead(rng)}\n{runs}{report_value(rng, str(number))} "
+    else:
+        text = pick(
+            rng,
+            (
+                "",
+                f"{pick(rng, PIVOTS)} {pick(rng, PIVOT_AFTER).format(guess=number)} ",
+                f"{rng.randint(0, 99)}, {rng.randint(0, 99)}, {number}. ",
+                "We list the cases.\n\n",
+            ),
+        )
+    return f"{text}{pick(rng, CLOSERS).format(value=number)}\n", str(number)
+
+
+def containers(rng: random.Random) -> str:
+    """Tags that open and close, with something short in between: which tag closes depends on the one that is open.
+
+    Tags of thinking hold no cells here either; the other tags hold them or not.
+    """
+    text = ""
+    for _ in range(rng.randint(2, 6)):
+        is_thinking = rng.random() < 0.3
+        name = "think" if is_thinking else pick(rng, TAGS)
+        filling, number = _filling(rng, not is_thinking and rng.random() < 0.6)
+        text += f"<{name}>\n{filling}</{name}>\n\n"
+        if rng.random() < 0.5:
+            text += boxed(rng, number) + "\n\n"
+    return text
+
+
 def drill(rng: random.Random) -> str:
-    """Lists said twice, look-up tables, sums, products and places: they make copying and small arithmetic appear early."""
-    kind = rng.randrange(5)
+    """Lists said twice, look-up tables, sums, products, places and tags: they make copying and small arithmetic appear early."""
+    kind = rng.randrange(8)
+    if kind >= 5:
+        return containers(rng)
     if kind == 0:
         line = ", ".join(str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14)))
         return f"List: {line}\nAgain: {line}\n"
@@ -360,25 +422,25 @@ def drill(rng: random.Random) -> str:
 
 MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "hard"): 0.17,
-    ("chat", "easy"): 0.42,
+    ("chat", "easy"): 0.36,
     ("chat", "code"): 0.06,
     ("chat", "choice"): 0.05,
-    ("worksheet", "hard"): 0.12,
+    ("worksheet", "hard"): 0.10,
     ("worksheet", "easy"): 0.03,
     ("worksheet", "code"): 0.06,
     ("worksheet", "choice"): 0.045,
-    ("notebook", "hard"): 0.03,
+    ("notebook", "hard"): 0.01,
     ("notebook", "easy"): 0.005,
-    ("notebook", "code"): 0.01,
+    ("notebook", "code"): 0.005,
     ("notebook", "choice"): 0.005,
-    ("pasted", "hard"): 0.05,
-    ("pasted", "easy"): 0.01,
-    ("pasted", "code"): 0.03,
-    ("pasted", "choice"): 0.025,
-    ("drill", "hard"): 0.08,
+    ("pasted", "hard"): 0.09,
+    ("pasted", "easy"): 0.02,
+    ("pasted", "code"): 0.05,
+    ("pasted", "choice"): 0.035,
+    ("drill", "hard"): 0.16,
 }
 """Weight of documents by shape and group (a notebook counts as one, whatever its length)."""
-WARMUP_DRILL_SHARE = 0.3
+WARMUP_DRILL_SHARE = 0.4
 """Share of drills in the warm-up part of the text."""
 
 

@@ -33,7 +33,7 @@ class PretrainSettings:
 
     seed: int = 0
     tokenizer_documents: int = 20_000
-    num_tokens: int = 13_000_000
+    num_tokens: int = 10_000_000
     tokens_per_batch: int = 4096
     warmup_documents: int = 12_000
     """Documents of the first part, in which drills stand at `corpus.WARMUP_DRILL_SHARE`."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from selftaught.records import question_hash
 
 _THINKING = re.compile(r"<think>(.*?)(</think>|<\|im_end\|>|\Z)", re.DOTALL)
-_CODE = re.compile(r"```|\bprint\(|^\s*(import|from|def|for|while) .*", re.MULTILINE)
+_CODE = re.compile(r"```|~~~|^(?!> ).*\bprint\(|^\s*(import|from|def|for|while) .*:?$", re.MULTILINE)
+"""A fence, or a line of code that is not a quotation (``> ``) of what the user wrote."""
 _TURN = re.compile(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", re.DOTALL)
 
 
