@@ -16,6 +16,11 @@ from selftaught.curate.records import FilterSettings
 from selftaught.curate.score import THINK_END, Candidate
 from selftaught.records import DropReason, ExecStatus, Outcome, SpanSource
 
+_BOXED = re.compile(r"\\boxed\{([^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*)\}")
+_STATED = re.compile(r"\banswer(?:\s+(?:is|must be|should be)|\s*[:=])\s*\$?\s*", re.IGNORECASE)
+_GOES_ON = re.compile(r"[\w/]|\.\d")
+"""What follows a number that is only the beginning of another: ``42`` in ``420``, ``42/5``, ``42.5``."""
+
 Check = Callable[[Candidate, FilterSettings], str | None]
 
 
@@ -146,12 +151,15 @@ def answer_before_call(candidate: Candidate, settings: FilterSettings) -> str | 
     if not answer or len(answer) > 200:
         return None
     text = candidate.thinking_before_call
-    quoted = re.escape(answer)
-    if re.search(r"\\boxed\{\s*" + quoted + r"\s*\}", text):
-        return f"\\boxed{{{answer}}} stands before the first call"
-    pattern = r"(?i)\banswer(?:\s+(?:is|must be|should be)|\s*[:=])\s*\$?\s*" + quoted + r"(?![\w/]|\.\d)"
-    if re.search(pattern, text):
-        return f"the answer {answer} is stated before the first call"
+    if answer not in text:
+        return None
+    for match in _BOXED.finditer(text):
+        if match.group(1).strip() == answer:
+            return f"\\boxed{{{answer}}} stands before the first call"
+    for match in _STATED.finditer(text):
+        end = match.end() + len(answer)
+        if text.startswith(answer, match.end()) and not _GOES_ON.match(text, end):
+            return f"the answer {answer} is stated before the first call"
     return None
 
 
