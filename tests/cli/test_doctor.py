@@ -14,6 +14,17 @@ from selftaught.cli.doctor import Check
 SECTIONS = ["machine", "devices", "sandbox", "engines", "versions"]
 
 
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting a real sandbox takes seconds on a busy machine; once is enough, below."""
+
+    def line(*, attack: bool) -> Iterator[Check]:
+        yield Check("sandbox", "tier", "ok", "1 (full)", {"attack": attack})
+
+    monkeypatch.setattr(doctor, "sandbox", line)
+
+
+@pytest.mark.usefixtures("no_sandbox")
 def test_json_has_every_section(run_cli: Any) -> None:
     result = run_cli("doctor", "--json", "--no-attack")
     value = json.loads(result.stdout)
@@ -24,11 +35,13 @@ def test_json_has_every_section(run_cli: Any) -> None:
             assert row["mark"] in {"ok", "missing", "weak", "bad"}
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_text_has_every_section(run_cli: Any) -> None:
     lines = run_cli("doctor", "--no-attack").stdout.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == SECTIONS
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_versions_are_those_installed(run_cli: Any) -> None:
     import numpy
 
@@ -36,6 +49,7 @@ def test_versions_are_those_installed(run_cli: Any) -> None:
     assert {"name": "numpy", "mark": "ok", "detail": numpy.__version__} in rows
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_a_check_that_breaks_is_a_bad_line(monkeypatch: pytest.MonkeyPatch, run_cli: Any) -> None:
     def broken() -> Iterator[Check]:
         raise RuntimeError("no /proc")
