@@ -175,11 +175,11 @@ def stall_report(stats: Sequence[WorkerStats], max_rows: int) -> StallReport | N
 
 def _advice(report: dict[str, float], max_rows: int) -> str:
     if report["idle"] > 0.25 and report["tool_wait_s"] > report["idle"] * report["wall_s"]:
-        return f"Engines waited {report['idle']:.0%} of the time, mostly for tools: raise sandbox_workers or max_rows ({max_rows})."
+        return f"Engines idle {report['idle']:.0%} of the time, mostly on tools: more sandbox_workers or max_rows ({max_rows})."
     if report["idle"] > 0.25:
         return f"The engine waited {report['idle']:.0%} of the time for work: fewer workers would do, or more problems at once."
     if report["mean_batch"] and report["mean_batch"] < 0.5 * max_rows and report["decode"] > 0.5:
-        return f"On average {report['mean_batch']:.0f} of {max_rows} rows decoded: tools or the run's end empty them; raise max_rows."
+        return f"On average {report['mean_batch']:.0f} of {max_rows} rows decoded: tools or the run's end empty them."
     if report["overhead"] > 0.3:
         return f"{report['overhead']:.0%} went into neither prefill nor decode: many short insertions, or a shared machine."
     if report["prefill"] > report["decode"]:
