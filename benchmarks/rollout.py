@@ -3,13 +3,14 @@
     python benchmarks/rollout.py --json [--model FOLDER] [--runs 3] [--rows 64] [--only NAME …]
 
 Without ``--model`` the embedded reasoner is used, or a random model of its shape. Compute ratios are taken in CPU-seconds of
-this process, one thread, so that a busy machine does not decide them; ratios in which waiting matters are in wall time.
+this process, one thread, so that a busy machine does not decide them.
 Baseline and ours alternate; a ratio is the median over runs, ``spread`` its smallest and largest.
 
 hinted_vs_plain       64 rows with hints, Python in the sandbox and everything that a rollout does, against plain decoding of
                       as many tokens by the same engine (CPU tokens per second)
 slot_vs_lockstep      the same virtual trajectories (pieces, pauses of 0.05 to 2 s for tools, insertions), each on its own
-                      clock, against a loop in which all rows stop, all tools run, all resume (wall)
+                      clock, against a loop in which all rows stop, all tools run, all resume (seconds on a clock that counts
+                      this process's CPU time plus all waits: the wall time of an otherwise idle machine)
 local_vs_transformers decoding as many tokens at the same batch in fp32 against transformers generate (CPU)
 fork_vs_full          prefill and decode work of one prefix forked into 4, against 4 full rollouts (tokens computed)
 parity                100 greedy problems against transformers: identical, or the first difference at a near-tie
@@ -113,6 +114,38 @@ async def plain(engine: LocalEngine, prompts: list[list[int]], num_tokens: int) 
     return time.process_time() - started
 
 
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on a virtual clock: CPU time of this process, plus waits, which are skipped instead of slept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._skipped_s = 0.0
+        plain_select = self._selector.select
+
+        def select(timeout: float | None = None) -> Any:
+            if timeout is not None and timeout > 0:
+                self._skipped_s += timeout
+            return plain_select(0)
+
+        self._selector.select = select
+
+    def time(self) -> float:
+        return time.process_time() + getattr(self, "_skipped_s", 0.0)
+
+
+def on_virtual_clock(work: Callable[[], Any]) -> float:
+    """Seconds that ``work`` takes on the virtual clock."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+
+        async def timed() -> float:
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            await work()
+            return loop.time() - started
+
+        return runner.run(timed())
+
+
 # ----------------------------------------------------------------------------------------------------------- measures
 
 
@@ -179,8 +212,9 @@ def slot_vs_lockstep(folder: Path, rows: int, runs: int) -> dict[str, Any]:
     plans = [plan(index) for index in range(rows * 2)]
     prompts = [[(index * 7 + at) % 300 for at in range(60)] for index in range(rows * 2)]
 
-    async def own_clock() -> float:
-        engine = open_engine(folder, rows)
+    engine = open_engine(folder, rows)
+
+    async def own_clock() -> None:
         none = engine.codec.token_set("none", lambda: ())
         free = asyncio.Semaphore(rows)
 
@@ -195,14 +229,10 @@ def slot_vs_lockstep(folder: Path, rows: int, runs: int) -> dict[str, Any]:
                 await row.sample(SampleRequest(30, none))
                 row.close()
 
-        started = time.perf_counter()
         await asyncio.gather(*(one(index) for index in range(len(plans))))
-        return time.perf_counter() - started
 
-    async def lockstep() -> float:
-        engine = open_engine(folder, rows)
+    async def lockstep() -> None:
         none = engine.codec.token_set("none", lambda: ())
-        started = time.perf_counter()
         for first in range(0, len(plans), rows):
             batch = list(range(first, min(first + rows, len(plans))))
             open_rows = {index: engine.open(SequenceKey(0, str(index)), SamplingParams()) for index in batch}
@@ -219,17 +249,16 @@ def slot_vs_lockstep(folder: Path, rows: int, runs: int) -> dict[str, Any]:
             await asyncio.gather(*(row.sample(SampleRequest(30, none)) for row in open_rows.values()))
             for row in open_rows.values():
                 row.close()
-        return time.perf_counter() - started
 
     ratios, ours, theirs = [], [], []
     for _ in range(runs):
-        theirs.append(asyncio.run(lockstep()))
-        ours.append(asyncio.run(own_clock()))
+        theirs.append(on_virtual_clock(lockstep))
+        ours.append(on_virtual_clock(own_clock))
         ratios.append(theirs[-1] / ours[-1])
     return summary(
         "slot_vs_lockstep",
         "all rows stop, all tools run, all resume",
-        "wall seconds, baseline / ours",
+        "seconds on the virtual clock, baseline / ours",
         ratios,
         ours_s=round(statistics.median(ours), 2),
         theirs_s=round(statistics.median(theirs), 2),
