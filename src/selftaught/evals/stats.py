@@ -120,7 +120,9 @@ class PairedResult:
     min_detectable_difference: float
 
 
-def paired_comparison(a: Sequence[float], b: Sequence[float], seed: int = BOOTSTRAP_SEED) -> PairedResult:
+def paired_comparison(
+    a: Sequence[float], b: Sequence[float], seed: int = BOOTSTRAP_SEED, resamples: int = BOOTSTRAP_RESAMPLES
+) -> PairedResult:
     """Compare two conditions on the same problems, one share a problem each.
 
     Interval: cluster bootstrap over problems with expanded percentiles; where hardly any problem differs (a bootstrap sees no
@@ -140,7 +142,7 @@ def paired_comparison(a: Sequence[float], b: Sequence[float], seed: int = BOOTST
     elif size < 2 or float(differences.std()) < 1e-12:
         interval = bonett_price_interval(won, lost, size) if size else (-1.0, 1.0)
     else:
-        interval = bootstrap_interval(differences, seed)
+        interval = bootstrap_interval(differences, seed, resamples)
     test = "mcnemar-exact" if binary else "paired-t"
     p_value = mcnemar_exact(won, lost) if binary else paired_t(differences)
     return PairedResult(float(differences.mean()), interval, size, p_value, test, detectable_difference(differences))

@@ -189,6 +189,7 @@ class ProgramGrader:
             output_bytes=MAX_OUTPUT_BYTES,
             max_output_bytes=MAX_OUTPUT_BYTES,
             max_line_chars=MAX_OUTPUT_BYTES,
+            preload=("numpy",),
             neutralise=False,
             echo=False,
         )
