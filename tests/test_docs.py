@@ -22,14 +22,14 @@ NAMED = re.compile(r"`(selftaught(?:\.\w+)*):([\w.]+)`")
 
 
 def commands() -> Iterator[Any]:
-    """Every line of a shell block that starts with ``selftaught``, continued lines joined."""
+    """Every line of a code block that starts with ``selftaught``, continued lines joined; ``…`` marks one as a sketch."""
     for page in PAGES:
         for language, block in FENCE.findall(page.read_text(encoding="utf-8")):
-            if language not in ("sh", "bash", "console", "shell"):
+            if language not in ("", "sh", "bash", "console", "shell"):
                 continue
             for line in block.replace("\\\n", " ").splitlines():
                 line = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
-                if line.startswith("selftaught "):
+                if line.startswith("selftaught ") and "…" not in line:
                     yield pytest.param(line, id=f"{page.name}: {line}")
 
 
