@@ -86,6 +86,44 @@ def test_order_of_the_files_does_not_matter(write_rollout: WriteRollout, tmp_pat
     assert kept[0] == kept[1] == kept[2]
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_random_inputs_are_partitioned(write_rollout: WriteRollout, tmp_path: Path, seed: int) -> None:
+    """Every input in kept or dropped exactly once, counts adding up at every step, under random settings."""
+    rng = random.Random(seed)
+    rows: list[tuple[Trajectory, bool | None]] = []
+    texts: list[tuple[Trajectory, bool | None]] = []
+    for i in range(120):
+        name, sample = f"p{rng.randrange(25)}", i
+        if rng.random() < 0.3:
+            rows.append((plain(name, sample, answer=str(rng.randrange(40, 44))), rng.random() < 0.6))
+        else:
+            made = hinted(
+                name,
+                sample,
+                calls=rng.randrange(1, 4),
+                extra="Let me look at this again now. " * rng.choice([0, 0, 1, 20]),
+            )
+            if rng.random() < 0.2:
+                made.spans[4] = tool("NameError", status=ExecStatus.ERROR)
+            rows.append((made, rng.choice([True, True, True, False, None])))
+    for i in range(25):
+        texts.append((plain(f"p{i}", 999, answer="42"), rng.random() < 0.5))
+    share = rng.choice([1.0, 0.8, 0.5])
+    settings = CurateSettings(
+        rule=rng.choice(list(Rule)), tool_share=share, max_per_problem=rng.choice([1, 2]), max_rows=rng.choice([{}, {"all": 9}]),
+        require_tool=rng.random() < 0.8, seed=seed,
+    )  # fmt: skip
+    source = write_rollout("sampled", rows)
+    greedy = write_rollout("greedy", texts, candidate=share < 1, reference=True)
+    funnel = curate([source, greedy], [problem(f"p{i}") for i in range(25)], tmp_path / "out", settings, codec=CODEC)
+    inputs = [t for t, _ in rows] + ([t for t, _ in texts] if share < 1 else [])
+    check_partition(tmp_path / "out", inputs, funnel)
+    per_problem: dict[str, int] = {}
+    for row in read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow):
+        per_problem[row.trajectory.problem_id] = per_problem.get(row.trajectory.problem_id, 0) + 1
+    assert all(count <= settings.max_per_problem for count in per_problem.values())
+
+
 def test_a_rerun_gives_the_same_files(write_rollout: WriteRollout, tmp_path: Path) -> None:
     source = write_rollout("sampled", [(hinted("p1"), True), (hinted("p2"), False)])
     contents = []

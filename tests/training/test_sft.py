@@ -91,6 +91,7 @@ def test_it_learns_and_the_folder_loads(base: Path, tmp_path: Path) -> None:
     assert seen[-1] == (summary.num_steps, summary.num_steps) and summary.num_steps == len(curve) == 54
     assert (tmp_path / "out" / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
     assert not (tmp_path / "out" / "checkpoints").exists()
+    assert "full-parameter" in (tmp_path / "out" / "README.md").read_text()
     AutoModelForCausalLM.from_pretrained(tmp_path / "out")
 
 

@@ -182,7 +182,7 @@ def find_recipe(name: str) -> Path:
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return path
     folder = recipes_folder()
-    for candidate in (folder / f"{name}.yaml", folder / "ablations" / f"{name}.yaml"):
+    for candidate in (folder / name, folder / f"{name}.yaml", folder / "ablations" / f"{name}.yaml"):
         if candidate.is_file():
             return candidate
     known = sorted(p.stem for p in folder.rglob("*.yaml"))

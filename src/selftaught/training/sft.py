@@ -20,6 +20,7 @@ from selftaught.errors import ConfigError, DataError
 from selftaught.records import utc_now
 from selftaught.store import write_json
 from selftaught.training.batches import pack
+from selftaught.training.card import model_card
 from selftaught.training.render import TrainingRow
 from selftaught.training.settings import SftSettings, TrainingSummary
 
@@ -256,6 +257,7 @@ def _save(trainer: Any, base_model: str | Path, out: Path, summary: TrainingSumm
         return
     (temporary / "training_args.bin").unlink(missing_ok=True)
     copy_tokenizer(base_model, temporary)
+    (temporary / "README.md").write_text(model_card(summary, out.name), "utf-8")
     for path in sorted(temporary.iterdir()):
         os.replace(path, out / path.name)
     temporary.rmdir()
