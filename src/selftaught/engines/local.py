@@ -1,8 +1,8 @@
 """The local engine: KV slots, one batch, every row on its own clock.
 
-All work happens in one asyncio task, the pump, that steps while anyone waits for tokens. A step (1) gives free slots to
-waiting sequences, (2) prefills whatever rows were extended by, in one joined pass, (3) decodes one token for every row
-that is sampling. A row that stops leaves the batch but keeps its slot and its KV while Python runs; going on is a short
+All work happens in one asyncio task, the pump, that steps while anyone waits for tokens. A step gives free slots to
+waiting sequences, then in one joined pass decodes a token for every row that is sampling and prefills what other rows
+were extended by. A row that stops leaves the batch but keeps its slot and its KV while Python runs; going on is a short
 prefill of the inserted ids into the same slot. Between steps the event loop runs, so tools finish while others generate.
 
 The last id of a sequence is never in the cache: it is what the next decode step feeds. So taking back the token that
@@ -56,6 +56,11 @@ class LocalSequence:
         self.sampled: list[int] = []
         self.future: asyncio.Future[Sampled] | None = None
         self.closed = False
+
+    @property
+    def num_new(self) -> int:
+        """Ids that are not in the cache."""
+        return len(self.ids) - self.num_cached
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; they are prefilled at the next ``sample``."""
@@ -248,45 +253,46 @@ class LocalEngine:
 
     @torch.inference_mode()
     def _step(self) -> None:
-        """Prefill what is new, then one token for every active row."""
+        """One token for every row that has no more than that to feed; for the others, their new ids."""
         started = time.perf_counter()
-        longest = max(len(row.ids) for row in self._active)
-        self.model.reserve(longest)
+        self.model.reserve(max(len(row.ids) for row in self._active))
         window = self._compact()
-        self._prefill()
-        active = [row for row in self._slots[:window] if row is not None and row in self._active]
-        ready = [row for row in active if len(row.ids) - row.num_cached == 1]
-        prefilled = time.perf_counter()
-        self.stats.prefill_s += prefilled - started
+        ready = [row for row in self._slots[:window] if row is not None and row in self._active and row.num_new == 1]
+        stretches = self._stretches()
+        num_prefilled = sum(len(ids) for _, _, ids in stretches)
+        ids, positions = [0] * window, [0] * window
+        for slot, row in enumerate(self._slots[:window]):
+            if row is not None:  # an idle row writes where it will write again
+                positions[slot] = min(row.num_cached, self.model.capacity - 1)
+        for row in ready:
+            ids[row.slot or 0] = row.ids[-1]
+        num_columns = 1 + max((row.num_cached for row in ready), default=0)
+        if not ready:
+            ids, positions = [], []
+        logits_BV = self.model.step(ids, positions, num_columns, stretches)
         if ready:
-            self._decode(ready, window)
-            self.stats.decode_s += time.perf_counter() - prefilled
+            self._advance(ready, logits_BV)
+        seconds = time.perf_counter() - started
+        share = num_prefilled / (num_prefilled + len(ready))
+        self.stats.prefill_s += share * seconds
+        self.stats.decode_s += (1 - share) * seconds
+        self.stats.prefill_tokens += num_prefilled
+        self.stats.decode_tokens += len(ready)
         self.stats.num_steps += 1
 
-    def _prefill(self) -> None:
+    def _stretches(self) -> list[tuple[int, int, list[int]]]:
+        """What is to be prefilled now: everything new but the last id of each row, within the step's budget."""
         stretches, budget = [], _PREFILL_TOKENS
         for row in self._active:
-            num_new = len(row.ids) - 1 - row.num_cached
-            if num_new > 0 and budget > 0 and row.slot is not None:
-                num_new = min(num_new, budget)
+            num_new = min(row.num_new - 1, budget)
+            if num_new > 0 and row.slot is not None:
                 stretches.append((row.slot, row.num_cached, row.ids[row.num_cached : row.num_cached + num_new]))
                 row.num_cached += num_new
                 budget -= num_new
-        if stretches:
-            self.model.prefill(stretches)
-            self.stats.prefill_tokens += _PREFILL_TOKENS - budget
+        return stretches
 
-    def _decode(self, ready: list[LocalSequence], window: int) -> None:
-        ids, positions = [0] * window, [0] * window
-        for slot, row in enumerate(self._slots[:window]):
-            if row is not None:
-                positions[slot] = min(
-                    row.num_cached, self.model.capacity - 1
-                )  # idle rows write where they will overwrite
-        for row in ready:
-            ids[row.slot or 0] = row.ids[-1]
-        num_columns = 1 + max(row.num_cached for row in ready)
-        logits_BV = self.model.decode(ids, positions, num_columns)
+    def _advance(self, ready: list[LocalSequence], logits_BV: torch.Tensor) -> None:
+        """Append the chosen tokens and finish the requests that are done."""
         for row, token_id in zip(ready, self._choose(logits_BV, ready), strict=True):
             row.num_cached += 1
             row.num_drawn += 1
@@ -301,7 +307,6 @@ class LocalEngine:
                 self._finish(row, SampleEnd.LENGTH)
             elif len(row.ids) >= self.max_context:
                 self._finish(row, SampleEnd.CONTEXT)
-        self.stats.decode_tokens += len(ready)
 
     def _choose(self, logits_BV: torch.Tensor, ready: list[LocalSequence]) -> list[int]:
         """One id for each ready row, greedy or drawn."""

@@ -1,9 +1,9 @@
 """The forward pass of the slot engine: rows of different lengths, each at its own position, over a preallocated KV.
 
 The cache is two tensors a model: keys ``[layer, slot, kv head, D, S]`` (transposed, so that scores are one plain batched
-product) and values ``[layer, slot, kv head, S, D]``. ``decode`` feeds one token to each of the first B slots;
-``prefill`` feeds a stretch of tokens to any set of slots at once, its linear layers over all stretches joined. Query
-heads that share a key head are folded into the query axis, and attention looks no further than the longest row.
+product) and values ``[layer, slot, kv head, S, D]``. ``step`` feeds one token to each of the first B slots and a stretch of
+tokens to any others, in one pass. Query heads that share a key head are folded into the query axis, and attention looks no
+further than the longest row.
 
 Shapes: B rows, T tokens, C hidden, H query heads, K key/value heads, G = H/K, D head size, N columns looked at, V
 vocabulary.
@@ -20,6 +20,9 @@ from torch.nn import functional
 from selftaught.engines.weights import LayerWeights, ModelShape, load_weights
 
 _GROW_COLUMNS = 256
+
+Stretch = tuple[int, int, Sequence[int]]
+"""Slot, start, ids."""
 
 
 class SlotModel:
@@ -42,6 +45,7 @@ class SlotModel:
         half = shape.head_dim // 2
         self._sin_PD[:, :half] *= -1  # rotate_half's sign, folded into the table
         self._columns_N = torch.arange(shape.max_context, device=device)
+        self._slots_B = torch.arange(num_slots, device=device)
         self._scale = shape.head_dim**-0.5
 
     # ---------------------------------------------------------------------------------------------------------- cache
@@ -76,67 +80,77 @@ class SlotModel:
     # -------------------------------------------------------------------------------------------------------- forward
 
     @torch.inference_mode()
-    def decode(self, ids: Sequence[int], positions: Sequence[int], num_columns: int) -> torch.Tensor:
-        """Feed ``ids[i]`` at ``positions[i]`` of slot i; return float32 logits_BV. ``num_columns`` > every live position."""
+    def step(
+        self,
+        ids: Sequence[int],
+        positions: Sequence[int],
+        num_columns: int,
+        stretches: Sequence[Stretch] = (),
+        all_logits: bool = False,
+    ) -> torch.Tensor:
+        """Decode one token of each of the first B slots and prefill ``stretches``, in one pass.
+
+        ``ids[i]`` goes to ``positions[i]`` of slot i; ``num_columns`` is more than every position that matters. Each
+        stretch is (slot, start, ids): its ids go to positions start… of that slot. The linear layers run over all of it
+        joined, so an insertion costs little beside the rows that decode. Returns float32 logits_BV of the decoded
+        tokens, or with ``all_logits`` of all, stretches last.
+        """
         shape, weights = self.shape, self.weights
         num_rows, kv, dim = len(ids), shape.num_kv_heads, shape.head_dim
         group = shape.num_heads // kv
-        rows_B = torch.arange(num_rows, device=self.device)
-        pos_B = torch.tensor(positions, device=self.device)
-        cos, sin = self._cos_PD[pos_B][:, None], self._sin_PD[pos_B][:, None]
-        hidden_columns = self._columns_N[:num_columns] > pos_B[:, None]
-        mask_B11N = torch.zeros(num_rows, num_columns, dtype=self.dtype, device=self.device)
-        mask_B11N = mask_B11N.masked_fill_(hidden_columns, float("-inf"))[:, None, None]
-        x_BC = functional.embedding(torch.tensor(ids, device=self.device), weights.embed_VC)
-        for index, layer in enumerate(weights.layers):
-            q, k, v = self._project(layer, x_BC, cos, sin)
-            keys, values = self._keys_LSKDN[index], self._values_LSKND[index]
-            keys[rows_B, :, :, pos_B] = k
-            values[rows_B, :, pos_B] = v
-            scores = torch.matmul(q.view(num_rows, kv, group, dim), keys[:num_rows, :, :, :num_columns])
-            probs = torch.softmax(scores.add_(mask_B11N), dim=-1)
-            mixed = torch.matmul(probs, values[:num_rows, :, :num_columns])
-            x_BC = self._finish(layer, x_BC, mixed.reshape(num_rows, -1))
-        return self._logits(x_BC)
-
-    @torch.inference_mode()
-    def prefill(self, stretches: Sequence[tuple[int, int, Sequence[int]]], logits: bool = False) -> torch.Tensor | None:
-        """Feed each (slot, start, ids): ``ids`` at positions start… of that slot. With ``logits``, those of all tokens."""
-        shape, weights = self.shape, self.weights
-        kv, dim = shape.num_kv_heads, shape.head_dim
-        group = shape.num_heads // kv
+        flat_ids, flat_positions = list(ids), list(positions)
         bounds: list[tuple[int, int]] = []
         masks: list[torch.Tensor] = []
-        flat_ids: list[int] = []
-        flat_positions: list[int] = []
-        for _, start, ids in stretches:
-            length = len(ids)
-            bounds.append((len(flat_ids), len(flat_ids) + length))
-            flat_ids.extend(ids)
-            flat_positions.extend(range(start, start + length))
-            ahead = self._columns_N[: start + length] > torch.arange(start, start + length, device=self.device)[:, None]
-            mask = torch.zeros(length, start + length, dtype=self.dtype, device=self.device)
-            masks.append(mask.masked_fill_(ahead, float("-inf")))
+        for _, start, new in stretches:
+            bounds.append((len(flat_ids), len(flat_ids) + len(new)))
+            flat_ids.extend(new)
+            flat_positions.extend(range(start, start + len(new)))
+            masks.append(self._mask(torch.arange(start, start + len(new), device=self.device), start + len(new)))
         pos_T = torch.tensor(flat_positions, device=self.device)
         cos, sin = self._cos_PD[pos_T][:, None], self._sin_PD[pos_T][:, None]
+        rows_B, pos_B = self._slots_B[:num_rows], pos_T[:num_rows]
+        mask_B11N = self._mask(pos_B, num_columns)[:, None, None]
         x_TC = functional.embedding(torch.tensor(flat_ids, device=self.device), weights.embed_VC)
         for index, layer in enumerate(weights.layers):
             q, k, v = self._project(layer, x_TC, cos, sin)
-            mixed = torch.empty(len(flat_ids), shape.num_heads, dim, dtype=self.dtype, device=self.device)
-            for (slot, start, ids), (low, high), mask in zip(stretches, bounds, masks, strict=True):
-                end, length = start + len(ids), len(ids)
-                keys, values = self._keys_LSKDN[index, slot], self._values_LSKND[index, slot]
-                keys[:, :, start:end] = k[low:high].permute(1, 2, 0)
-                values[:, start:end] = v[low:high].transpose(0, 1)
-                query = q[low:high].view(length, kv, group, dim).permute(1, 2, 0, 3)
-                scores = torch.matmul(query.reshape(kv, group * length, dim), keys[:, :, :end])
-                scores = scores.view(kv, group, length, end).add_(mask)
-                found = torch.matmul(torch.softmax(scores, dim=-1).view(kv, group * length, end), values[:, :end])
-                mixed[low:high].view(length, kv, group, dim).copy_(
-                    found.view(kv, group, length, dim).permute(2, 0, 1, 3)
-                )
-            x_TC = self._finish(layer, x_TC, mixed.view(len(flat_ids), -1))
-        return self._logits(x_TC) if logits else None
+            keys, values = self._keys_LSKDN[index], self._values_LSKND[index]
+            mixed = None
+            if num_rows:
+                keys[rows_B, :, :, pos_B] = k[:num_rows]
+                values[rows_B, :, pos_B] = v[:num_rows]
+                query = q[:num_rows].reshape(num_rows, kv, group, dim)
+                scores = torch.matmul(query, keys[:num_rows, :, :, :num_columns])
+                probs = torch.softmax(scores.add_(mask_B11N), dim=-1)
+                mixed = torch.matmul(probs, values[:num_rows, :, :num_columns]).reshape(num_rows, -1)
+            if stretches:
+                whole = torch.empty(len(flat_ids), shape.num_heads * dim, dtype=self.dtype, device=self.device)
+                if mixed is not None:
+                    whole[:num_rows] = mixed
+                for (slot, start, new), (low, high), mask in zip(stretches, bounds, masks, strict=True):
+                    length, end = len(new), start + len(new)
+                    keys[slot, :, :, start:end] = k[low:high].permute(1, 2, 0)
+                    values[slot, :, start:end] = v[low:high].transpose(0, 1)
+                    query = q[low:high].view(length, kv, group, dim).permute(1, 2, 0, 3)
+                    scores = torch.matmul(query.reshape(kv, group * length, dim), keys[slot, :, :, :end])
+                    scores = scores.view(kv, group, length, end).add_(mask)
+                    found = torch.matmul(
+                        torch.softmax(scores, dim=-1).view(kv, group * length, end), values[slot, :, :end]
+                    )
+                    found = found.view(kv, group, length, dim).permute(2, 0, 1, 3)
+                    whole[low:high].view(length, kv, group, dim).copy_(found)
+                mixed = whole
+            assert mixed is not None
+            x_TC = self._finish(layer, x_TC, mixed)
+        return self._logits(x_TC if all_logits else x_TC[:num_rows])
+
+    def prefill(self, stretches: Sequence[Stretch]) -> torch.Tensor:
+        """Logits of all tokens of ``stretches``, nothing else being decoded."""
+        return self.step([], [], 1, stretches, all_logits=True)
+
+    def _mask(self, pos_T: torch.Tensor, num_columns: int) -> torch.Tensor:
+        """0 where a column is at or before the position, -inf after it."""
+        mask_TN = torch.zeros(len(pos_T), num_columns, dtype=self.dtype, device=self.device)
+        return mask_TN.masked_fill_(self._columns_N[:num_columns] > pos_T[:, None], float("-inf"))
 
     def _project(
         self, layer: LayerWeights, x_TC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
