@@ -100,6 +100,7 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     there, missing = zygote.preload(settings["preload"])
     if zygote.count_threads(proc_fd) != 1:
         zygote.die(control, "a preloaded module started a thread; take it out of sandbox.preload")
+    system.collapse_memory(proc_fd)
     base_bytes = zygote.address_space_bytes(proc_fd)
     os.close(proc_fd)
     rules = [(path, landlock.READ) for path in settings["read_paths"]]

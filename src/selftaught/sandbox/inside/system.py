@@ -55,6 +55,8 @@ _COLUMN = {"x86_64": 0, "aarch64": 1}.get(MACHINE)
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
+_HUGE_BYTES = 2 << 20
+_MADV_COLLAPSE = 25
 _SECUREBITS_ALL = 0x2F  # no root, no setuid fix-up, both locked; keep-caps off and locked
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,6 +64,7 @@ _libc.syscall.argtypes = [ctypes.c_long] * 7
 _libc.syscall.restype = ctypes.c_long
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
 _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.unshare.argtypes = [ctypes.c_int]
 _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
@@ -145,6 +148,26 @@ def flush_c_streams() -> None:
 def close_from(lowest_fd: int) -> None:
     """Close every descriptor from ``lowest_fd`` up, in one call."""
     syscall("close_range", lowest_fd, 0x7FFFFFFF, 0)
+
+
+def collapse_memory(proc_fd: int) -> int:
+    """Put this process's private memory into huge pages where the kernel can (Linux 6.1); return how many.
+
+    A fork copies one entry per page: with huge pages it copies 512 times fewer, and most of what a zygote holds is
+    never touched again by itself or by its children.
+    """
+    num_collapsed = 0
+    fd = os.open("self/maps", os.O_RDONLY, dir_fd=proc_fd)
+    with os.fdopen(fd, encoding="ascii", errors="replace") as file:
+        lines = file.readlines()
+    for line in lines:
+        fields = line.split()
+        if fields[1] != "rw-p" or fields[5:] not in ([], ["[heap]"]):
+            continue
+        start, end = (int(text, 16) for text in fields[0].split("-"))
+        for address in range(-(-start // _HUGE_BYTES) * _HUGE_BYTES, end - _HUGE_BYTES + 1, _HUGE_BYTES):
+            num_collapsed += _libc.madvise(address, _HUGE_BYTES, _MADV_COLLAPSE) == 0
+    return num_collapsed
 
 
 def install_seccomp(program: bytes) -> None:

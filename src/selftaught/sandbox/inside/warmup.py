@@ -36,7 +36,6 @@ WARM_UP = {
     ),
     "scipy": (
         "import scipy.optimize, scipy.integrate, scipy.special, scipy.linalg, scipy.sparse, scipy.stats\n"
-        "import scipy.interpolate, scipy.spatial, scipy.signal\n"
         "scipy.optimize.minimize(lambda v: v[0]**2, [1.0]); scipy.integrate.quad(lambda t: t, 0, 1)\n"
         "scipy.optimize.brentq(lambda t: t - 0.5, 0, 1); scipy.special.comb(5, 2); scipy.stats.norm.cdf(0.0)"
     ),
