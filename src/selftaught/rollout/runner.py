@@ -16,7 +16,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from selftaught.errors import ConfigError, IncompleteError
-from selftaught.hints import load_library, split_name
+from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
 from selftaught.rollout.loop import trajectory_id
@@ -111,7 +111,7 @@ def _check(settings: RolloutSettings) -> None:
         raise ConfigError(
             f"hints is {settings.hints!r}; expected one of {', '.join(library.policies)}, or a YAML file."
         )
-    if policy != "none" and not settings.tools:
+    if policy != "none" and not settings.tools and _opens_code(library, policy):
         raise ConfigError(f"hints is {settings.hints!r} but tools are off; hints open code blocks, so they need tools.")
     if settings.record_rounds:
         targets = (library.policies[policy].by_kind or {}).values() or [policy]
@@ -120,6 +120,13 @@ def _check(settings: RolloutSettings) -> None:
             raise ConfigError(
                 f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {settings.hints!r}, use 'end'."
             )
+
+
+def _opens_code(library: HintLibrary, policy: str) -> bool:
+    """Whether a hint that the policy can put opens a code block. Budget forcing only says "Wait"."""
+    targets = set((library.policies[policy].by_kind or {}).values()) or {policy}
+    hints = {hint for target in targets for rule in library.policies[target].rules for hint in rule.hints}
+    return any(library.functions[hint].opens == "python" for hint in hints)
 
 
 def _plan(problems: Sequence[Problem], settings: RolloutSettings, finished: set[str]) -> deque[Task]:
