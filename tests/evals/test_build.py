@@ -14,7 +14,18 @@ from selftaught.evals.claims import check_claims
 from selftaught.evals.compare import compare_runs
 from selftaught.evals.records import ReportData
 from selftaught.evals.rows import thinking_tokens
-from selftaught.records import ExecStatus, Grade, Outcome, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo, Trajectory
+from selftaught.records import (
+    ExecStatus,
+    Grade,
+    Outcome,
+    Problem,
+    ProblemKind,
+    Span,
+    SpanSource,
+    StopReason,
+    ToolInfo,
+    Trajectory,
+)
 from selftaught.store import write_records
 
 GROUPS = ("hard", "easy", "code", "choice")
@@ -22,25 +33,55 @@ GROUPS = ("hard", "easy", "code", "choice")
 
 def problems(count: int = 40) -> list[Problem]:
     return [
-        Problem(id=f"p{n}", problem=f"q{n}", kind=ProblemKind.MATH, answer=str(n), metadata={"group": GROUPS[n % 4], "family": f"f{n % 3}"})
+        Problem(
+            id=f"p{n}",
+            problem=f"q{n}",
+            kind=ProblemKind.MATH,
+            answer=str(n),
+            metadata={"group": GROUPS[n % 4], "family": f"f{n % 3}"},
+        )
         for n in range(count)
     ]
 
 
 def rollout(problem: Problem, sample: int, calls: int, round_: int | None = None) -> Trajectory:
-    spans = [Span(source=SpanSource.PROMPT, token_ids=[1, 2], text="q<think>\n"), Span(source=SpanSource.MODEL, token_ids=[3] * 10, text="thinking")]
+    spans = [
+        Span(source=SpanSource.PROMPT, token_ids=[1, 2], text="q<think>\n"),
+        Span(source=SpanSource.MODEL, token_ids=[3] * 10, text="thinking"),
+    ]
     for _ in range(calls):
-        tool = ToolInfo(code="import math\nmath.x", status=ExecStatus.ERROR, output="Traceback\nAttributeError: no x", wall_s=0.5)
+        tool = ToolInfo(
+            code="import math\nmath.x", status=ExecStatus.ERROR, output="Traceback\nAttributeError: no x", wall_s=0.5
+        )
         spans.append(Span(source=SpanSource.TOOL, token_ids=[4] * 5, text="```output\n…\n```\n", tool=tool))
     spans.append(Span(source=SpanSource.MODEL, token_ids=[5] * 4, text="</think>\\boxed{1}"))
     suffix = "" if round_ is None else f"@{round_}"
-    return Trajectory(id=f"{problem.id}#{sample}{suffix}", problem_id=problem.id, sample=sample, round=round_, spans=spans, stop_reason=StopReason.ANSWERED)
+    return Trajectory(
+        id=f"{problem.id}#{sample}{suffix}",
+        problem_id=problem.id,
+        sample=sample,
+        round=round_,
+        spans=spans,
+        stop_reason=StopReason.ANSWERED,
+    )
 
 
-def run(folder: Path, condition: str, given: list[Problem], right: Callable[[int, int], bool], samples: int = 1, calls: int = 0, rounds: int | None = None) -> EvalRun:
+def run(
+    folder: Path,
+    condition: str,
+    given: list[Problem],
+    right: Callable[[int, int], bool],
+    samples: int = 1,
+    calls: int = 0,
+    rounds: int | None = None,
+) -> EvalRun:
     """Write a graded run in which sample s of problem n is right when ``right(n, s)``; by rounds, s is the round."""
-    numbered = [(n, p, s) for n, p in enumerate(given) for s in (range(samples) if rounds is None else range(rounds + 1))]
-    trajectories = [rollout(p, s if rounds is None else 0, calls, None if rounds is None else s) for _, p, s in numbered]
+    numbered = [
+        (n, p, s) for n, p in enumerate(given) for s in (range(samples) if rounds is None else range(rounds + 1))
+    ]
+    trajectories = [
+        rollout(p, s if rounds is None else 0, calls, None if rounds is None else s) for _, p, s in numbered
+    ]
     grades = [
         Grade(trajectory_id=t.id, problem_id=t.problem_id, correct=right(n, s), extracted=str(right(n, s)), path="integer",
               outcome=Outcome.CORRECT if right(n, s) else Outcome.WRONG)
@@ -48,7 +89,14 @@ def run(folder: Path, condition: str, given: list[Problem], right: Callable[[int
     ]  # fmt: skip
     write_records(folder / condition / "trajectories.jsonl", trajectories)
     write_records(folder / condition / "grades.jsonl", grades)
-    return EvalRun(condition, folder / condition / "trajectories.jsonl", folder / condition / "grades.jsonl", "toy", "greedy", scaling=rounds is not None)
+    return EvalRun(
+        condition,
+        folder / condition / "trajectories.jsonl",
+        folder / condition / "grades.jsonl",
+        "toy",
+        "greedy",
+        scaling=rounds is not None,
+    )
 
 
 @pytest.fixture
@@ -62,7 +110,9 @@ def report(tmp_path: Path) -> ReportData:
         run(tmp_path, "rounds", given, lambda n, s: n % 4 <= s, rounds=3),
     ]
     curve = EvalRun("base", runs[3].trajectories, runs[3].grades, scaling=True)
-    return build_report([BenchmarkRuns("test", given, tmp_path / "problems.jsonl", [*runs[:3], curve])], base_folder=tmp_path)
+    return build_report(
+        [BenchmarkRuns("test", given, tmp_path / "problems.jsonl", [*runs[:3], curve])], base_folder=tmp_path
+    )
 
 
 def test_conditions_stand_in_order_on_every_slice(report: ReportData) -> None:
@@ -102,7 +152,9 @@ def test_curve_tools_families_grid_and_samples(report: ReportData) -> None:
     assert used.error_types == {"AttributeError": 80}
     assert used.modules == {"math": 80}
     assert used.accuracy_without_call is None
-    assert {(row.family, row.condition) for row in report.families} == {(f"f{n}", c) for n in range(3) for c in ("base", "base+hint", "start")}
+    assert {(row.family, row.condition) for row in report.families} == {
+        (f"f{n}", c) for n in range(3) for c in ("base", "base+hint", "start")
+    }
     assert len(report.grid) == 40
     assert report.grid[0].cells == {"base": 1.0, "base+hint": 0.0, "start": 0.0}
     assert {sample.why for sample in report.samples} >= {"fixed", "broken"}
@@ -114,7 +166,7 @@ def test_claims_are_checked_and_failures_shown(report: ReportData) -> None:
     checks = {check.name: check for check in report.checks}
     assert checks["START lifts the base"].passed
     assert checks["The base solves easy problems"].passed
-    assert not checks["START keeps the easy problems"].passed is None
+    assert checks["START keeps the easy problems"].passed is not None
     assert "points" in checks["More end-of-thinking rounds help the base"].measured
     assert check_claims(ReportData()) == []
 
@@ -123,7 +175,9 @@ def test_several_samples_give_pass_at_k_majority_and_spread(tmp_path: Path) -> N
     given = problems(10)
     write_records(tmp_path / "problems.jsonl", given)
     one = run(tmp_path, "m", given, lambda n, s: (n + s) % 4 == 0, samples=4)
-    data = build_report([BenchmarkRuns("mine", given, tmp_path / "problems.jsonl", [one])], base_folder=tmp_path, reference="m")
+    data = build_report(
+        [BenchmarkRuns("mine", given, tmp_path / "problems.jsonl", [one])], base_folder=tmp_path, reference="m"
+    )
     row = data.conditions[0]
     assert (row.k, row.pass_at_1) == (4, 0.25)
     assert row.pass_at_k == {1: pytest.approx(0.25), 2: pytest.approx(0.5), 4: pytest.approx(1.0)}

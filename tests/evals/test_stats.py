@@ -25,7 +25,9 @@ from selftaught.evals.stats import (
     wilson_interval,
 )
 
-COUNTS = st.tuples(st.integers(1, 60), st.integers(0, 60), st.integers(1, 60)).filter(lambda t: t[1] <= t[0] and t[2] <= t[0])
+COUNTS = st.tuples(st.integers(1, 60), st.integers(0, 60), st.integers(1, 60)).filter(
+    lambda t: t[1] <= t[0] and t[2] <= t[0]
+)
 
 
 @given(COUNTS)
@@ -88,7 +90,9 @@ def test_paired_t_is_scipys(pairs: list[tuple[int, int]]) -> None:
 
 def test_bootstrap_is_scipys_percentile_interval_up_to_its_expansion() -> None:
     values = np.random.default_rng(5).choice([-1, 0, 1], size=400, p=[0.1, 0.6, 0.3])
-    expected = reference.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)).confidence_interval
+    expected = reference.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
     assert bootstrap_interval(values.astype(float)) == pytest.approx((expected.low, expected.high), abs=0.004)
 
 
@@ -147,7 +151,9 @@ def test_coverage_of_the_interval_of_a_score(n: int, k: int, shape: tuple[float,
     assert 0.93 - TOLERANCE <= covered / COVERAGE_RUNS <= 0.97 + TOLERANCE
 
 
-@pytest.mark.parametrize(("n", "k", "gain"), [(60, 1, 0.2), (200, 1, 0.1), (400, 1, 0.4), (30, 16, 0.15), (100, 4, 0.0)])
+@pytest.mark.parametrize(
+    ("n", "k", "gain"), [(60, 1, 0.2), (200, 1, 0.1), (400, 1, 0.4), (30, 16, 0.15), (100, 4, 0.0)]
+)
 def test_coverage_of_the_interval_of_a_difference(n: int, k: int, gain: float) -> None:
     rng = np.random.default_rng(n + k)
     runs, covered = 500, 0

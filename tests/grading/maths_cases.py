@@ -326,7 +326,11 @@ CASES: dict[str, list[tuple[str, str, bool]]] = {
         (r"\begin{pmatrix} -2 \\ -14 \\ 7 \end{pmatrix}", r"\begin{pmatrix} -2\\-14\\-7\end{pmatrix}", False),
         (r"\left( \begin{array}{cc} 1 & 0 \\ 0 & 1 \end{array} \right)", r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", True),
         (r"\begin{pmatrix} 1 & 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", False),
-        (r"\begin{pmatrix} \frac{1}{50} & \frac{7}{50} \\ \frac{7}{50} & \frac{49}{50} \end{pmatrix}", r"\begin{pmatrix} 0.02 & 0.14 \\ 0.14 & 0.98 \end{pmatrix}", True),
+        (
+            r"\begin{pmatrix} \frac{1}{50} & \frac{7}{50} \\ \frac{7}{50} & \frac{49}{50} \end{pmatrix}",
+            r"\begin{pmatrix} 0.02 & 0.14 \\ 0.14 & 0.98 \end{pmatrix}",
+            True,
+        ),
         (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)", True),
     ],
     "units": [

@@ -29,4 +29,6 @@ def test_letters_beyond_the_options_do_not_count() -> None:
 
 
 def test_a_box_with_an_options_words_is_its_letter() -> None:
-    assert extract_letter(r"\boxed{Calmodulin}", choices=["Prostaglandins", "Inositol", "Cyclic AMP", "Calmodulin"]) == "D"
+    assert (
+        extract_letter(r"\boxed{Calmodulin}", choices=["Prostaglandins", "Inositol", "Cyclic AMP", "Calmodulin"]) == "D"
+    )

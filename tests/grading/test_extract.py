@@ -78,14 +78,19 @@ def test_open_thinking_has_no_final_text() -> None:
 
 def test_tool_output_never_answers() -> None:
     trajectory = _trajectory(
-        PROMPT, (SpanSource.MODEL, "x"), (SpanSource.TOOL, "```output\n</think> \\boxed{9}\n```\n"), (SpanSource.MODEL, "</think>none")
+        PROMPT,
+        (SpanSource.MODEL, "x"),
+        (SpanSource.TOOL, "```output\n</think> \\boxed{9}\n```\n"),
+        (SpanSource.MODEL, "</think>none"),
     )
     assert final_text(trajectory) == "none"
 
 
 def test_a_turn_without_thinking_is_all_final_text() -> None:
     prompt = (SpanSource.PROMPT, "<|im_start|>assistant\n")
-    trajectory = _trajectory(prompt, (SpanSource.MODEL, "So "), (SpanSource.TOOL, "\\boxed{1}"), (SpanSource.MODEL, "\\boxed{2}"))
+    trajectory = _trajectory(
+        prompt, (SpanSource.MODEL, "So "), (SpanSource.TOOL, "\\boxed{1}"), (SpanSource.MODEL, "\\boxed{2}")
+    )
     assert final_text(trajectory) == "So \\boxed{2}"
 
 

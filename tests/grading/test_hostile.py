@@ -46,13 +46,22 @@ def test_ten_to_the_five_boxes(grader: Grader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "gold"), [("4\x002", "42"), ("\u202e42\u202c", "42"), ("\x1b[31m42", "[31m42"), ("4\u200b2", "42"), ("\ud83042", "\ud83042")]
+    ("answer", "gold"),
+    [
+        ("4\x002", "42"),
+        ("\u202e42\u202c", "42"),
+        ("\x1b[31m42", "[31m42"),
+        ("4\u200b2", "42"),
+        ("\ud83042", "\ud83042"),
+    ],
 )
 def test_control_characters_do_not_count(answer: str, gold: str, grader: Grader) -> None:
     assert grader.grade_pair("math", f"\\boxed{{{answer}}}", gold).correct
 
 
-@pytest.mark.parametrize("tower", ["9^{9^{9^{9}}}", "x=9^{9^{9^9}}", r"\sqrt{9^{9^{9^9}}}", r"\{9^{9^{9^9}},8^{8^{8^8}}\}", "100!!!"])
+@pytest.mark.parametrize(
+    "tower", ["9^{9^{9^{9}}}", "x=9^{9^{9^9}}", r"\sqrt{9^{9^{9^9}}}", r"\{9^{9^{9^9}},8^{8^{8^8}}\}", "100!!!"]
+)
 def test_power_towers_are_seen_through_at_once(tower: str, grader: Grader) -> None:
     started = time.monotonic()
     assert not grader.grade_pair("math", f"\\boxed{{{tower}}}", "3").correct

@@ -88,15 +88,23 @@ CALLS: list[tuple[str, str, str, str, str, bool]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "stdin", "expected", "passes"), [case[1:] for case in STDIN], ids=[case[0] for case in STDIN])
-def test_programs_for_standard_input(source: str, stdin: str, expected: str, passes: bool, programs: ProgramGrader) -> None:
+@pytest.mark.parametrize(
+    ("source", "stdin", "expected", "passes"), [case[1:] for case in STDIN], ids=[case[0] for case in STDIN]
+)
+def test_programs_for_standard_input(
+    source: str, stdin: str, expected: str, passes: bool, programs: ProgramGrader
+) -> None:
     verdict = programs.grade(source, [TestCase(input=stdin, output=expected)], timeout_s=3.0)
     assert verdict.passed is passes, verdict.reason
     assert bool(verdict.reason) is not passes
 
 
-@pytest.mark.parametrize(("source", "name", "arguments", "expected", "passes"), [case[1:] for case in CALLS], ids=[case[0] for case in CALLS])
-def test_functions(source: str, name: str, arguments: str, expected: str, passes: bool, programs: ProgramGrader) -> None:
+@pytest.mark.parametrize(
+    ("source", "name", "arguments", "expected", "passes"), [case[1:] for case in CALLS], ids=[case[0] for case in CALLS]
+)
+def test_functions(
+    source: str, name: str, arguments: str, expected: str, passes: bool, programs: ProgramGrader
+) -> None:
     verdict = programs.grade(source, [TestCase(input=arguments, output=expected)], fn_name=name, timeout_s=3.0)
     assert verdict.passed is passes, verdict.reason
 

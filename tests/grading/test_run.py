@@ -19,7 +19,10 @@ CODE = Problem(id="p", problem="Double.", kind=ProblemKind.CODE, tests=[TestCase
 
 
 def trajectory(problem: Problem, text: str, stop: StopReason = StopReason.ANSWERED, sample: int = 0) -> Trajectory:
-    spans = [Span(source=SpanSource.PROMPT, token_ids=[1], text="<think>\n"), Span(source=SpanSource.MODEL, token_ids=[2, 3], text=text)]
+    spans = [
+        Span(source=SpanSource.PROMPT, token_ids=[1], text="<think>\n"),
+        Span(source=SpanSource.MODEL, token_ids=[2, 3], text=text),
+    ]
     return Trajectory(id=f"{problem.id}#{sample}", problem_id=problem.id, sample=sample, spans=spans, stop_reason=stop)
 
 
@@ -90,13 +93,31 @@ def test_pairs_from_the_command_line(tmp_path: Path, run_cli: Callable[..., obje
     result = run_cli("grade", "--pairs", file, "--workers", "1")
     lines = [json.loads(line) for line in result.stdout.splitlines()]  # type: ignore[attr-defined]
     assert [set(line) for line in lines] == [{"id", "correct", "extracted", "path"}] * 3
-    assert [(line["id"], line["correct"], line["extracted"]) for line in lines] == [("1", True, "1/2"), ("2", False, "C"), ("3", False, None)]
+    assert [(line["id"], line["correct"], line["extracted"]) for line in lines] == [
+        ("1", True, "1/2"),
+        ("2", False, "C"),
+        ("3", False, None),
+    ]
 
 
 def test_programs_from_the_command_line(tmp_path: Path, run_cli: Callable[..., object]) -> None:
     rows = [
-        {"id": "a", "kind": "stdin", "fn_name": None, "solution": "print(input())", "tests": [{"input": "x", "output": "x"}], "timeout": 3},
-        {"id": "b", "kind": "function", "fn_name": "f", "solution": "def f(x): return x", "tests": [{"input": "1", "output": "2"}], "timeout": 3},
+        {
+            "id": "a",
+            "kind": "stdin",
+            "fn_name": None,
+            "solution": "print(input())",
+            "tests": [{"input": "x", "output": "x"}],
+            "timeout": 3,
+        },
+        {
+            "id": "b",
+            "kind": "function",
+            "fn_name": "f",
+            "solution": "def f(x): return x",
+            "tests": [{"input": "1", "output": "2"}],
+            "timeout": 3,
+        },
     ]
     file = tmp_path / "programs.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -18,7 +18,9 @@ from selftaught.records import ProblemKind
 
 
 def write(path: Path, *rows: Any) -> Path:
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -32,7 +34,13 @@ def test_kind_is_told_by_what_a_row_holds(tmp_path: Path) -> None:
         {"id": "k", "problem": "Pick.", "kind": "choice", "answer": "(C)"},
     )
     problems = load_file(file)
-    assert [problem.kind for problem in problems] == [ProblemKind.MATH, ProblemKind.CHOICE, ProblemKind.CODE, ProblemKind.CODE, ProblemKind.CHOICE]
+    assert [problem.kind for problem in problems] == [
+        ProblemKind.MATH,
+        ProblemKind.CHOICE,
+        ProblemKind.CODE,
+        ProblemKind.CODE,
+        ProblemKind.CHOICE,
+    ]
     assert problems[0].answer == "2"
     assert problems[0].metadata == {"level": 3}
     assert problems[1].answer == "B"
@@ -82,13 +90,17 @@ def test_bytes_that_are_not_utf8_are_refused_with_their_line(tmp_path: Path) -> 
 
 def test_byte_order_mark_crlf_and_a_missing_last_newline(tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
-    file.write_bytes(b'\xef\xbb\xbf{"id": "a", "problem": "q", "answer": "1"}\r\n{"id": "b", "problem": "r", "answer": "2"}')
+    file.write_bytes(
+        b'\xef\xbb\xbf{"id": "a", "problem": "q", "answer": "1"}\r\n{"id": "b", "problem": "r", "answer": "2"}'
+    )
     assert [problem.id for problem in load_file(file)] == ["a", "b"]
 
 
 def test_ids_come_from_the_question_where_there_are_none(tmp_path: Path) -> None:
     first = load_file(write(tmp_path / "a.jsonl", {"problem": "q", "answer": "1"}))
-    second = load_file(write(tmp_path / "b.jsonl", {"problem": "other", "answer": "1"}, {"problem": "q", "answer": "1"}))
+    second = load_file(
+        write(tmp_path / "b.jsonl", {"problem": "other", "answer": "1"}, {"problem": "q", "answer": "1"})
+    )
     assert first[0].id == second[1].id != second[0].id
     assert problems_digest(first) != problems_digest(second)
 
@@ -125,10 +137,15 @@ def test_packed_tests_cannot_run_code(tmp_path: Path) -> None:
 
 def test_gpqa_options_are_ordered_by_a_hash(tmp_path: Path) -> None:
     file = tmp_path / "gpqa_diamond.csv"
-    file.write_text("Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect Answer 3,Record ID\n" + "".join(f"Question {n}?,right,w1,w2,w3,r{n}\n" for n in range(80)))
+    file.write_text(
+        "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect Answer 3,Record ID\n"
+        + "".join(f"Question {n}?,right,w1,w2,w3,r{n}\n" for n in range(80))
+    )
     problems = load_file(file)
     assert {problem.answer for problem in problems} == {"A", "B", "C", "D"}
-    assert all(problem.choices and problem.choices["ABCD".index(problem.answer or "")] == "right" for problem in problems)
+    assert all(
+        problem.choices and problem.choices["ABCD".index(problem.answer or "")] == "right" for problem in problems
+    )
     assert load_file(file) == problems
     assert all(problem.metadata["secret"] for problem in problems)
     assert shuffled_by_hash("q", ["a", "b"]) == shuffled_by_hash("q", ["b", "a"])
@@ -145,7 +162,15 @@ def test_benchmark_names_take_samples_and_windows() -> None:
 
 
 def test_a_window_keeps_the_problems_of_its_days(tmp_path: Path) -> None:
-    rows = [{"question_id": str(n), "question_content": f"q{n}", "public_test_cases": [{"input": "", "output": ""}], "contest_date": f"2024-{n:02d}-15T00:00:00"} for n in range(6, 12)]
+    rows = [
+        {
+            "question_id": str(n),
+            "question_content": f"q{n}",
+            "public_test_cases": [{"input": "", "output": ""}],
+            "contest_date": f"2024-{n:02d}-15T00:00:00",
+        }
+        for n in range(6, 12)
+    ]
     file = write(tmp_path / "lcb.jsonl", *rows)
     assert [problem.id for problem in load_problems(f"{file}@2024-08..2024-09")] == ["8", "9"]
     with pytest.raises(DataError, match="widen"):
@@ -165,7 +190,13 @@ def test_user_messages(tmp_path: Path) -> None:
         {"id": "c", "problem": "Which?", "choices": ["x", "y"], "answer": "B"},
         {"id": "r", "problem": "As it stands.", "answer": "1", "rendered": True},
         {"id": "s", "problem": "Echo.", "tests": [{"input": "1", "output": "1"}]},
-        {"id": "f", "problem": "Add.", "starter_code": "def add(a, b):", "fn_name": "add", "tests": [{"input": "1\n2", "output": "3"}]},
+        {
+            "id": "f",
+            "problem": "Add.",
+            "starter_code": "def add(a, b):",
+            "fn_name": "add",
+            "tests": [{"input": "1\n2", "output": "3"}],
+        },
     )
     maths, choice, as_is, stdin, function = (render_question(problem) for problem in load_file(file))
     assert maths.startswith("1+1? {x}\n\n")

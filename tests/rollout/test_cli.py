@@ -33,9 +33,26 @@ def test_infer_refuses(run_cli: Any, model_folder: Path) -> None:
 
 def test_rollout_and_verify(run_cli: Any, model_folder: Path, tmp_path: Path) -> None:
     problems = tmp_path / "problems.jsonl"
-    problems.write_text("".join(json.dumps({"id": f"p{n}", "problem": f"What is {n} + 1?", "answer": str(n + 1)}) + "\n" for n in range(5)))
+    problems.write_text(
+        "".join(
+            json.dumps({"id": f"p{n}", "problem": f"What is {n} + 1?", "answer": str(n + 1)}) + "\n" for n in range(5)
+        )
+    )
     out = tmp_path / "run"
-    command = ["rollout", problems, "--model", model_folder, "--out", out, "--max-tokens", "40", "--workers", "0", "--no-tools", "--json"]
+    command = [
+        "rollout",
+        problems,
+        "--model",
+        model_folder,
+        "--out",
+        out,
+        "--max-tokens",
+        "40",
+        "--workers",
+        "0",
+        "--no-tools",
+        "--json",
+    ]
     result = run_cli(*command)
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["num_new"] == 5 and "5/5" in result.stderr
@@ -71,10 +88,19 @@ def test_screen_shows_hint_code_and_output(capsys: pytest.CaptureFixture[str], c
     turns = ["It is 41\x1b[31m.</think>", "print(6 * 7)\n```\n", "So 42.</think>\n\\boxed{42}<|im_end|>"]
     for terminal in (False, True):
         page = io.StringIO()
-        screen = Screen(Console(file=page, force_terminal=terminal, width=80, color_system="standard" if terminal else None))
+        screen = Screen(
+            Console(file=page, force_terminal=terminal, width=80, color_system="standard" if terminal else None)
+        )
         engine = ScriptedEngine.from_turns(codec, turns)
         rollout = Rollout(
-            engine, settings(), load_library(), "math", ToolBox(PlainPython(), settings()), lambda one: one.problem, lambda one: None, screen
+            engine,
+            settings(),
+            load_library(),
+            "math",
+            ToolBox(PlainPython(), settings()),
+            lambda one: one.problem,
+            lambda one: None,
+            screen,
         )
         asyncio.run(rollout.run(MATHS, 0))
         screen.finish("answer 42 · answered")

@@ -14,12 +14,19 @@ def register(app: typer.Typer) -> None:
     def compare(
         run_a: Path = typer.Argument(..., help="Folder of the run to compare with.", show_default=False),
         run_b: Path = typer.Argument(..., help="Folder of the run that is judged.", show_default=False),
-        condition_a: str | None = typer.Option(None, "--condition-a", help="Condition of A. Default: the same as B's.", show_default=False),
+        condition_a: str | None = typer.Option(
+            None, "--condition-a", help="Condition of A. Default: the same as B's.", show_default=False
+        ),
         condition_b: str | None = typer.Option(None, "--condition-b", help="Condition of B.", show_default=False),
         fail_below: float | None = typer.Option(
-            None, "--fail-below", help="Exit 1 when B − A in points lies below this on a whole benchmark.", show_default=False
+            None,
+            "--fail-below",
+            help="Exit 1 when B − A in points lies below this on a whole benchmark.",
+            show_default=False,
         ),
-        significant: bool = typer.Option(False, "--significant", help="With --fail-below: fail only when the whole interval lies below it."),
+        significant: bool = typer.Option(
+            False, "--significant", help="With --fail-below: fail only when the whole interval lies below it."
+        ),
         json_: bool = typer.Option(False, "--json", help="Print JSON."),
     ) -> None:
         """B − A on the problems that both have: paired difference, 95 % interval, exact test, fixed and broken problems.
@@ -36,7 +43,9 @@ def register(app: typer.Typer) -> None:
             _print_table(report)
         if fail_below is not None:
             failing = [
-                row for row in report.whole() if (row.paired.ci95[1] if significant else row.paired.diff) < fail_below / 100
+                row
+                for row in report.whole()
+                if (row.paired.ci95[1] if significant else row.paired.diff) < fail_below / 100
             ]
             if failing:
                 worst = min(failing, key=lambda row: row.paired.diff)
@@ -54,9 +63,16 @@ def _print_table(report: object) -> None:
     header = ("benchmark", "A", "B", "n", "A %", "B %", "B − A [95 %]", "p", "fixed", "broken")
     rows = [
         (
-            row.benchmark, row.condition_a, row.condition_b, str(row.paired.n), f"{100 * row.a.pass_at_1:.1f}", f"{100 * row.b.pass_at_1:.1f}",
+            row.benchmark,
+            row.condition_a,
+            row.condition_b,
+            str(row.paired.n),
+            f"{100 * row.a.pass_at_1:.1f}",
+            f"{100 * row.b.pass_at_1:.1f}",
             f"{100 * row.paired.diff:+.1f} [{100 * row.paired.ci95[0]:+.1f}, {100 * row.paired.ci95[1]:+.1f}]",
-            f"{row.paired.p_value:.3f}" if row.paired.p_value is not None else "–", str(row.transition.wrong_to_right), str(row.transition.right_to_wrong),
+            f"{row.paired.p_value:.3f}" if row.paired.p_value is not None else "–",
+            str(row.transition.wrong_to_right),
+            str(row.transition.right_to_wrong),
         )  # fmt: skip
         for row in report.comparisons
     ]

@@ -22,9 +22,7 @@ def register(app: typer.Typer) -> None:
         rule: Annotated[
             str, typer.Option(help="d_seed (greedy wrong and hinted right) or d_start (best of the right ones).")
         ] = "d_start",
-        greedy: Annotated[
-            Path | None, typer.Option(help="Greedy rollouts to compare with; d_seed needs them.")
-        ] = None,
+        greedy: Annotated[Path | None, typer.Option(help="Greedy rollouts to compare with; d_seed needs them.")] = None,
         model: Annotated[str | None, typer.Option(help="Model whose tokenizer encodes changed text.")] = None,
         out: Annotated[Path | None, typer.Option(help="Default: RUN/curated.")] = None,
         tool_share: Annotated[
@@ -141,7 +139,9 @@ def _editable(place: Path, path: Path) -> None:
     from selftaught.store import read_jsonl
 
     count = write_editable(read_jsonl(place / "kept.jsonl", KeptRow), path)
-    print(f"{count} trajectories in {path}. Change texts of model and hint spans; delete the lines that you leave alone.")
+    print(
+        f"{count} trajectories in {path}. Change texts of model and hint spans; delete the lines that you leave alone."
+    )
     print("Curate again with --edits to bring them back.")
 
 

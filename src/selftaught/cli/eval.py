@@ -14,26 +14,50 @@ def register(app: typer.Typer) -> None:
     def eval_(
         model: str = typer.Option(..., "--model", "-m", help="Local folder, hub id, toy, or http://…/v1."),
         benchmarks: str = typer.Option(
-            ..., "--benchmarks", "--tasks", "-b", help="Names or problem files, by commas; aime24:16 takes 16 samples, livecodebench@2024-08-01..2024-11-30 a window."
+            ...,
+            "--benchmarks",
+            "--tasks",
+            "-b",
+            help="Names or problem files, by commas; aime24:16 takes 16 samples, livecodebench@2024-08-01..2024-11-30 a window.",
         ),
-        out: Path | None = typer.Option(None, "--out", "-o", help="Run folder. Default: runs/eval-MODEL-BENCHMARKS.", show_default=False),
-        condition: str | None = typer.Option(None, "--condition", help="Name in the tables. Default: the model's.", show_default=False),
+        out: Path | None = typer.Option(
+            None, "--out", "-o", help="Run folder. Default: runs/eval-MODEL-BENCHMARKS.", show_default=False
+        ),
+        condition: str | None = typer.Option(
+            None, "--condition", help="Name in the tables. Default: the model's.", show_default=False
+        ),
         hints: str = typer.Option("none", "--hints", help="Hint policy or YAML file (none, auto, math, code, end, …)."),
         tools: bool = typer.Option(True, "--tools/--no-tools", help="Run model-written Python."),
         rounds: int = typer.Option(0, "--rounds", min=0, help="Extra end-of-thinking rounds."),
-        scaling: int = typer.Option(0, "--scaling", min=0, help="Also make the curves over 0…N hint rounds and N times budget forcing."),
+        scaling: int = typer.Option(
+            0, "--scaling", min=0, help="Also make the curves over 0…N hint rounds and N times budget forcing."
+        ),
         samples: int = typer.Option(1, "--samples", "-n", "--epochs", min=1, help="Samples a problem."),
-        temperature: float | None = typer.Option(None, "--temperature", min=0, help="Default: 0 with one sample, else 0.6.", show_default=False),
-        top_p: float | None = typer.Option(None, "--top-p", min=0, max=1, help="Default: 1 with one sample, else 0.95.", show_default=False),
-        max_tokens: int | None = typer.Option(None, "--max-tokens", min=1, help="Most tokens after the prompt.", show_default=False),
+        temperature: float | None = typer.Option(
+            None, "--temperature", min=0, help="Default: 0 with one sample, else 0.6.", show_default=False
+        ),
+        top_p: float | None = typer.Option(
+            None, "--top-p", min=0, max=1, help="Default: 1 with one sample, else 0.95.", show_default=False
+        ),
+        max_tokens: int | None = typer.Option(
+            None, "--max-tokens", min=1, help="Most tokens after the prompt.", show_default=False
+        ),
         max_tool_calls: int = typer.Option(6, "--max-tool-calls", min=0, help="Most calls a trajectory."),
-        tool_timeout: float | None = typer.Option(None, "--tool-timeout", min=0.05, help="Seconds a call.", show_default=False),
+        tool_timeout: float | None = typer.Option(
+            None, "--tool-timeout", min=0.05, help="Seconds a call.", show_default=False
+        ),
         seed: int = typer.Option(0, "--seed", help="Seed of sampling and hints."),
         limit: int | None = typer.Option(None, "--limit", min=1, help="Only the first N problems.", show_default=False),
         workers: int = typer.Option(2, "--workers", min=0, help="Worker processes; 0 works in this one."),
-        model_name: str | None = typer.Option(None, "--model-name", help="Name of the model at a server.", show_default=False),
-        reference: str | None = typer.Option(None, "--reference", help="Condition that others are compared with.", show_default=False),
-        ablation_of: str | None = typer.Option(None, "--ablation-of", help="Table every other condition as an ablation of this one.", show_default=False),
+        model_name: str | None = typer.Option(
+            None, "--model-name", help="Name of the model at a server.", show_default=False
+        ),
+        reference: str | None = typer.Option(
+            None, "--reference", help="Condition that others are compared with.", show_default=False
+        ),
+        ablation_of: str | None = typer.Option(
+            None, "--ablation-of", help="Table every other condition as an ablation of this one.", show_default=False
+        ),
         json_: bool = typer.Option(False, "--json", help="Print report.json on stdout instead of the table."),
     ) -> None:
         """pass@1, pass@k and maj@k of a model on benchmarks, with intervals clustered by problem.
@@ -60,7 +84,9 @@ def register(app: typer.Typer) -> None:
             **_given(max_tokens=max_tokens, tool_timeout_s=tool_timeout),
         )
         settings = settings.model_copy(update={"condition": condition or default_condition(model, settings)})
-        request = EvalRequest(model, specs, out or default_out(model, specs), settings, limit, scaling, reference, ablation_of)
+        request = EvalRequest(
+            model, specs, out or default_out(model, specs), settings, limit, scaling, reference, ablation_of
+        )
         data = evaluate(request, _Talk())
         _show(data, request.out, json_)
 

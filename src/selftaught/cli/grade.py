@@ -12,15 +12,23 @@ def register(app: typer.Typer) -> None:
 
     @app.command("grade")
     def grade(
-        run: Path | None = typer.Argument(None, help="Folder with trajectories.jsonl in it or below it.", show_default=False),
+        run: Path | None = typer.Argument(
+            None, help="Folder with trajectories.jsonl in it or below it.", show_default=False
+        ),
         problems: str | None = typer.Option(
-            None, "--problems", help="Problem file or benchmark. Default: problems.jsonl of the run.", show_default=False
+            None,
+            "--problems",
+            help="Problem file or benchmark. Default: problems.jsonl of the run.",
+            show_default=False,
         ),
         pairs: Path | None = typer.Option(
             None, "--pairs", help='Lines {"id", "kind": "math"|"choice", "prediction", "gold"}.', show_default=False
         ),
         programs: Path | None = typer.Option(
-            None, "--programs", help='Lines {"id", "kind": "stdin"|"function", "fn_name", "solution", "tests", "timeout"}.', show_default=False
+            None,
+            "--programs",
+            help='Lines {"id", "kind": "stdin"|"function", "fn_name", "solution", "tests", "timeout"}.',
+            show_default=False,
         ),
         workers: int = typer.Option(2, "--workers", min=1, help="Worker processes."),
         timeout: float = typer.Option(6.0, "--timeout", min=0.1, help="Seconds a test of a program."),
@@ -80,7 +88,10 @@ def _grade_run(run: Path, problems: str | None, workers: int, timeout_s: float, 
             )
             if not as_json:
                 outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
-                print(f"{file.with_name(GRADES)}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+                print(
+                    f"{file.with_name(GRADES)}: {summary.num_new} new of {summary.num_total}; {outcomes}",
+                    file=sys.stderr,
+                )
                 print(f"{file.parent}\t{summary.accuracy:.4f}\t{summary.num_total}")
     if as_json:
         print(json.dumps({"runs": results}, indent=2))

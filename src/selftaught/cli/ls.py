@@ -49,7 +49,13 @@ def _benchmarks() -> list[dict[str, str]]:
     for benchmark in BENCHMARKS.values():
         local = local_file(benchmark.name)
         revision = benchmark.hub_revision
-        source = str(local) if local else f"{benchmark.hub_repo}@{revision[:12]}" if revision else f"{benchmark.hub_repo} (local file needed)"
+        source = (
+            str(local)
+            if local
+            else f"{benchmark.hub_repo}@{revision[:12]}"
+            if revision
+            else f"{benchmark.hub_repo} (local file needed)"
+        )
         rows.append({"name": benchmark.name, "kind": benchmark.kind.value, "size": str(benchmark.size), "licence": benchmark.licence,
                      "source": source, "note": benchmark.note})  # fmt: skip
     return rows
@@ -60,7 +66,9 @@ def _hints() -> list[dict[str, str]]:
 
     library = load_library()
     rows = [{"name": name, "what": "policy", "about": policy.purpose} for name, policy in library.policies.items()]
-    return rows + [{"name": name, "what": "function", "about": function.purpose} for name, function in library.functions.items()]
+    return rows + [
+        {"name": name, "what": "function", "about": function.purpose} for name, function in library.functions.items()
+    ]
 
 
 def _engines() -> list[dict[str, str]]:
@@ -69,8 +77,16 @@ def _engines() -> list[dict[str, str]]:
     has_torch = find_spec("torch") is not None and find_spec("transformers") is not None
     return [
         {"name": "toy", "available": "yes" if has_torch else "no", "note": "the embedded reasoner (--model toy)"},
-        {"name": "local", "available": "yes" if has_torch else "no", "note": "a model folder or hub id, in this process (torch)"},
-        {"name": "http", "available": "yes", "note": "vLLM, SGLang or another completions server (--model http://…/v1 --model-name NAME)"},
+        {
+            "name": "local",
+            "available": "yes" if has_torch else "no",
+            "note": "a model folder or hub id, in this process (torch)",
+        },
+        {
+            "name": "http",
+            "available": "yes",
+            "note": "vLLM, SGLang or another completions server (--model http://…/v1 --model-name NAME)",
+        },
         {"name": "scripted", "available": "yes", "note": "replays written text: tests and demonstrations"},
     ]
 
@@ -78,7 +94,11 @@ def _engines() -> list[dict[str, str]]:
 def _recipes() -> list[dict[str, str]]:
     import selftaught
 
-    folders = [Path("recipes"), Path(selftaught.__file__).resolve().parents[2] / "recipes", Path(selftaught.__file__).parent / "recipes"]
+    folders = [
+        Path("recipes"),
+        Path(selftaught.__file__).resolve().parents[2] / "recipes",
+        Path(selftaught.__file__).parent / "recipes",
+    ]
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.rglob("*.yaml")) if folder.is_dir() else []:

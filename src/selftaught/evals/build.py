@@ -87,7 +87,11 @@ def build_report(
     an ablation of that one.
     """
     data = ReportData(
-        title=title, funnel=list(funnel), stages=list(stages), provenance=provenance or Provenance(), paper=list(PAPER_FIGURES)
+        title=title,
+        funnel=list(funnel),
+        stages=list(stages),
+        provenance=provenance or Provenance(),
+        paper=list(PAPER_FIGURES),
     )
     for benchmark in benchmarks:
         _add_benchmark(data, benchmark, base_folder, reference, ablation_reference)
@@ -164,13 +168,25 @@ def _add_pairs(
 ) -> None:
     """Every condition against the reference; START against base+hint and its own variants; ablations against theirs."""
     pairs = [(name, reference) for name in samples if name != reference]
-    pairs += [("start", "base+hint"), ("start", "start-0"), ("start+hint", "start"), ("start-no-tools", "start"), ("start", "base-rft")]
+    pairs += [
+        ("start", "base+hint"),
+        ("start", "start-0"),
+        ("start+hint", "start"),
+        ("start-no-tools", "start"),
+        ("start", "base-rft"),
+    ]
     for a, b in dict.fromkeys(pairs):
         if a in samples and b in samples:
             row = paired_row(samples[a], samples[b], slice_)
             if row is not None:
                 data.paired.append(row)
-    for a, b in (("base", "base+hint"), ("base", "start"), ("base+hint", "start"), ("start", "start+hint"), ("start", "start-no-tools")):
+    for a, b in (
+        ("base", "base+hint"),
+        ("base", "start"),
+        ("base+hint", "start"),
+        ("start", "start+hint"),
+        ("start", "start-no-tools"),
+    ):
         if a in samples and b in samples:
             change = transition_row(samples[a], samples[b], slice_)
             if change is not None:
@@ -202,13 +218,17 @@ def _run_ref(run: EvalRun, benchmark: str, problems: Path, base_folder: Path, co
     )  # fmt: skip
 
 
-def _note_gaps(data: ReportData, condition: str, whole: Slice, rows: Sequence[Row], problems: Mapping[str, Problem]) -> None:
+def _note_gaps(
+    data: ReportData, condition: str, whole: Slice, rows: Sequence[Row], problems: Mapping[str, Problem]
+) -> None:
     missing = len(problems) - len({row.problem_id for row in rows})
     if missing:
         data.notes.append(f"{condition} on {whole.name}: {missing} of {len(problems)} problems have no trajectory.")
     errors = sum(row.outcome is Outcome.ERROR for row in rows)
     if errors:
-        data.notes.append(f"{condition} on {whole.name}: {errors} of {len(rows)} trajectories ended in an engine or sandbox error.")
+        data.notes.append(
+            f"{condition} on {whole.name}: {errors} of {len(rows)} trajectories ended in an engine or sandbox error."
+        )
     counts = {len(list(group)) for group in _by_problem(rows).values()}
     if len(counts) > 1:
         data.notes.append(f"{condition} on {whole.name}: {min(counts)} to {max(counts)} samples a problem.")
@@ -247,7 +267,9 @@ def _samples(samples: Mapping[str, Samples], whole: Slice, reference: str) -> li
         for problem_id in fresh[::step][:count]:
             seen.add(problem_id)
             shown = {
-                name: one.by_problem[problem_id][0].trajectory_id for name, one in samples.items() if problem_id in one.by_problem
+                name: one.by_problem[problem_id][0].trajectory_id
+                for name, one in samples.items()
+                if problem_id in one.by_problem
             }
             picked.append(SampleRef(problem_id=problem_id, benchmark=whole.name, why=why, trajectories=shown))
 
@@ -266,7 +288,9 @@ def _samples(samples: Mapping[str, Samples], whole: Slice, reference: str) -> li
         pick("both right", [i for i in ids if base[i] > 0.5 and shares[best][i] > 0.5], 2)
     for name, one in samples.items():
         failing = [
-            i for i, rows in sorted(one.by_problem.items()) if rows[0].calls and set(rows[0].calls.statuses) - {"ok"} and i in whole.problem_ids
+            i
+            for i, rows in sorted(one.by_problem.items())
+            if rows[0].calls and set(rows[0].calls.statuses) - {"ok"} and i in whole.problem_ids
         ]
         pick(f"tool error ({name})", failing, 1)
     if not picked:

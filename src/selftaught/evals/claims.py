@@ -33,7 +33,14 @@ def _paired_text(row: PairedRow) -> str:
     return f"{_points(row.diff)} [{100 * row.ci95[0]:+.1f}, {100 * row.ci95[1]:+.1f}]"
 
 
-def _share(name: str, condition: str, benchmark: str, bar: str, value: Callable[[ConditionRow], float], holds: Callable[[float], bool]) -> Claim:
+def _share(
+    name: str,
+    condition: str,
+    benchmark: str,
+    bar: str,
+    value: Callable[[ConditionRow], float],
+    holds: Callable[[float], bool],
+) -> Claim:
     def claim(data: ReportData) -> Check | None:
         row = _row(data, condition, benchmark)
         if row is None:
@@ -59,7 +66,12 @@ def _not_below_hint(data: ReportData) -> Check | None:
     row = _pair(data, "start", "base+hint", "all")
     if row is None:
         return None
-    return Check(name="START is not below base+hint", bar="not below, beyond the interval", measured=_paired_text(row), passed=row.ci95[1] >= 0)
+    return Check(
+        name="START is not below base+hint",
+        bar="not below, beyond the interval",
+        measured=_paired_text(row),
+        passed=row.ci95[1] >= 0,
+    )
 
 
 def _easy_kept(data: ReportData) -> Check | None:
@@ -67,7 +79,12 @@ def _easy_kept(data: ReportData) -> Check | None:
     if start is None or base is None:
         return None
     diff = start.pass_at_1 - base.pass_at_1
-    return Check(name="START keeps the easy problems", bar="no more than 2 points below base", measured=_points(diff), passed=diff >= -0.02 - 1e-9)
+    return Check(
+        name="START keeps the easy problems",
+        bar="no more than 2 points below base",
+        measured=_points(diff),
+        passed=diff >= -0.02 - 1e-9,
+    )
 
 
 def _control(data: ReportData) -> Check | None:
@@ -83,11 +100,23 @@ def _hint_adds_little(data: ReportData) -> Check | None:
     row = _pair(data, "start+hint", "start", "all")
     if row is None:
         return None
-    return Check(name="Hints add little to START", bar="within ±5 points", measured=_paired_text(row), passed=abs(row.diff) <= 0.05 + 1e-9)
+    return Check(
+        name="Hints add little to START",
+        bar="within ±5 points",
+        measured=_paired_text(row),
+        passed=abs(row.diff) <= 0.05 + 1e-9,
+    )
 
 
 def _rounds(data: ReportData) -> Check | None:
-    curve = sorted((row for row in data.scaling if row.model == "base" and row.method == "hints" and row.benchmark == "all" and row.round <= 3), key=lambda row: row.round)
+    curve = sorted(
+        (
+            row
+            for row in data.scaling
+            if row.model == "base" and row.method == "hints" and row.benchmark == "all" and row.round <= 3
+        ),
+        key=lambda row: row.round,
+    )
     if [row.round for row in curve] != [0, 1, 2, 3]:
         return None
     scores = [row.pass_at_1 for row in curve]
@@ -99,14 +128,28 @@ def _rounds(data: ReportData) -> Check | None:
 
 
 _CLAIMS: tuple[Claim, ...] = (
-    _share("The base hardly calls Python by itself", "base", "all", "≤ 1 %", lambda row: row.tool_call_rate, lambda v: v <= 0.01),
+    _share(
+        "The base hardly calls Python by itself",
+        "base",
+        "all",
+        "≤ 1 %",
+        lambda row: row.tool_call_rate,
+        lambda v: v <= 0.01,
+    ),
     _share("The base solves easy problems", "base", "easy", "≥ 85 %", lambda row: row.pass_at_1, lambda v: v >= 0.85),
     _share("The base fails hard problems", "base", "hard", "≤ 25 %", lambda row: row.pass_at_1, lambda v: v <= 0.25),
     _gain("Hints alone lift the base", "base+hint", "base", "all", "≥ +20 points, interval excludes 0", 0.20),
     _gain("START lifts the base", "start", "base", "all", "≥ +40 points, interval excludes 0", 0.40),
     _not_below_hint,
     _share("START solves hard problems", "start", "hard", "≥ 65 %", lambda row: row.pass_at_1, lambda v: v >= 0.65),
-    _share("START calls Python unprompted on hard problems", "start", "hard", "≥ 80 %", lambda row: row.tool_call_rate, lambda v: v >= 0.80),
+    _share(
+        "START calls Python unprompted on hard problems",
+        "start",
+        "hard",
+        "≥ 80 %",
+        lambda row: row.tool_call_rate,
+        lambda v: v >= 0.80,
+    ),
     _easy_kept,
     _gain("START lifts code", "start", "base", "code", "≥ +15 points", 0.15, needs_interval=False),
     _control,

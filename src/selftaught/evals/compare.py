@@ -51,7 +51,9 @@ class ComparisonReport(Record):
         return rows
 
 
-def compare_runs(run_a: Path, run_b: Path, condition_a: str | None = None, condition_b: str | None = None) -> ComparisonReport:
+def compare_runs(
+    run_a: Path, run_b: Path, condition_a: str | None = None, condition_b: str | None = None
+) -> ComparisonReport:
     """Compare every condition of B with the same condition of A, or the two that are named.
 
     DataError when the runs share no graded problem.
@@ -62,7 +64,11 @@ def compare_runs(run_a: Path, run_b: Path, condition_a: str | None = None, condi
         for (other, name_b), (samples_b, _) in sorted(second.items()):
             if other != benchmark or not _wanted(name_a, name_b, condition_a, condition_b, first, second, benchmark):
                 continue
-            common = [problem for problem in problems if problem.id in samples_a.by_problem and problem.id in samples_b.by_problem]
+            common = [
+                problem
+                for problem in problems
+                if problem.id in samples_a.by_problem and problem.id in samples_b.by_problem
+            ]
             if not common:
                 continue
             if len(common) < max(len(samples_a.by_problem), len(samples_b.by_problem)):
@@ -72,10 +78,20 @@ def compare_runs(run_a: Path, run_b: Path, condition_a: str | None = None, condi
                 row_a, row_b = condition_row(samples_a, slice_), condition_row(samples_b, slice_)
                 if paired and change and row_a and row_b:
                     report.comparisons.append(
-                        Comparison(benchmark=slice_.name, condition_a=name_a, condition_b=name_b, a=row_a, b=row_b, paired=paired, transition=change)
+                        Comparison(
+                            benchmark=slice_.name,
+                            condition_a=name_a,
+                            condition_b=name_b,
+                            a=row_a,
+                            b=row_b,
+                            paired=paired,
+                            transition=change,
+                        )
                     )
     if not report.comparisons:
-        raise DataError(f"{run_a} and {run_b} share no graded problems of one condition; name them with --condition-a and --condition-b.")
+        raise DataError(
+            f"{run_a} and {run_b} share no graded problems of one condition; name them with --condition-a and --condition-b."
+        )
     return report
 
 

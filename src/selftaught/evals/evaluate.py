@@ -65,9 +65,13 @@ def evaluate(request: EvalRequest, talk: Talk = lambda line: None) -> ReportData
             if spec.samples is not None:
                 settings = settings.model_copy(update={"samples": spec.samples})
             for name, chosen in _plan(request, settings):
-                stages.append(_run_one(request.model, problems, folder / _folder_name(name), chosen, grader, spec.name, talk))
+                stages.append(
+                    _run_one(request.model, problems, folder / _folder_name(name), chosen, grader, spec.name, talk)
+                )
     data = tabulate(request.out, reference=request.reference, ablation_reference=request.ablation_reference)
-    merged = {stage.name: stage for stage in [*_earlier_stages(request.out), *stages] if stage.tokens or stage.seconds >= 0.05}
+    merged = {
+        stage.name: stage for stage in [*_earlier_stages(request.out), *stages] if stage.tokens or stage.seconds >= 0.05
+    }
     data.stages = list(merged.values())
     write_json(request.out / "report.json", json.loads(data.model_dump_json()))
     return data
@@ -85,7 +89,9 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
         conditions += [run.condition for run in runs if not run.scaling]
         name = folder.name
         benchmarks.append(BenchmarkRuns(name, problems, problems_file, runs))
-        provenance.data[name] = f"{len(problems)} problems, digest {problems_digest(problems)}, sha256 {file_digest(problems_file)[:16]}"
+        provenance.data[name] = (
+            f"{len(problems)} problems, digest {problems_digest(problems)}, sha256 {file_digest(problems_file)[:16]}"
+        )
         known = BENCHMARKS.get(name.partition("@")[0])
         if known is not None:
             provenance.licences[name] = known.licence
@@ -100,7 +106,12 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
         reference = "base" if "base" in conditions or not conditions else conditions[0]
     title = "Evaluation of " + ", ".join(dict.fromkeys(conditions)) if conditions else "Evaluation"
     return build_report(
-        benchmarks, base_folder=out, reference=reference, ablation_reference=ablation_reference, provenance=provenance, title=title
+        benchmarks,
+        base_folder=out,
+        reference=reference,
+        ablation_reference=ablation_reference,
+        provenance=provenance,
+        title=title,
     )
 
 
@@ -135,14 +146,22 @@ def _plan(request: EvalRequest, settings: RolloutSettings) -> list[tuple[str, Ro
     runs = [(settings.condition, settings)]
     if request.scaling_rounds:
         curve = {"record_rounds": True, "rounds": request.scaling_rounds, "samples": 1}
-        runs.append((settings.condition + ROUNDS_SUFFIX, settings.model_copy(update={**curve, "hints": "end", "tools": True})))
+        runs.append(
+            (settings.condition + ROUNDS_SUFFIX, settings.model_copy(update={**curve, "hints": "end", "tools": True}))
+        )
         forcing = {**curve, "hints": f"{BUDGET_FORCING}:budget_forcing", "tools": False}
         runs.append((settings.condition + FORCING_SUFFIX, settings.model_copy(update=forcing)))
     return runs
 
 
 def _run_one(
-    model: str, problems: Sequence[Problem], folder: Path, settings: RolloutSettings, grader: Grader, benchmark: str, talk: Talk
+    model: str,
+    problems: Sequence[Problem],
+    folder: Path,
+    settings: RolloutSettings,
+    grader: Grader,
+    benchmark: str,
+    talk: Talk,
 ) -> StageRow:
     from selftaught.rollout import run_rollout
 
@@ -225,4 +244,9 @@ def _versions() -> dict[str, str]:
 
 
 def _hardware() -> dict[str, str]:
-    return {"machine": platform.machine(), "cpus": str(os.cpu_count()), "system": platform.system(), "executable": Path(sys.executable).name}
+    return {
+        "machine": platform.machine(),
+        "cpus": str(os.cpu_count()),
+        "system": platform.system(),
+        "executable": Path(sys.executable).name,
+    }

@@ -15,7 +15,9 @@ from selftaught.store import read_jsonl
 
 THINK_CLOSE = "</think>"
 
-_ERROR_NAME = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Timeout))\b", re.MULTILINE)
+_ERROR_NAME = re.compile(
+    r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Timeout))\b", re.MULTILINE
+)
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)|import[ \t]+([A-Za-z_][\w., \t]*))", re.MULTILINE)
 
 
@@ -57,7 +59,8 @@ class Row:
 def read_rows(trajectories: Path, grades: Path) -> Iterator[Row]:
     """Stream rows in the order of the trajectories. One without a grade counts as an error."""
     verdicts = {
-        grade.trajectory_id: (grade.outcome, _vote(grade)) for grade in (read_jsonl(grades, Grade) if grades.exists() else ())
+        grade.trajectory_id: (grade.outcome, _vote(grade))
+        for grade in (read_jsonl(grades, Grade) if grades.exists() else ())
     }
     for trajectory in read_jsonl(trajectories, Trajectory):
         outcome, answer = verdicts.pop(trajectory.id, (Outcome.ERROR, None))

@@ -35,7 +35,9 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     1 − C(n−c, k) / C(n, k) (Chen et al. 2021). ValueError when k exceeds n.
     """
     if not 1 <= k <= num_samples or not 0 <= num_correct <= num_samples:
-        raise ValueError(f"pass@{k} of {num_samples} samples with {num_correct} right; expected 1 <= k <= n and 0 <= c <= n.")
+        raise ValueError(
+            f"pass@{k} of {num_samples} samples with {num_correct} right; expected 1 <= k <= n and 0 <= c <= n."
+        )
     if num_samples - num_correct < k:
         return 1.0
     wrong = 1.0
@@ -130,7 +132,9 @@ def paired_comparison(
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(f"paired values of shapes {first.shape} and {second.shape}; expected one value a problem each.")
+        raise ValueError(
+            f"paired values of shapes {first.shape} and {second.shape}; expected one value a problem each."
+        )
     differences = first - second
     size = differences.size
     if size == 0:

@@ -111,13 +111,17 @@ def _mean(values: Sequence[float] | Sequence[bool] | Sequence[int]) -> float:
 def _pass_at_ks(problems: Sequence[Sequence[Row]], k: int) -> dict[int, float]:
     wanted = sorted({power for power in (1, 2, 4, 8, 16, 32, 64, 128) if power <= k} | {k})
     return {
-        want: _mean([pass_at_k(len(rows), sum(row.correct for row in rows), want) for rows in problems]) for want in wanted
+        want: _mean([pass_at_k(len(rows), sum(row.correct for row in rows), want) for rows in problems])
+        for want in wanted
     }
 
 
 def _majority(problems: Sequence[Sequence[Row]], votes: int | None = None) -> float:
     return _mean(
-        [majority_correct([(row.answer, row.correct) for row in rows[:votes] if row.answer is not None]) for rows in problems]
+        [
+            majority_correct([(row.answer, row.correct) for row in rows[:votes] if row.answer is not None])
+            for rows in problems
+        ]
     )
 
 
@@ -187,8 +191,15 @@ def family_rows(samples: Samples, slice_: Slice, problems: Mapping[str, Problem]
         if row is not None:
             rows.append(
                 FamilyRow(
-                    family=family, group=group, benchmark=slice_.name, condition=samples.condition, n=row.n,
-                    pass_at_1=row.pass_at_1, ci95=row.ci95, tool_call_rate=row.tool_call_rate, tokens_mean=row.tokens_mean,
+                    family=family,
+                    group=group,
+                    benchmark=slice_.name,
+                    condition=samples.condition,
+                    n=row.n,
+                    pass_at_1=row.pass_at_1,
+                    ci95=row.ci95,
+                    tool_call_rate=row.tool_call_rate,
+                    tokens_mean=row.tokens_mean,
                 )  # fmt: skip
             )
     return rows
@@ -238,7 +249,9 @@ def tool_row(samples: Samples, slice_: Slice) -> ToolRow | None:
 
 def histograms(all_samples: Sequence[Samples], slice_: Slice) -> list[Histogram]:
     """Tokens after the prompt by verdict, in the same bins for all conditions."""
-    rows = {samples.condition: [row for group in samples.restricted(slice_) for row in group] for samples in all_samples}
+    rows = {
+        samples.condition: [row for group in samples.restricted(slice_) for row in group] for samples in all_samples
+    }
     largest = max((row.tokens for group in rows.values() for row in group), default=0)
     if largest == 0:
         return []
@@ -309,14 +322,26 @@ def majority_rows(model: str, benchmark: str, samples: Samples, slice_: Slice) -
         for rows in problems:
             groups = [rows[start : start + votes] for start in range(0, k - votes + 1, votes)]
             shares.append(
-                _mean([majority_correct([(r.answer, r.correct) for r in group if r.answer is not None]) for group in groups])
+                _mean(
+                    [
+                        majority_correct([(r.answer, r.correct) for r in group if r.answer is not None])
+                        for group in groups
+                    ]
+                )
             )
         every = [row for rows in problems for row in rows]
         curve.append(
             ScalingRow(
-                model=model, round=votes, pass_at_1=_mean(shares), tokens_mean=votes * _mean([r.thinking_tokens for r in every]),
-                method="majority", benchmark=benchmark, n=len(problems), ci95=_interval(shares),
-                seconds_mean=votes * _mean([r.seconds for r in every]), tool_call_rate=_mean([r.num_calls > 0 for r in every]),
+                model=model,
+                round=votes,
+                pass_at_1=_mean(shares),
+                tokens_mean=votes * _mean([r.thinking_tokens for r in every]),
+                method="majority",
+                benchmark=benchmark,
+                n=len(problems),
+                ci95=_interval(shares),
+                seconds_mean=votes * _mean([r.seconds for r in every]),
+                tool_call_rate=_mean([r.num_calls > 0 for r in every]),
             )  # fmt: skip
         )
         votes *= 2
@@ -342,8 +367,12 @@ def grid_rows(all_samples: Sequence[Samples], slice_: Slice, problems: Mapping[s
                 outcomes[samples.condition] = found[0].outcome
         rows.append(
             GridRow(
-                problem_id=problem_id, benchmark=slice_.name, family=family_of(problem),
-                group=str(problem.metadata.get("group", "")), cells=cells, outcomes=outcomes,
+                problem_id=problem_id,
+                benchmark=slice_.name,
+                family=family_of(problem),
+                group=str(problem.metadata.get("group", "")),
+                cells=cells,
+                outcomes=outcomes,
             )  # fmt: skip
         )
     return rows

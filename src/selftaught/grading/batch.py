@@ -96,12 +96,16 @@ def grade_programs(path: Path, grader: Grader) -> Iterator[ProgramResultLine]:
         is_call = request.kind == "function"
         if is_call and not request.fn_name:
             return ProgramResultLine(id=request.id, passed=False, reason="kind is function without fn_name", tests=[])
-        tests = [TestCase(input=_text(test.input, is_call, True), output=_text(test.output, is_call, False)) for test in request.tests]
+        tests = [
+            TestCase(input=_text(test.input, is_call, True), output=_text(test.output, is_call, False))
+            for test in request.tests
+        ]
         verdict = grader.programs.grade(
             request.solution, tests, fn_name=request.fn_name if is_call else None, timeout_s=request.timeout
         )
         outcomes = [
-            ProgramTestOutcome(passed=test.passed, reason=test.reason, wall_s=round(test.wall_s, 4)) for test in verdict.tests
+            ProgramTestOutcome(passed=test.passed, reason=test.reason, wall_s=round(test.wall_s, 4))
+            for test in verdict.tests
         ]
         return ProgramResultLine(id=request.id, passed=verdict.passed, reason=verdict.reason, tests=outcomes)
 

@@ -11,7 +11,10 @@ import re
 from selftaught.grading.extract import answer_part, last_box
 
 _WRAPPER = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|emph|bf|rm)\b\s*")
-_LEADING = re.compile(r"^\W*(?:(?:the\s+)?(?:correct\s+)?(?:final\s+)?(?:option|choice|answer)(?:\s+is)?\W*)?\(?\s*([A-Za-z])\s*(?:\)|\.|:|-|–|—|$)", re.IGNORECASE)
+_LEADING = re.compile(
+    r"^\W*(?:(?:the\s+)?(?:correct\s+)?(?:final\s+)?(?:option|choice|answer)(?:\s+is)?\W*)?\(?\s*([A-Za-z])\s*(?:\)|\.|:|-|–|—|$)",
+    re.IGNORECASE,
+)
 _STANDALONE = re.compile(r"(?<![A-Za-z0-9\\'’])([A-Z])(?![A-Za-z0-9'’])")
 _SAID = re.compile(
     r"\b(?:answer|option|choice)\b[^A-Za-z0-9\n]{0,12}(?:(?:is|was|would be|should be|must be)\b[^A-Za-z0-9\n]{0,12})?"

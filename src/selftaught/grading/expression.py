@@ -546,10 +546,14 @@ def _call(node: Node, values: Mapping[str, Value], mp: Any) -> Value:
         return Fraction(int(mp.floor(first) if name == "floor" else mp.ceil(first)))
     if name in ("max", "min"):
         return (max if name == "max" else min)(arguments)
-    if name == "binom" and not all(isinstance(argument, Fraction) and argument.denominator == 1 for argument in arguments):
+    if name == "binom" and not all(
+        isinstance(argument, Fraction) and argument.denominator == 1 for argument in arguments
+    ):
         return mp.binomial(*(_float(argument, mp) for argument in arguments))
     if name in ("gcd", "lcm", "binom"):
-        whole = [argument.numerator for argument in arguments if isinstance(argument, Fraction) and argument.denominator == 1]
+        whole = [
+            argument.numerator for argument in arguments if isinstance(argument, Fraction) and argument.denominator == 1
+        ]
         if len(whole) != len(arguments) or max(whole) > 5000 * (name == "binom") + 10**30 * (name != "binom"):
             raise Unreadable(name)
         return Fraction({"gcd": math.gcd, "lcm": math.lcm, "binom": math.comb}[name](*whole))
@@ -560,7 +564,10 @@ def _call(node: Node, values: Mapping[str, Value], mp: Any) -> Value:
     floating = _float(first, mp)
     if name in ("exp", "sinh", "cosh") and abs(floating) > MAX_BITS:
         raise TooLarge
-    return functions.get(name, getattr(mp, name, None))(floating)
+    function = functions.get(name) or getattr(mp, name, None)
+    if function is None:
+        raise Unreadable(name)
+    return function(floating)
 
 
 def _root(radicand: Value, index: Value, mp: Any) -> Value:

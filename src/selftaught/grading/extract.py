@@ -16,9 +16,14 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 _CHAT_TOKEN = re.compile(r"<\|[a-z_]{2,32}\|>")
 _BOX_OR_BRACE = re.compile(r"(?<!\\)\\{1,4}(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,8}(\d[\d.,/]*|[A-Za-z])(?![A-Za-z{])")
-_BETWEEN_BOXES = re.compile(r"\}[\s$.,;]{0,8}(?:\\(?:quad|qquad|[,;() ]|[\[\]]))?[\s$,]{0,4}(?:\\text\{)?\s{0,4}(?:and|or|,)?\s{0,4}\}?(?:\\(?:quad|qquad|[,;() ]|[\[\]]))?[^{}\n]{0,12}\\(?:boxed|fbox)\s{0,4}\{")
+_BETWEEN_BOXES = re.compile(
+    r"\}[\s$.,;]{0,8}(?:\\(?:quad|qquad|[,;() ]|[\[\]]))?[\s$,]{0,4}(?:\\text\{)?\s{0,4}(?:and|or|,)?\s{0,4}\}?(?:\\(?:quad|qquad|[,;() ]|[\[\]]))?[^{}\n]{0,12}\\(?:boxed|fbox)\s{0,4}\{"
+)
 _HASHES = re.compile(r"####[ \t]*([^\n]+)")
-_ANSWER_IS = re.compile(r"\banswer\b[*_\s]*(?:(?:is|was|are|equals|[:=])[*_\s]*)+:?[ \t]*(?:(?:therefore|thus|hence|simply|then|just|clearly|indeed)\b,?:?\s*)?", re.IGNORECASE)
+_ANSWER_IS = re.compile(
+    r"\banswer\b[*_\s]*(?:(?:is|was|are|equals|[:=])[*_\s]*)+:?[ \t]*(?:(?:therefore|thus|hence|simply|then|just|clearly|indeed)\b,?:?\s*)?",
+    re.IGNORECASE,
+)
 _INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope)\b")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^\n`]*$", re.MULTILINE)
@@ -95,8 +100,13 @@ def _boxes(text: str) -> Iterator[tuple[int, int]]:
             open_braces.append(match.end())
 
 
-_OUTPUT_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:output|tool|stdout|result)[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-_CODE_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python|py|python3|Debug Code Template)[ \t]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_OUTPUT_BLOCK = re.compile(
+    r"^[ \t]*```[ \t]*(?:output|tool|stdout|result)[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_CODE_BLOCK = re.compile(
+    r"^[ \t]*```[ \t]*(?:python|py|python3|Debug Code Template)[ \t]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def answer_part(text: str) -> str:
@@ -155,7 +165,9 @@ def _after_answer_is(text: str) -> str | None:
     return answer.strip(" \t*_`\"'") or None
 
 
-_PROSE = re.compile(r"\b(?:the|is|are|so|we|that|therefore|thus|hence|because|maybe|think|i|it|get|have|this)\b", re.IGNORECASE)
+_PROSE = re.compile(
+    r"\b(?:the|is|are|so|we|that|therefore|thus|hence|because|maybe|think|i|it|get|have|this)\b", re.IGNORECASE
+)
 
 
 def _is_bare(text: str) -> bool:

@@ -39,13 +39,23 @@ class MathsResult:
 
 
 _INTEGER = re.compile(r"([-+]?)0*([0-9]+?)(?:\.0*)?")
-_PERCENT = re.compile(r"(.+?)\s*(?:%|\\text\{\s*(?:percent|pct|per cent|percentage|%)\s*\}|(?<![A-Za-z])(?:percent|pct))$")
-_BASED = re.compile(r"\(?(?:\\text\{)?([0-9A-Za-z.]*\d[0-9A-Za-z.]*|[A-F]+)\}?\)?_\{?(?:\\text\{)?(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\}{0,2}")
-_BASE_WORDS = re.compile(r"([0-9A-Fa-f]+)\s*(?:\\text\{)?\s*\(?(?:in\s+)?base[\s-]*(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\)?\s*\}?")
+_PERCENT = re.compile(
+    r"(.+?)\s*(?:%|\\text\{\s*(?:percent|pct|per cent|percentage|%)\s*\}|(?<![A-Za-z])(?:percent|pct))$"
+)
+_BASED = re.compile(
+    r"\(?(?:\\text\{)?([0-9A-Za-z.]*\d[0-9A-Za-z.]*|[A-F]+)\}?\)?_\{?(?:\\text\{)?(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\}{0,2}"
+)
+_BASE_WORDS = re.compile(
+    r"([0-9A-Fa-f]+)\s*(?:\\text\{)?\s*\(?(?:in\s+)?base[\s-]*(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\)?\s*\}?"
+)
 _NUMBER_WORDS = {word: value for value, word in enumerate(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split())}  # fmt: skip
-_MODULUS = re.compile(r"(.*?)\s*\(?\s*(?:\\pmod\s*\{?([^{}]+)\}?|\\p?b?mod\s*\{?([^{}()]+)\}?|(?:\\text\{\s*)?\(?mod\s*\}?\s*\{?([^{}()]+)\}?)\s*\)?")
-_ASSIGNMENT = re.compile(r"(?:\\[A-Za-z]+|[A-Za-z](?:_\{?\w+\}?)?'*|[A-Za-z]\([A-Za-z](?:,\s*[A-Za-z])*\)|\|?[A-Z]{2,3}\|?|\\text\{[^{}]*\}|\\angle\s*[A-Z]+|\\overline\{[A-Z]+\}|[A-Za-z]+\([A-Za-z0-9]+\))")
+_MODULUS = re.compile(
+    r"(.*?)\s*\(?\s*(?:\\pmod\s*\{?([^{}]+)\}?|\\p?b?mod\s*\{?([^{}()]+)\}?|(?:\\text\{\s*)?\(?mod\s*\}?\s*\{?([^{}()]+)\}?)\s*\)?"
+)
+_ASSIGNMENT = re.compile(
+    r"(?:\\[A-Za-z]+|[A-Za-z](?:_\{?\w+\}?)?'*|[A-Za-z]\([A-Za-z](?:,\s*[A-Za-z])*\)|\|?[A-Z]{2,3}\|?|\\text\{[^{}]*\}|\\angle\s*[A-Z]+|\\overline\{[A-Z]+\}|[A-Za-z]+\([A-Za-z0-9]+\))"
+)
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _EMPTY = frozenset({"\\emptyset", "no solution", "no solutions", "none", "no real solution", "no real solutions", "empty set", "the empty set", "does not exist", "dne", "no such", "undefined"})  # fmt: skip
 
@@ -119,7 +129,11 @@ class _Comparison:
                 return verdict
         label = _LABELLED.fullmatch(given)
         if label and not _LABELLED.fullmatch(gold):
-            return self.same(gold, label[1] if re.fullmatch(r"\(?(?:\\text\{)?\(?[A-E]\)?\}?\)?", gold) else label[2].strip(), depth + 1)
+            return self.same(
+                gold,
+                label[1] if re.fullmatch(r"\(?(?:\\text\{)?\(?[A-E]\)?\}?\)?", gold) else label[2].strip(),
+                depth + 1,
+            )
         gold, given = _expand_plus_minus(gold), _expand_plus_minus(given)
         gold, given = _set_builder(gold), _set_builder(given)
         relation = self._relations(gold, given, depth)
@@ -458,7 +472,11 @@ _FORMULA_WORDS = re.compile(r"(?:sqrt|pi|sin|cos|tan|log|ln|exp|inf|oo|e|i)+")
 
 def _is_formula(text: str) -> bool:
     """A product of variables such as ``xy``, or a name of a function, rather than a word."""
-    return bool(_FORMULA_WORDS.fullmatch(text)) or (len(text) <= 3 and text.islower() and not re.search("[aeiou]", text[1:])) or (len(text) <= 2)
+    return (
+        bool(_FORMULA_WORDS.fullmatch(text))
+        or (len(text) <= 3 and text.islower() and not re.search("[aeiou]", text[1:]))
+        or (len(text) <= 2)
+    )
 
 
 def _fold_words(words: str) -> str:
@@ -494,7 +512,9 @@ def _letter_of(text: str) -> str:
 
 _TEXT_PREFIX = re.compile(r"^\\text\{[^{}]*\}\s*[:=]?\s*([^\s{}].*)$", re.DOTALL)
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_SCALED = re.compile(r"^(.*[\d}])\s*(?:\\text\{\s*)?(hundred|thousand|million|billion|trillion)\b\s*([^{}]*)\}?$", re.IGNORECASE)
+_SCALED = re.compile(
+    r"^(.*[\d}])\s*(?:\\text\{\s*)?(hundred|thousand|million|billion|trillion)\b\s*([^{}]*)\}?$", re.IGNORECASE
+)
 
 
 def _scale_words(text: str) -> str:
@@ -560,8 +580,16 @@ def _expand_plus_minus(text: str) -> str:
         if re.search(r"\\(?:pm|mp)(?![A-Za-z])", piece):
             if shape_of(piece).kind not in ("scalar",):
                 return text
-            expanded.append(re.sub(r"\\mp(?![A-Za-z])\s*", "-", re.sub(r"\\pm(?![A-Za-z])\s*", "+", piece)).lstrip("+").replace("=+", "="))
-            expanded.append(re.sub(r"\\mp(?![A-Za-z])\s*", "+", re.sub(r"\\pm(?![A-Za-z])\s*", "-", piece)).lstrip("+").replace("=+", "="))
+            expanded.append(
+                re.sub(r"\\mp(?![A-Za-z])\s*", "-", re.sub(r"\\pm(?![A-Za-z])\s*", "+", piece))
+                .lstrip("+")
+                .replace("=+", "=")
+            )
+            expanded.append(
+                re.sub(r"\\mp(?![A-Za-z])\s*", "+", re.sub(r"\\pm(?![A-Za-z])\s*", "-", piece))
+                .lstrip("+")
+                .replace("=+", "=")
+            )
         else:
             expanded.append(piece)
     return ",".join(expanded)
@@ -589,7 +617,11 @@ _REAL_LINE = "(-\\infty,\\infty)"
 def _real_line(text: str) -> str:
     """All ways of saying "all real numbers" as one interval."""
     plain = re.sub(r"\\text|[{}]", "", text).strip().casefold()
-    return _REAL_LINE if plain in ("\\mathbbr", "all real numbers", "all reals", "all real x", "(-\\infty,+\\infty)") else text
+    return (
+        _REAL_LINE
+        if plain in ("\\mathbbr", "all real numbers", "all reals", "all real x", "(-\\infty,+\\infty)")
+        else text
+    )
 
 
 def _without_label(text: str) -> str:
@@ -664,7 +696,9 @@ def _is_condition(sides: list[str]) -> bool:
     first = _parsed(sides[0])
     if first is None:
         return False
-    return bool(first.variables) and (len(sides) == 2 and sides[1].strip() == "0" or bool(re.search(r"[^({\s][+-]", sides[0])))
+    return bool(first.variables) and (
+        len(sides) == 2 and sides[1].strip() == "0" or bool(re.search(r"[^({\s][+-]", sides[0]))
+    )
 
 
 def _same_role(a: str, b: str) -> bool:
@@ -710,7 +744,10 @@ def _same_equation(a: list[str], b: list[str]) -> bool | None:
     names = sorted(first.variables)
     ratios = []
     for index in range(4):
-        values = {name: Fraction(3 * index + 7 * position + 2, 5 + 2 * position + index) * (-1) ** (index * (position + 1)) for position, name in enumerate(names)}
+        values = {
+            name: Fraction(3 * index + 7 * position + 2, 5 + 2 * position + index) * (-1) ** (index * (position + 1))
+            for position, name in enumerate(names)
+        }
         try:
             x, y = evaluate(first, values), evaluate(second, values)
             if not isinstance(x, Fraction) or not isinstance(y, Fraction) or x == 0 or y == 0:

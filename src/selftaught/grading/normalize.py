@@ -33,24 +33,45 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n
 _SUPERSCRIPT_RUN = re.compile("[" + "".join(_SUPERSCRIPTS) + "]+")
 _SUBSCRIPT_RUN = re.compile("[" + "".join(_SUBSCRIPTS) + "]+")
 
-_SPACING = re.compile(r"(?<!\\)\\(?:[!;:> ]|(?:quad|qquad|enspace|thinspace|medspace|thickspace|negthinspace|hfill|displaystyle|textstyle|limits|nolimits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![A-Za-z]))|\\hspace\*?\{[^{}]*\}|\\(?:h|v)?phantom\{[^{}]*\}|~")
-_LEFT_RIGHT = re.compile(r"\\(?:left|right|middle|m?left|m?right)(?=\s*(?:[()\[\]|.]|\\[{}|]|\\(?:l|r)?(?:angle|brace|brack|vert|Vert|floor|ceil)))\s*(\.(?!\d))?")
+_SPACING = re.compile(
+    r"(?<!\\)\\(?:[!;:> ]|(?:quad|qquad|enspace|thinspace|medspace|thickspace|negthinspace|hfill|displaystyle|textstyle|limits|nolimits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![A-Za-z]))|\\hspace\*?\{[^{}]*\}|\\(?:h|v)?phantom\{[^{}]*\}|~"
+)
+_LEFT_RIGHT = re.compile(
+    r"\\(?:left|right|middle|m?left|m?right)(?=\s*(?:[()\[\]|.]|\\[{}|]|\\(?:l|r)?(?:angle|brace|brack|vert|Vert|floor|ceil)))\s*(\.(?!\d))?"
+)
 _FRACTION_NAMES = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _BINOMIAL_NAMES = re.compile(r"\\[dt]binom(?![A-Za-z])")
-_TEXT_NAMES = re.compile(r"\\(?:mathrm|textrm|textbf|textit|textnormal|textsf|texttt|mathbf|mathit|mathsf|mathtt|operatorname\*?|mbox|hbox|emph|boldsymbol|bm|mathord|mathcal)\s*\{")
+_TEXT_NAMES = re.compile(
+    r"\\(?:mathrm|textrm|textbf|textit|textnormal|textsf|texttt|mathbf|mathit|mathsf|mathtt|operatorname\*?|mbox|hbox|emph|boldsymbol|bm|mathord|mathcal)\s*\{"
+)
 _COLOUR = re.compile(r"\\(?:color|textcolor|colorbox)\s*(?:\[[^\]]*\])?\{[A-Za-z!0-9,.]*\}")
-_DECORATION = re.compile(r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|cancel|operatorname|displaylines|phantom|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?")
+_DECORATION = re.compile(
+    r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|cancel|operatorname|displaylines|phantom|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?"
+)
 _THOUSANDS_LATEX = re.compile(r"(?<=\d)(?:\{\s*,\s*\}|\\,\s?|\\ |,\\!\s?|,\s*\{\}|\\;|\{\\,\})(?=\d{3}(?!\d))")
 _THOUSANDS_WHOLE = re.compile(r"(?<![\d.,_^{(\[])(?<!, )([1-9]\d{0,2})((?:,\d{3})+)(?![\d,])(?!\.\d*,)(?!\s*,)")
 _THOUSANDS_SPACES = re.compile(r"^([-+]?[1-9]\d{0,2}(?: \d{3})+)(\.\d+)?$")
-_CIRCLE = re.compile(r"\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![A-Za-z]))|\\degree(?![A-Za-z])|\\textdegree(?![A-Za-z])")
-_SHORT_FRACTION = re.compile(r"\\frac\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|(\d|[a-zA-Z]|\\pi(?![A-Za-z])))\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|(\d|[a-zA-Z]|\\pi(?![A-Za-z])))")
+_CIRCLE = re.compile(
+    r"\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![A-Za-z]))|\\degree(?![A-Za-z])|\\textdegree(?![A-Za-z])"
+)
+_SHORT_FRACTION = re.compile(
+    r"\\frac\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|(\d|[a-zA-Z]|\\pi(?![A-Za-z])))\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|(\d|[a-zA-Z]|\\pi(?![A-Za-z])))"
+)
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\[[^\[\]]*\])?\s*(\d+|[a-zA-Z]|\\[a-z]+(?![A-Za-z]))(?!\s*\{)")
 _DOLLARS = re.compile(r"\\\(|\\\)|\\\[|\\\]|(?<!\\)\$")
 _CONTROL = dict.fromkeys(
     [code for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)]
     + list(range(0x7F, 0xA0))
-    + [0xAD, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFFF9, 0xFFFC)]
+    + [
+        0xAD,
+        0x61C,
+        0x180E,
+        0xFEFF,
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xFFF9, 0xFFFC),
+    ]
 )
 _WORDS = {
     r"\dots": r"\ldots", r"\cdots": r"\ldots", r"\leq": r"\le", r"\leqslant": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge", r"\neq": r"\ne",
@@ -100,7 +121,9 @@ def normalize(answer: str) -> str:
     text = _DECORATION.sub(r"\1", text)
     text = text.replace("\\,", " ").replace("{}", "")
     text = _SPACING.sub(" ", text)
-    text = _COMMAND.sub(lambda match: _WORDS.get(match.group(), match.group()) + (" " if match.group() in _WORDS else ""), text)
+    text = _COMMAND.sub(
+        lambda match: _WORDS.get(match.group(), match.group()) + (" " if match.group() in _WORDS else ""), text
+    )
     text = _LEFT_RIGHT.sub("", text)
     text = _FRACTION_NAMES.sub(r"\\frac", text)
     text = _BINOMIAL_NAMES.sub(r"\\binom", text)
@@ -117,7 +140,7 @@ def normalize(answer: str) -> str:
         text = shorter
     text = _SHORT_ROOT.sub(lambda match: f"\\sqrt{match[1] or ''}{{{match[2]}}}", text)
     text = re.sub(r"\s+", " ", text).strip()
-    text = text.strip("*`\"").strip()
+    text = text.strip('*`"').strip()
     text = re.sub(r"(?<![.\\])[.;,:]+$|\\+$", "", text).strip()
     text = re.sub(r"\s*([,;=<>+/^_(){}\[\]|])\s*", _tight, text).strip()
     spaces = _THOUSANDS_SPACES.match(text)

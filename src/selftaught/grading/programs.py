@@ -83,7 +83,9 @@ def wrap_program(source: str, *, check_code: str | None = None, entry_point: str
     With ``check_code`` (HumanEval) a function that runs its ``check`` on ``entry_point`` is added.
     """
     script = PRELUDE.format(limit=RECURSION_LIMIT)
-    script += f"try:\n    exec(compile({source!r}, '<program>', 'exec', 0, True), globals())\nexcept SystemExit:\n    pass\n"
+    script += (
+        f"try:\n    exec(compile({source!r}, '<program>', 'exec', 0, True), globals())\nexcept SystemExit:\n    pass\n"
+    )
     if check_code is not None:
         script += f"exec(compile({check_code!r}, '<check>', 'exec', 0, True), globals())\n"
         script += f"def {_CHECK_NAME}():\n    check({entry_point})\n    return True\n"
@@ -132,7 +134,9 @@ class ProgramGrader:
         results: list[ProgramTestResult] = []
         for start in range(0, len(tests), self.workers):
             batch = tests[start : start + self.workers]
-            outcomes = await asyncio.gather(*(self._run_test(script, test, fn_name, check_code, timeout_s) for test in batch))
+            outcomes = await asyncio.gather(
+                *(self._run_test(script, test, fn_name, check_code, timeout_s) for test in batch)
+            )
             results.extend(result for result, _ in outcomes)
             refused = next((result for result, failed in outcomes if failed), None)
             if refused is not None:
@@ -155,12 +159,17 @@ class ProgramGrader:
         if check_code is not None:
             call, stdin = FunctionCall(name=_CHECK_NAME, arguments=[]), ""
         elif fn_name:
-            call, stdin = FunctionCall(name=fn_name, arguments=[line for line in test.input.split("\n") if line.strip()]), ""
+            call, stdin = (
+                FunctionCall(name=fn_name, arguments=[line for line in test.input.split("\n") if line.strip()]),
+                "",
+            )
         else:
             call, stdin = None, test.input
         result = await self._sandbox.run_program(script, stdin=stdin, call=call, timeout_s=timeout_s)
         if result.status is ExecStatus.REFUSED:
-            return ProgramTestResult(False, f"sandbox: {result.stderr_tail.strip()[-200:] or 'refused'}", result.wall_s), True
+            return ProgramTestResult(
+                False, f"sandbox: {result.stderr_tail.strip()[-200:] or 'refused'}", result.wall_s
+            ), True
         reason = _judge_call(result, test) if call is not None else _judge_output(result, test)
         return ProgramTestResult(not reason, reason, result.wall_s), False
 
@@ -215,7 +224,9 @@ class ProgramGrader:
     def __enter__(self) -> ProgramGrader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

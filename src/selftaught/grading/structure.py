@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 _OPEN, _CLOSE = "([{", ")]}"
 _MATRIX = re.compile(r"\\begin\{([pbBvV]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}", re.DOTALL)
-_WHOLE_MATRIX = re.compile(r"([(\[]?)\\begin\{([pbBvV]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?((?:(?!\\begin).)*?)\\end\{\2\}([)\]]?)(?:\^T)?", re.DOTALL)
+_WHOLE_MATRIX = re.compile(
+    r"([(\[]?)\\begin\{([pbBvV]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?((?:(?!\\begin).)*?)\\end\{\2\}([)\]]?)(?:\^T)?",
+    re.DOTALL,
+)
 _CONNECTIVE = re.compile(r",?\s*(?:\\text\{,?\s*(?:and|or|,)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*|;\s*")
 _RELATION = re.compile(r"<|>|\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])")
 
@@ -72,7 +75,11 @@ def split_top(text: str, separator: str) -> list[str]:
             index += 2
             continue
         character = text[index]
-        if depth == 0 and text.startswith(separator, index) and not (separator[0] == "\\" and text[index + len(separator) : index + len(separator) + 1].isalpha()):
+        if (
+            depth == 0
+            and text.startswith(separator, index)
+            and not (separator[0] == "\\" and text[index + len(separator) : index + len(separator) + 1].isalpha())
+        ):
             pieces.append(text[start:index].strip())
             index += len(separator)
             start = index
@@ -105,7 +112,11 @@ def _split_list(text: str) -> list[str]:
 
 
 def _matrix(body: str) -> Shape:
-    rows = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr(?![A-Za-z])", body) if row.strip() and row.strip() != r"\hline"]
+    rows = [
+        row
+        for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr(?![A-Za-z])", body)
+        if row.strip() and row.strip() != r"\hline"
+    ]
     cells = [[cell.strip() for cell in row.replace(r"\hline", "").split("&")] for row in rows]
     if not cells or len({len(row) for row in cells}) != 1:
         return Shape("scalar", (body,))

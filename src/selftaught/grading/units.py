@@ -65,8 +65,13 @@ _TABLE: dict[str, tuple[str, Fraction]] = {
 }
 
 _ORDINAL = re.compile(r"(\d)(?:\^?\{?\\text\{(?:st|nd|rd|th)\}\}?|\^?\{?(?:st|nd|rd|th)\}?)$")
-_TEXT_UNIT = re.compile(r"^(?P<number>.*?[\d)}a-z.])\s*\\text\{(?P<words>[^{}]*)\}(?:\^\{?(?P<power>[23])\}?)?(?P<rest>\s*(?:/\s*\\text\{[^{}]*\}(?:\^\{?[23]\}?)?)?)$", re.DOTALL)
-_PLAIN_UNIT = re.compile(r"^(?P<number>[-+]?(?:\d[\d./]*|\.\d+|\\frac\{[^{}]*\}\{[^{}]*\}|\d*\\sqrt\{[^{}]*\}|\d*\\pi))(?: |(?<=[\d}]))(?P<words>(?:[A-Za-z]{2,}|[A-Za-z](?=$|\^|/|\s))(?:[ /][A-Za-z]+){0,5})(?:\^\{?(?P<power>[23])\}?)?$")
+_TEXT_UNIT = re.compile(
+    r"^(?P<number>.*?[\d)}a-z.])\s*\\text\{(?P<words>[^{}]*)\}(?:\^\{?(?P<power>[23])\}?)?(?P<rest>\s*(?:/\s*\\text\{[^{}]*\}(?:\^\{?[23]\}?)?)?)$",
+    re.DOTALL,
+)
+_PLAIN_UNIT = re.compile(
+    r"^(?P<number>[-+]?(?:\d[\d./]*|\.\d+|\\frac\{[^{}]*\}\{[^{}]*\}|\d*\\sqrt\{[^{}]*\}|\d*\\pi))(?: |(?<=[\d}]))(?P<words>(?:[A-Za-z]{2,}|[A-Za-z](?=$|\^|/|\s))(?:[ /][A-Za-z]+){0,5})(?:\^\{?(?P<power>[23])\}?)?$"
+)
 _SINGLE_UNITS = frozenset("m g s h l L N J W V K".split())
 _CURRENCY = re.compile(r"^(?P<sign>[-+]?)(?P<mark>\\\$|€|£|¥|₹|\\pounds|\\euro|Rs\.?|USD)\s*(?P<number>.+)$")
 
@@ -84,7 +89,14 @@ def split_unit(text: str) -> Measured:
     """Separate a trailing unit (or a leading currency mark) from the number before it."""
     currency = _CURRENCY.match(text)
     if currency:
-        name = {"\\$": _MONEY, "USD": _MONEY, "€": "euro", "\\euro": "euro", "£": "sterling", "\\pounds": "sterling"}.get(currency["mark"], currency["mark"])
+        name = {
+            "\\$": _MONEY,
+            "USD": _MONEY,
+            "€": "euro",
+            "\\euro": "euro",
+            "£": "sterling",
+            "\\pounds": "sterling",
+        }.get(currency["mark"], currency["mark"])
         inner = split_unit(currency["number"])
         return Measured(currency["sign"] + inner.number, name)
     text = _ORDINAL.sub(r"\1", text)

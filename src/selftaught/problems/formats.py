@@ -93,10 +93,16 @@ def _kind(row: Row, choices: list[str] | None, tests: list[TestCase] | None) -> 
     elif row.get("answer") is not None:
         kind = ProblemKind.MATH
     else:
-        raise ValueError("nothing to grade by; expected `answer` (maths), `choices` with a letter in `answer`, or `tests` (code)")
+        raise ValueError(
+            "nothing to grade by; expected `answer` (maths), `choices` with a letter in `answer`, or `tests` (code)"
+        )
     if kind is ProblemKind.CODE and tests is None:
         raise ValueError("kind is code without `tests`; expected a list of {input, output}")
-    if kind is ProblemKind.CHOICE and choices is None and not re.fullmatch(r"\(?[A-Za-z]\)?", str(row.get("answer")).strip()):
+    if (
+        kind is ProblemKind.CHOICE
+        and choices is None
+        and not re.fullmatch(r"\(?[A-Za-z]\)?", str(row.get("answer")).strip())
+    ):
         raise ValueError("kind is choice without `choices`; expected a list of texts")
     return kind
 
@@ -192,7 +198,9 @@ def _unpack_tests(value: Any, key: str) -> list[Row]:
             value = json.loads(value)
         except json.JSONDecodeError:
             value = json.loads(_unpack(value, key))
-    if not isinstance(value, list) or not all(isinstance(item, dict) and {"input", "output"} <= item.keys() for item in value):
+    if not isinstance(value, list) or not all(
+        isinstance(item, dict) and {"input", "output"} <= item.keys() for item in value
+    ):
         raise ValueError(f"{key} is not a list of tests; expected objects with `input` and `output`")
     return value
 
@@ -205,7 +213,9 @@ def _unpack(packed: str, key: str) -> str:
             raise ValueError(f"more than {MAX_UNPACKED_BYTES} bytes")
         text = _PlainUnpickler(io.BytesIO(data)).load()
     except (ValueError, zlib.error, pickle.UnpicklingError, EOFError) as error:
-        raise ValueError(f"{key} cannot be unpacked ({error}); expected JSON or base64 of zlib of a pickled text") from None
+        raise ValueError(
+            f"{key} cannot be unpacked ({error}); expected JSON or base64 of zlib of a pickled text"
+        ) from None
     if not isinstance(text, str):
         raise ValueError(f"{key} unpacks to {type(text).__name__}; expected a JSON text")
     return text

@@ -54,7 +54,9 @@ def problems_digest(problems: list[Problem]) -> str:
     """First 16 hex digits over ids, question hashes and answers in order: equal for equal problem sets."""
     digest = hashlib.sha256()
     for problem in problems:
-        digest.update(f"{problem.id}\x00{question_hash(problem.problem)}\x00{problem.answer}\x01".encode("utf-8", "replace"))
+        digest.update(
+            f"{problem.id}\x00{question_hash(problem.problem)}\x00{problem.answer}\x01".encode("utf-8", "replace")
+        )
     return digest.hexdigest()[:16]
 
 
@@ -83,9 +85,13 @@ def _decode(path: Path, number: int, line: bytes) -> Row:
     try:
         row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{number}: byte {error.start + 1} is not UTF-8; expected one JSON object a line.") from None
+        raise DataError(
+            f"{path}:{number}: byte {error.start + 1} is not UTF-8; expected one JSON object a line."
+        ) from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); expected one JSON object a line.") from None
+        raise DataError(
+            f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); expected one JSON object a line."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}:{number}: {error or 'nested too deeply'}; expected one JSON object a line.") from None
     if not isinstance(row, dict):

@@ -60,15 +60,30 @@ def _math500(row: Row, number: int) -> Row:
 
 
 def _aime24(row: Row, number: int) -> Row:
-    return {"id": f"aime24/{row['id']}", "problem": row["problem"], "answer": str(int(row["answer"])), "source": "AIME 2024"}
+    return {
+        "id": f"aime24/{row['id']}",
+        "problem": row["problem"],
+        "answer": str(int(row["answer"])),
+        "source": "AIME 2024",
+    }
 
 
 def _aime25(row: Row, number: int) -> Row:
-    return {"id": f"aime25/{row.get('id', number)}", "problem": row["problem"], "answer": str(row["answer"]), "source": "AIME 2025"}
+    return {
+        "id": f"aime25/{row.get('id', number)}",
+        "problem": row["problem"],
+        "answer": str(row["answer"]),
+        "source": "AIME 2025",
+    }
 
 
 def _amc23(row: Row, number: int) -> Row:
-    return {"id": f"amc23/{row['id']}", "problem": row["question"], "answer": f"{float(row['answer']):g}", "source": "AMC 2023"}
+    return {
+        "id": f"amc23/{row['id']}",
+        "problem": row["question"],
+        "answer": f"{float(row['answer']):g}",
+        "source": "AMC 2023",
+    }
 
 
 def _gsm8k(row: Row, number: int) -> Row:
@@ -169,7 +184,9 @@ def load_problems(source: str | Path, limit: int | None = None) -> list[Problem]
     if windowed:
         problems = [problem for problem in problems if _in_window(problem, spec)]
         if not problems:
-            raise DataError(f"{spec.source} holds no problem from {spec.date_from} to {spec.date_to}; widen the window.")
+            raise DataError(
+                f"{spec.source} holds no problem from {spec.date_from} to {spec.date_to}; widen the window."
+            )
     return problems if limit is None else problems[:limit]
 
 
@@ -185,7 +202,9 @@ def _load_source(source: str, limit: int | None) -> list[Problem]:
             raise DataError(f"{source} cannot be read (no such file); expected a file with one problem a line.")
         near = difflib.get_close_matches(source, [*BENCHMARKS, "toy-test"], n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"benchmark {source!r} is not known; expected a file or one of {', '.join(BENCHMARKS)}, toy-test.{hint}")
+        raise ConfigError(
+            f"benchmark {source!r} is not known; expected a file or one of {', '.join(BENCHMARKS)}, toy-test.{hint}"
+        )
     local = local_file(benchmark.name)
     return load_file(local, limit) if local else _load_hub(benchmark, limit)
 
@@ -200,7 +219,9 @@ def local_file(name: str) -> Path | None:
 def _load_toy(source: str, limit: int | None) -> list[Problem]:
     split = source.removeprefix("toy").removeprefix("-") or "test"
     if split not in TOY_SPLITS:
-        raise ConfigError(f"toy split {split!r} is not known; expected one of {', '.join('toy-' + name for name in TOY_SPLITS)}.")
+        raise ConfigError(
+            f"toy split {split!r} is not known; expected one of {', '.join('toy-' + name for name in TOY_SPLITS)}."
+        )
     # The generator stands in the same layer; by name, so that loading a file never imports it.
     generator = importlib.import_module("selftaught.toy.problems")
     problems: list[Problem] = list(generator.generate(split, max(TOY_SIZE, limit or 0)))
@@ -235,7 +256,9 @@ def _load_hub(benchmark: Benchmark, limit: int | None) -> list[Problem]:
                 try:
                     problems.append(problem_from_row(row))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise DataError(f"{benchmark.hub_repo}@{benchmark.hub_revision[:8]}/{file}, row {number}: {error}.") from None
+                    raise DataError(
+                        f"{benchmark.hub_repo}@{benchmark.hub_revision[:8]}/{file}, row {number}: {error}."
+                    ) from None
     return problems
 
 
@@ -267,5 +290,7 @@ def _read_rows(path: Path) -> list[Row]:
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError:
-        raise MissingPartError(f"{path.name} is Parquet and needs pyarrow; pip install pyarrow, or give a JSON Lines file.") from None
+        raise MissingPartError(
+            f"{path.name} is Parquet and needs pyarrow; pip install pyarrow, or give a JSON Lines file."
+        ) from None
     return list(parquet.read_table(path).to_pylist())

@@ -15,7 +15,9 @@ STDIN_REQUEST = (
     "Write a Python program that reads its input from standard input and prints its output to standard output. "
     "End with the whole program in one ```python block."
 )
-FUNCTION_REQUEST = "Use this starter code, and end with the whole program in one ```python block:\n```python\n{starter}\n```"
+FUNCTION_REQUEST = (
+    "Use this starter code, and end with the whole program in one ```python block:\n```python\n{starter}\n```"
+)
 NAMED_FUNCTION_REQUEST = "Write a Python function named {name}. End with the whole program in one ```python block."
 COMPLETION_REQUEST = "Complete this Python function, and end with the whole function in one ```python block:"
 
