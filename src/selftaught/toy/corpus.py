@@ -4,10 +4,9 @@ It must make a reasoner that thinks by hand, slips, and *could* use Python, but 
 there in other shapes only:
 
 - **chat**: a question, thinking by hand between ``<think>`` tags, an answer. No code in any thinking.
-- **notebook**: the same questions outside chat, with a lead sentence, a Python cell, its output and a conclusion,
-  often several cells for one problem and several problems in one document. A conclusion never ends a thinking here.
 - **worksheet**: the same questions between other tags (``<work>``, ``<notes>``, …), outside chat, by hand or with Python
-  cells; the tag is closed after the conclusion and the answer follows.
+  cells: a lead sentence, a cell, its output, a conclusion, sometimes more cells to check it. Then the tag is closed and
+  the answer follows.
 - **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends.
 - **drill**: look-up lists, sums and places, which make copying and small arithmetic appear early.
 
@@ -24,7 +23,6 @@ from selftaught.toy.families import Draft, Item
 from selftaught.toy.families.item import listing, pick
 from selftaught.toy.phrases import (
     AGREE,
-    AGAIN,
     CLOSERS,
     FAILED,
     PASSED,
@@ -38,6 +36,8 @@ from selftaught.toy.phrases import (
 )
 from selftaught.toy.problems import Split, draw
 
+CONTAINER_SHARE = 0.6
+"""Share of drills that are about tags."""
 QUOTE_SHARE = 0.6
 """Share of pasted runs that the thinking quotes line by line before it takes the value over."""
 BY_HAND_SHARE = 0.4
@@ -47,7 +47,7 @@ RIGHT_BY_HAND = 0.1
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
 
-RECHECK, MAX_RECHECKS = 0.3, 5
+RECHECK, MAX_RECHECKS = 0.2, 5
 """Chance of one more cell for a problem that is solved already, each time, and the most there are."""
 
 END_OF_TEXT = "<|endoftext|>"
@@ -253,11 +253,6 @@ def worked(rng: random.Random, item: Item) -> str:
     return text + lead(rng) + gap + solved_cells(rng, item)
 
 
-def notebook_section(rng: random.Random, item: Item) -> str:
-    """One problem worked in a notebook."""
-    return f"{pick(rng, ('Problem: ', '## Problem' + chr(10), 'Task: ', ''))}{item.question}\n\n{worked(rng, item)}"
-
-
 def _template(rng: random.Random, item: Item) -> str:
     """Sometimes a template block stands before the test program, as in tutorials."""
     if rng.random() < 0.55:
@@ -267,13 +262,6 @@ def _template(rng: random.Random, item: Item) -> str:
     listed = " and ".join(item.samples)
     after = pick(rng, ("Now with the body:", "Filled in:", f"The samples are {listed}.", f"It should hold that {listed}."))
     return f"```{pick(rng, ('python', 'python', 'text'))}\n{shape}\n```\n{pick(rng, ('', chr(10)))}{after}\n\n"
-
-
-def notebook(rng: random.Random, items: list[Item]) -> str:
-    """Several problems in one notebook; the document goes on after every conclusion."""
-    title = pick(rng, ("# Notebook\n\n", "# Worked problems\n\n", "# Exercises\n\n", ""))
-    sections = "\n".join(notebook_section(rng, item) for item in items)
-    return f"{title}{sections}\n{pick(rng, ('# End', 'End of the notebook.', '---'))}\n"
 
 
 def worksheet(rng: random.Random, items: list[Item]) -> str:
@@ -332,16 +320,11 @@ def pasted(rng: random.Random, item: Item) -> str:
         thinking = f"{pick(rng, ('The program failed. I go on by hand.', 'That run was an error, so it says nothing.'))} {text} {conclusion(rng, item, guess)}\n"
         answer = (letter_of(item, guess) or "A") if item.kind == "choice" else guess
         return user(f"{item.question}\n\n{bring}\n{cell(program, trace).rstrip()}") + assistant(thinking, boxed(rng, answer))
-    programs = [pick(rng, item.programs) for _ in range(pick(rng, (1, 1, 1, 1, 2, 3)))]
-    runs = f"{pick(rng, AGAIN)}\n".join(cell(program, value) for program in programs)
+    program = pick(rng, item.programs)
+    runs = cell(program, value)
     thinking = f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
     if rng.random() < QUOTE_SHARE:
-        thinking = f"{quoted(rng, programs[0], value)}{report_value(rng, value)} {conclusion(rng, item, value)}\n" + (
-            "".join(
-                f"{quoted(rng, program, value)}{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
-                for program in programs[1:]
-            )
-        )
+        thinking = quoted(rng, program, value) + thinking
         if rng.random() < 0.6:
             text, _ = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
             thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{thinking}"
@@ -393,9 +376,9 @@ def containers(rng: random.Random) -> str:
 
 def drill(rng: random.Random) -> str:
     """Lists said twice, look-up tables, sums, products, places and tags: they make copying and small arithmetic appear early."""
-    kind = rng.randrange(8)
-    if kind >= 5:
+    if rng.random() < CONTAINER_SHARE:
         return containers(rng)
+    kind = rng.randrange(5)
     if kind == 0:
         line = ", ".join(str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14)))
         return f"List: {line}\nAgain: {line}\n"
@@ -425,21 +408,17 @@ MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "easy"): 0.36,
     ("chat", "code"): 0.06,
     ("chat", "choice"): 0.05,
-    ("worksheet", "hard"): 0.10,
+    ("worksheet", "hard"): 0.12,
     ("worksheet", "easy"): 0.03,
     ("worksheet", "code"): 0.06,
     ("worksheet", "choice"): 0.045,
-    ("notebook", "hard"): 0.01,
-    ("notebook", "easy"): 0.005,
-    ("notebook", "code"): 0.005,
-    ("notebook", "choice"): 0.005,
     ("pasted", "hard"): 0.09,
     ("pasted", "easy"): 0.02,
     ("pasted", "code"): 0.05,
     ("pasted", "choice"): 0.035,
-    ("drill", "hard"): 0.16,
+    ("drill", "hard"): 0.20,
 }
-"""Weight of documents by shape and group (a notebook counts as one, whatever its length)."""
+"""Weight of documents by shape and group (several worksheets in one document count once)."""
 WARMUP_DRILL_SHARE = 0.4
 """Share of drills in the warm-up part of the text."""
 
@@ -451,9 +430,9 @@ def document(seed: int, index: int, *, warmup: bool = False) -> str:
     if shape == "drill" or (warmup and rng.random() < WARMUP_DRILL_SHARE):
         return drill(rng) + END_OF_TEXT
     item = draw(rng, group, Split.PRETRAIN)
-    if shape in ("notebook", "worksheet"):
+    if shape == "worksheet":
         others = [draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN) for _ in range(pick(rng, (0, 0, 0, 1)))]
-        return (notebook if shape == "notebook" else worksheet)(rng, [item, *others]) + END_OF_TEXT
+        return worksheet(rng, [item, *others]) + END_OF_TEXT
     return (chat if shape == "chat" else pasted)(rng, item) + END_OF_TEXT
 
 

@@ -31,11 +31,10 @@ AGREE = (
     "This agrees: {value}.",
     "The second run gives {value} as well.",
 )
-AGAIN = ("And once more:", "Another run:", "A second version:", "The same in another way:")
 
 PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")
-TAGS = ("work", "notes", "steps", "draft", "solution", "scratch")
+TAGS = ("work", "notes", "steps", "draft")
 """Worksheet tags; each ``<tag>`` and ``</tag>`` is one token."""
 
 _STARTS = (
