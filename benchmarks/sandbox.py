@@ -42,7 +42,7 @@ FORK_SERVER = f"""
 import json, os, resource, sys, time
 sys.path.insert(0, {str(SOURCE)!r})
 from selftaught.sandbox.inside import zygote
-zygote.preload({MODULES!r})
+zygote.preload(sys.argv[1:])
 def cpu():
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
@@ -74,9 +74,9 @@ Sample = tuple[list[float], float]
 class ForkServer:
     """The floor: a process with the same modules that forks for each call and does nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: list[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", FORK_SERVER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            [sys.executable, "-c", FORK_SERVER, *modules], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
         )  # fmt: skip
 
@@ -120,15 +120,21 @@ class Ours:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        assert sandbox._zygote is not None
-        assert sandbox._zygote._process is not None
-        guardian = sandbox._zygote._process.pid
-        children = Path(f"/proc/{guardian}/task/{guardian}/children").read_text().split()
-        self._zygote_pid = int(children[0])
+        self._pools = [sandbox._pool] + [sandbox._light] * (sandbox._light is not None)
+        self._zygote_pids = []
+        for pool in self._pools:
+            assert pool is not None
+            assert pool.zygote is not None
+            assert pool.zygote._process is not None
+            guardian = pool.zygote._process.pid
+            children = Path(f"/proc/{guardian}/task/{guardian}/children").read_text().split()
+            self._zygote_pids.append(int(children[0]))
 
     def _cpu_s(self) -> float:
-        fields = Path(f"/proc/{self._zygote_pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks = sum(int(field) for field in fields[11:15])  # own and reaped children, user and system
+        ticks = 0
+        for pid in self._zygote_pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += sum(int(field) for field in fields[11:15])  # own and reaped children, user and system
         return own_cpu_s() + ticks / os.sysconf("SC_CLK_TCK")
 
     async def calls(self, code: str, num_calls: int) -> Sample:
@@ -159,7 +165,7 @@ class Ours:
     async def _quiet(self) -> None:
         """Until the spares are up and the ended are gone; asleep, so that waiting costs nothing."""
         await asyncio.sleep(0.01)
-        while any(not spare.ready.done() for spare in self._sandbox._spares):  # noqa: ASYNC110
+        while any(not spare.ready.done() for pool in self._pools for spare in pool.spares):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.01)
 
@@ -203,16 +209,20 @@ async def measure(num_rounds: int, num_calls: int) -> dict[str, dict[str, list[d
             }
             rows[script].setdefault(method, []).append(row)
 
-    fork = ForkServer()
+    # The light zygote serves the bare script: its floor is a fork with just as few modules.
+    forks = {"bare": ForkServer([]), "sympy": ForkServer(MODULES)}
+    forks["numpy"] = forks["sympy"]
     async with Sandbox(SandboxSettings(workers=1, spares=2, timeout_s=60)) as sandbox:
+        assert sandbox._light_start is not None
+        await sandbox._light_start
         ours = Ours(sandbox)
-        for code in SCRIPTS.values():
+        for script, code in SCRIPTS.items():
             await ours.calls(code, 3)
-            fork.measure(code, 3)
+            forks[script].measure(code, 3)
         for _ in range(num_rounds):
             for script, code in SCRIPTS.items():
                 note(script, "ours", await ours.calls(code, num_calls))
-                note(script, "fork", fork.measure(code, num_calls))
+                note(script, "fork", forks[script].measure(code, num_calls))
                 note(script, "session", await ours.cells(code, num_calls))
                 note(script, "cold", measure_program([sys.executable, "-c", code], num_programs))
                 if bwrap:
@@ -231,7 +241,8 @@ async def measure(num_rounds: int, num_calls: int) -> dict[str, dict[str, list[d
                     ]
                     note(script, "bwrap", measure_program([*wrapped, code], num_programs))
         tier = int(sandbox.tier)
-    fork.close()
+    forks["bare"].close()
+    forks["sympy"].close()
     for script, code in SCRIPTS.items():
         note(script, "jupyter", measure_jupyter(code, 3))
     rows["tier"] = {"tier": [{"tier": tier}]}

@@ -90,8 +90,8 @@ async def test_a_sandbox_never_changes_its_tier(settings: Settings, monkeypatch:
             return await start(Zygote, settings, tier)  # type: ignore[no-any-return]
 
         monkeypatch.setattr(Zygote, "start", note)
-        assert sandbox._zygote is not None
-        await sandbox._zygote.stop()
+        assert sandbox._pool.zygote is not None
+        await sandbox._pool.zygote.stop()
         assert (await sandbox.run("1")).tier is tier
         assert wanted == [tier]
 

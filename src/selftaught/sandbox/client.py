@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
 
@@ -22,15 +21,14 @@ from selftaught.errors import SandboxError
 from selftaught.records import ExecStatus
 
 from . import output
-from .handle import ChildHandle, ChildLost, Ending, Request
+from .batch import needed
+from .handle import ChildHandle, Ending, Request
 from .inside import wire
+from .pool import Pool
 from .session import Session
 from .settings import ExecResult, FunctionCall, ProgramResult, SandboxSettings, Tier
-from .tiers import start_best
 from .verdict import Verdict, judge
-from .zygote import Zygote
 
-_MAX_ATTEMPTS = 5
 _STDERR_KEEP_BYTES = 8192
 
 
@@ -43,18 +41,12 @@ class Sandbox:
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
-        workers = self.settings.workers
-        self._num_spares = self.settings.spares or min(max(2, workers), 16)
-        self._slots = asyncio.Semaphore(workers)
+        self._slots = asyncio.Semaphore(self.settings.workers)
         self._num_waiting = 0
-        self._spares: deque[ChildHandle] = deque()
-        self._zygote: Zygote | None = None
-        self._tier: Tier | None = None
-        self._successor: asyncio.Task[Zygote] | None = None
-        self._retired: set[asyncio.Task[None]] = set()
-        self._starting = asyncio.Lock()
         self._num_sessions = 0
-        self._open = False
+        self._pool = Pool(self.settings)
+        self._light: Pool | None = None
+        self._light_start: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Sandbox:
         await self.start()
@@ -67,39 +59,33 @@ class Sandbox:
 
     async def start(self) -> None:
         """Start the zygote and the spares. Raises SandboxError when no tier that is allowed is to be had."""
-        self._open = True
-        await self._ensure_zygote()
-        self._fill()
+        await self._pool.start()
+        if self.settings.light and self.settings.preload and self._light is None:
+            light = Pool(self.settings.model_copy(update={"preload": ()}), self._pool.tier)
+            self._light = light
+            self._light_start = asyncio.create_task(light.start())
+            self._light_start.add_done_callback(_look_at)
 
     async def close(self) -> None:
         """Kill everything that still runs; leave no process behind."""
-        self._open = False
-        if self._successor is not None:
-            self._successor.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await self._successor
-            self._successor = None
-        while self._spares:
-            self._spares.popleft().close()
-        for task in list(self._retired):
-            task.cancel()
-        if self._retired:
-            await asyncio.gather(*self._retired, return_exceptions=True)
-        if self._zygote is not None:
-            await self._zygote.stop()
-            self._zygote = None
+        if self._light is not None and self._light_start is not None:
+            self._light_start.cancel()
+            await asyncio.gather(self._light_start, return_exceptions=True)
+            await self._light.close()
+            self._light = self._light_start = None
+        await self._pool.close()
 
     @property
     def tier(self) -> Tier:
         """Isolation of the running zygote. Raises SandboxError before ``start``."""
-        if self._zygote is None:
+        if self._pool.zygote is None or self._pool.tier is None:
             raise SandboxError("the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`.")
-        return self._zygote.tier
+        return self._pool.tier
 
     @property
     def info(self) -> dict[str, object]:
         """What the zygote said of itself: tier, modules found and missing, Landlock version, uid."""
-        return dict(self._zygote.info) if self._zygote is not None else {}
+        return dict(self._pool.zygote.info) if self._pool.zygote is not None else {}
 
     # ----------------------------------------------------------------------------------------------------- one-shot
 
@@ -155,8 +141,9 @@ class Sandbox:
 
     async def _one_shot(self, request: Request) -> tuple[Verdict, Ending, Tier]:
         async with self.slot():
-            child = await self.take()
-            tier = self.tier
+            pool = self._pool_for(request.source)
+            child = await pool.take()
+            tier = child.zygote.tier
             cpu_s = self.cpu_limit_s(request.timeout_s)
             try:
                 if cpu_s > self.cpu_limit_s(self.settings.timeout_s):
@@ -164,8 +151,15 @@ class Sandbox:
                 ending = await child.execute(request)
             finally:
                 child.close()
-                self._fill()
+                pool.fill()
         return judge(ending, request.timeout_s, cpu_s), ending, tier
+
+    def _pool_for(self, source: str) -> Pool:
+        """The light pool for code that names no preloaded module: its zygote is small, and small zygotes fork faster."""
+        light = self._light
+        if light is None or light.zygote is None or not light.zygote.alive:
+            return self._pool
+        return self._pool if needed(self.settings.preload, [source]) else light
 
     # ------------------------------------------------------------------------------------------------------ sessions
 
@@ -181,7 +175,7 @@ class Sandbox:
         finally:
             self._num_sessions -= 1
             session.close()
-            self._fill()
+            self._pool.fill()
 
     # --------------------------------------------------------------------------- shared with Session, not for callers
 
@@ -201,41 +195,8 @@ class Sandbox:
             self._slots.release()
 
     async def take(self) -> ChildHandle:
-        """A child that is ready for its first cell."""
-        reason = ""
-        for _ in range(_MAX_ATTEMPTS):
-            zygote = await self._ensure_zygote()
-            child = self._take_spare() or zygote.spawn()
-            try:
-                await child.ready
-                return child
-            except ChildLost as error:
-                reason = str(error)
-                child.close()
-            except BaseException:
-                child.close()
-                raise
-        raise SandboxError(f"no sandboxed child came up in {_MAX_ATTEMPTS} attempts; the last said: {reason}")
-
-    def _take_spare(self) -> ChildHandle | None:
-        """The first spare that is ready, else the one that was asked for first."""
-        for child in [child for child in self._spares if not child.alive]:
-            self._spares.remove(child)
-            child.close()
-        for child in self._spares:
-            if child.ready.done():
-                self._spares.remove(child)
-                return child
-        return self._spares.popleft() if self._spares else None
-
-    def _fill(self) -> None:
-        """Ask for as many children as spares are missing."""
-        zygote = self._zygote
-        if not self._open or zygote is None or not zygote.alive:
-            return
-        self._retire_if_old(zygote)
-        while len(self._spares) < self._num_spares:
-            self._spares.append(zygote.spawn())
+        """A child with everything preloaded."""
+        return await self._pool.take()
 
     def allow_cpu(self, child: ChildHandle, cpu_s: float, session: bool) -> None:
         """Set how much CPU the child's next cell may use."""
@@ -271,58 +232,11 @@ class Sandbox:
         """A result for code that was never run."""
         return ExecResult(status=ExecStatus.REFUSED, output=reason + "\n", wall_s=0.0, tier=self.tier)
 
-    # ------------------------------------------------------------------------------------------------------- zygotes
 
-    async def _ensure_zygote(self) -> Zygote:
-        if self._zygote is not None and self._zygote.alive:
-            return self._zygote
-        async with self._starting:
-            if self._zygote is not None and self._zygote.alive:
-                return self._zygote
-            if not self._open:
-                raise SandboxError(
-                    "the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`."
-                )
-            if self._zygote is not None:
-                await self._zygote.stop()
-            # A sandbox never changes its tier: what came after a crash would be weaker without anybody asking for it.
-            fixed = self.settings if self._tier is None else self.settings.model_copy(update={"tier": self._tier})
-            self._zygote, first_child = await start_best(fixed)
-            self._tier = self._zygote.tier
-            self._spares.append(first_child)
-            self._fill()
-            return self._zygote
-
-    def _retire_if_old(self, zygote: Zygote) -> None:
-        """After ``max_calls_per_zygote`` children start a fresh zygote beside the old one and change over when ready."""
-        if zygote.num_spawned < self.settings.max_calls_per_zygote or self._successor is not None:
-            return
-        self._successor = asyncio.create_task(Zygote.start(self.settings, zygote.tier))
-        self._successor.add_done_callback(self._change_over)
-
-    def _change_over(self, task: asyncio.Task[Zygote]) -> None:
-        self._successor = None
-        if task.cancelled() or not self._open:
-            return
-        if task.exception() is not None:
-            return  # keep the old one; the next call tries again
-        old, self._zygote = self._zygote, task.result()
-        for child in self._spares:
-            child.close()
-        self._spares.clear()
-        if old is not None:
-            retirement = asyncio.create_task(_stop_when_empty(old))
-            self._retired.add(retirement)
-            retirement.add_done_callback(self._retired.discard)
-        self._fill()
-
-
-async def _stop_when_empty(zygote: Zygote) -> None:
-    try:
-        while zygote.children and zygote.alive:  # noqa: ASYNC110  (rare, and nothing waits for it)
-            await asyncio.sleep(0.1)
-    finally:
-        await zygote.stop()
+def _look_at(task: asyncio.Task[None]) -> None:
+    """A light pool that did not come up is no loss: the other one serves all calls."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _encode(stdin: str | bytes | None) -> bytes | None:

@@ -65,6 +65,8 @@ class SandboxSettings(BaseModel):
     """Show the value of a cell's last expression."""
     preload: tuple[str, ...] = ("numpy", "sympy", "scipy", "mpmath", "networkx")
     """Modules imported once, before any call."""
+    light: bool = True
+    """Serve calls whose text names none of ``preload`` from a second, small zygote: a fork costs by the page."""
     extra_read_paths: tuple[str, ...] = ()
     """Host paths that model code may read, beside the Python installation."""
     seed: int = 0
