@@ -24,7 +24,16 @@ Pair = tuple[str, str]
 """(reference, answer)."""
 RESPONSE = "I checked it twice.\n\nThe final answer is $\\boxed{%s}$."
 
-MADE_MATH = [r"\frac{%d}{7}", r"%d\sqrt{2}", r"(%d,\infty)", r"x^2+%dx+1", r"\left(%d,\frac{\pi}{2}\right)", "%d", r"%d\pi", r"\frac{%d}{\sqrt{3}}"]
+MADE_MATH = [
+    r"\frac{%d}{7}",
+    r"%d\sqrt{2}",
+    r"(%d,\infty)",
+    r"x^2+%dx+1",
+    r"\left(%d,\frac{\pi}{2}\right)",
+    "%d",
+    r"%d\pi",
+    r"\frac{%d}{\sqrt{3}}",
+]
 
 
 def references(folder: Path | None, names: Sequence[str], made: Sequence[str]) -> tuple[list[str], str]:
@@ -113,7 +122,9 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--data", type=Path, default=Path(os.environ["SELFTAUGHT_DATA"]) if "SELFTAUGHT_DATA" in os.environ else None)
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ["SELFTAUGHT_DATA"]) if "SELFTAUGHT_DATA" in os.environ else None
+    )
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     import logging
@@ -127,7 +138,12 @@ def main() -> int:
         hostile_latency(1),
     ]
     if options.json:
-        print(json.dumps({"benchmark": "grading", "ratios": rows, "python": sys.version.split()[0], "cpus": os.cpu_count()}, indent=2))
+        print(
+            json.dumps(
+                {"benchmark": "grading", "ratios": rows, "python": sys.version.split()[0], "cpus": os.cpu_count()},
+                indent=2,
+            )
+        )
     else:
         for row in rows:
             print(f"{row['name']}: {row['ratio']}x (bar {row['bar']}x) {row['spread']}, against {row['baseline']}")
