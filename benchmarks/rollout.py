@@ -6,8 +6,9 @@ Without ``--model`` the embedded reasoner is used, or a random model of its shap
 this process, one thread, so that a busy machine does not decide them.
 Baseline and ours alternate; a ratio is the median over runs, ``spread`` its smallest and largest.
 
-hinted_vs_plain       64 rows with hints, Python in the sandbox and everything that a rollout does, against plain decoding of
-                      as many tokens by the same engine (CPU tokens per second)
+hinted_vs_plain       64 rows with hints, tools and everything that a rollout does, against plain decoding of as many tokens
+                      after the prompt by the same engine; calls are answered after 20 ms by a stand-in, so that the sandbox's
+                      share of a busy machine does not decide (virtual clock)
 slot_vs_lockstep      the same virtual trajectories (pieces, pauses of 0.05 to 2 s for tools, insertions), each on its own
                       clock, against a loop in which all rows stop, all tools run, all resume (seconds on a clock that counts
                       this process's CPU time plus all waits: the wall time of an otherwise idle machine)
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -28,7 +30,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +43,14 @@ from selftaught.engines import SampleRequest, SamplingParams, SequenceKey, load_
 from selftaught.engines.local import LocalEngine
 from selftaught.engines.tiny import make_tiny_model
 from selftaught.errors import SelftaughtError
+from selftaught.hints import load_library
 from selftaught.problems import render_question
-from selftaught.records import Problem
+from selftaught.records import ExecStatus, Problem
+from selftaught.rollout.loop import Rollout
 from selftaught.rollout.runner import _in_flight
 from selftaught.rollout.settings import RolloutSettings
-from selftaught.rollout.worker import Finished, Setup, Task, TaskDone, WorkerCore
+from selftaught.rollout.tools import CellResult, ToolBox
+from selftaught.rollout.worker import Finished, Task, TaskDone, WorkerCore
 
 NEW_TOKENS = 160
 
@@ -149,55 +154,67 @@ def on_virtual_clock(work: Callable[[], Any]) -> float:
 # ----------------------------------------------------------------------------------------------------------- measures
 
 
-def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
-    asked = problems(rows * 4)
-    settings = RolloutSettings(
-        hints="auto", rounds=2, max_rows=rows, max_tokens=600, tool_timeout_s=1.0, preload=(), cache_tools=False
-    )
+class QuickTool:
+    """Answers every call after 20 ms."""
 
-    async def hinted() -> tuple[float, int, int]:
+    async def run(self, code: str, timeout_s: float | None = None) -> Any:
+        await asyncio.sleep(0.02)
+        return CellResult(ExecStatus.OK, "42\n", 0.02, False, "none")
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[QuickTool]:
+        yield self
+
+
+def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
+    asked = problems(rows * 3)
+    settings = RolloutSettings(
+        hints="auto", rounds=1, max_rows=rows, max_tokens=600, tool_timeout_s=1.0, preload=(), cache_tools=False
+    )
+    counted = {"calls": 0, "sampled": 0, "all": 0}
+
+    async def hinted() -> None:
         free = asyncio.Semaphore(_in_flight(settings))
-        calls = 0
 
         def send(message: object) -> None:
-            nonlocal calls
             if isinstance(message, TaskDone):
                 free.release()
             elif isinstance(message, Finished):
-                calls += message.num_calls
+                counted["calls"] += message.num_calls
+                spans = json.loads(message.line)["spans"][1:]
+                counted["all"] += sum(len(span["token_ids"]) for span in spans)
+                counted["sampled"] += sum(len(span["token_ids"]) for span in spans if span["source"] == "model")
 
         core = WorkerCore(send=send)
-        await core.setup(Setup(str(folder), settings))
-        started = time.process_time()
+        core.engine, core.rollout = engine, rollout
+        rollout.emit = core._emit
+        core._questions.update({problem.id: render_question(problem) for problem in asked})
         for problem in asked:
             await free.acquire()
-            core.submit(Task(problem, 0, render_question(problem)))
+            core.submit(Task(problem, 0, core._questions[problem.id]))
         for _ in range(_in_flight(settings)):
             await free.acquire()
-        seconds = time.process_time() - started
-        tokens = core.stats().decode_tokens
-        await core.aclose()
-        return seconds, tokens, calls
 
-    ratios, ours, theirs, calls = [], [], [], 0
+    engine = open_engine(folder, rows)
+    tools = ToolBox(QuickTool(), settings)
+    rollout = Rollout(engine, settings, load_library(), "auto", tools, render_question, lambda one: None)
+    prompts = [engine.codec.encode_chat(render_question(problem)) for problem in asked]
+    ratios, sampled_only = [], []
     for _ in range(runs):
-        seconds, tokens, calls = asyncio.run(hinted())
-        engine = open_engine(folder, rows)
-        prompts = [engine.codec.encode_chat(render_question(problem)) for problem in asked]
-        share = max(1, tokens // len(prompts))
-        plain_s = asyncio.run(plain(engine, prompts, share))
-        ours.append(tokens / seconds)
-        theirs.append(share * len(prompts) / plain_s)
-        ratios.append(ours[-1] / theirs[-1])
+        counted.update(calls=0, sampled=0, all=0)
+        ours_s = on_virtual_clock(hinted)
+        share = max(1, counted["all"] // len(prompts))
+        theirs_s = on_virtual_clock(lambda share=share: plain(engine, prompts, share))
+        ratios.append((counted["all"] / ours_s) / (share * len(prompts) / theirs_s))
+        sampled_only.append((counted["sampled"] / ours_s) / (share * len(prompts) / theirs_s))
     return summary(
         "hinted_vs_plain",
-        "plain decoding of as many tokens, same engine, same prompts",
-        "tokens per CPU-second of the process",
+        "plain decoding of as many tokens after the prompt, same engine, same prompts",
+        "tokens after the prompt per second on the virtual clock",
         ratios,
-        ours=round(statistics.median(ours)),
-        theirs=round(statistics.median(theirs)),
-        tool_calls=calls,
+        sampled_tokens_only=round(statistics.median(sampled_only), 3),
         trajectories=len(asked),
+        **counted,
     )
 
 
