@@ -76,7 +76,9 @@ async def _run_one(code: str, settings: SandboxSettings) -> ExecResult:
     from selftaught.sandbox import Sandbox
     from selftaught.sandbox.batch import needed
 
-    wanted = settings.model_copy(update={"workers": 1, "spares": 1, "preload": needed(settings.preload, [code])})
+    wanted = settings.model_copy(
+        update={"workers": 1, "spares": 1, "preload": needed(settings.preload, [code]), "light": False}
+    )
     async with Sandbox(wanted) as sandbox:
         return await sandbox.run(code)
 
@@ -88,7 +90,7 @@ async def _run_batch(path: Path, settings: SandboxSettings) -> None:
 
     lines = read_batch(path)
     wanted = needed(settings.preload, [cell for line in lines for cell in line.cells])
-    async with Sandbox(settings.model_copy(update={"preload": wanted})) as sandbox:
+    async with Sandbox(settings.model_copy(update={"preload": wanted, "light": False})) as sandbox:
         gate = asyncio.Semaphore(settings.workers)
         window = _WINDOW * settings.workers
         pending: deque[asyncio.Task[str]] = deque()

@@ -206,7 +206,7 @@ def self_attack(settings: SandboxSettings | None = None) -> list[Finding]:
 
 def sandbox_report(settings: SandboxSettings | None = None, *, attack: bool = True) -> SandboxReport:
     """Start a sandbox as a run would, attack it if asked, and say what there is. Raises SandboxError when there is none."""
-    return asyncio.run(_report(settings or SandboxSettings(workers=4, timeout_s=2.0), attack))
+    return asyncio.run(_report(settings or SandboxSettings(workers=4, timeout_s=2.0, light=False), attack))
 
 
 async def _report(settings: SandboxSettings, attack: bool) -> SandboxReport:

@@ -29,6 +29,7 @@ from .session import Session
 from .settings import ExecResult, FunctionCall, ProgramResult, SandboxSettings, Tier
 from .verdict import Verdict, judge
 
+_COMMON = ("numpy", "sympy", "mpmath")  # what most code of reasoners needs
 _STDERR_KEEP_BYTES = 8192
 
 
@@ -45,8 +46,8 @@ class Sandbox:
         self._num_waiting = 0
         self._num_sessions = 0
         self._pool = Pool(self.settings)
-        self._light: Pool | None = None
-        self._light_start: asyncio.Task[None] | None = None
+        self._light: list[Pool] = []
+        self._light_start: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Sandbox:
         await self.start()
@@ -60,19 +61,21 @@ class Sandbox:
     async def start(self) -> None:
         """Start the zygote and the spares. Raises SandboxError when no tier that is allowed is to be had."""
         await self._pool.start()
-        if self.settings.light and self.settings.preload and self._light is None:
-            light = Pool(self.settings.model_copy(update={"preload": ()}), self._pool.tier)
-            self._light = light
-            self._light_start = asyncio.create_task(light.start())
-            self._light_start.add_done_callback(_look_at)
+        if not self.settings.light or self._light:
+            return
+        for modules in _lighter(self.settings.preload):
+            light = Pool(self.settings.model_copy(update={"preload": modules}), self._pool.tier)
+            self._light.append(light)
+            self._light_start.append(asyncio.create_task(light.start()))
+            self._light_start[-1].add_done_callback(_look_at)
 
     async def close(self) -> None:
         """Kill everything that still runs; leave no process behind."""
-        if self._light is not None and self._light_start is not None:
-            self._light_start.cancel()
-            await asyncio.gather(self._light_start, return_exceptions=True)
-            await self._light.close()
-            self._light = self._light_start = None
+        for task in self._light_start:
+            task.cancel()
+        await asyncio.gather(*self._light_start, return_exceptions=True)
+        await asyncio.gather(*(light.close() for light in self._light))
+        self._light, self._light_start = [], []
         await self._pool.close()
 
     @property
@@ -155,11 +158,12 @@ class Sandbox:
         return judge(ending, request.timeout_s, cpu_s), ending, tier
 
     def _pool_for(self, source: str) -> Pool:
-        """The light pool for code that names no preloaded module: its zygote is small, and small zygotes fork faster."""
-        light = self._light
-        if light is None or light.zygote is None or not light.zygote.alive:
-            return self._pool
-        return self._pool if needed(self.settings.preload, [source]) else light
+        """The smallest pool that has every preloaded module that the code names: small zygotes fork faster."""
+        wanted = set(needed(self.settings.preload, [source]))
+        for light in self._light:
+            if wanted <= set(light.settings.preload) and light.zygote is not None and light.zygote.alive:
+                return light
+        return self._pool
 
     # ------------------------------------------------------------------------------------------------------ sessions
 
@@ -231,6 +235,13 @@ class Sandbox:
     def refusal(self, reason: str) -> ExecResult:
         """A result for code that was never run."""
         return ExecResult(status=ExecStatus.REFUSED, output=reason + "\n", wall_s=0.0, tier=self.tier)
+
+
+def _lighter(modules: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Smaller sets of modules that are worth a zygote of their own, smallest first."""
+    common = tuple(module for module in modules if module in _COMMON)
+    sets = [(), common] if common else [()]
+    return [each for each in sets if each != modules]
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

@@ -66,7 +66,8 @@ class SandboxSettings(BaseModel):
     preload: tuple[str, ...] = ("numpy", "sympy", "scipy", "mpmath", "networkx")
     """Modules imported once, before any call."""
     light: bool = True
-    """Serve calls whose text names none of ``preload`` from a second, small zygote: a fork costs by the page."""
+    """Keep smaller zygotes too, one with nothing preloaded and one with numpy, sympy and mpmath only, and serve a call
+    from the smallest that has what its text names: a fork costs by the page."""
     extra_read_paths: tuple[str, ...] = ()
     """Host paths that model code may read, beside the Python installation."""
     seed: int = 0
