@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
@@ -58,6 +59,9 @@ def register(app: typer.Typer) -> None:
         ablation_of: str | None = typer.Option(
             None, "--ablation-of", help="Table every other condition as an ablation of this one.", show_default=False
         ),
+        inspect: bool = typer.Option(
+            False, "--inspect", help="Also write Inspect logs (RUN/inspect/*.eval); needs inspect-ai."
+        ),
         json_: bool = typer.Option(False, "--json", help="Print report.json on stdout instead of the table."),
     ) -> None:
         """pass@1, pass@k and maj@k of a model on benchmarks, with intervals clustered by problem.
@@ -88,6 +92,11 @@ def register(app: typer.Typer) -> None:
             model, specs, out or default_out(model, specs), settings, limit, scaling, reference, ablation_of
         )
         data = evaluate(request, _Talk())
+        if inspect:
+            from selftaught.evals.evaluate import export_inspect
+
+            for path in export_inspect(request.out):
+                print(f"wrote {path}", file=sys.stderr)
         _show(data, request.out, json_)
 
 
@@ -99,7 +108,6 @@ class _Talk:
     """Progress on stderr: one line that is rewritten on a terminal; elsewhere a line now and then."""
 
     def __init__(self) -> None:
-        import sys
         import time
 
         self._stream = sys.stderr
@@ -117,8 +125,6 @@ class _Talk:
 
 
 def _show(data: object, out: Path, as_json: bool) -> None:
-    import sys
-
     from selftaught.evals.records import ReportData
 
     assert isinstance(data, ReportData)

@@ -115,6 +115,21 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
     )
 
 
+def export_inspect(out: Path) -> list[Path]:
+    """Write one Inspect log a condition and benchmark into ``OUT/inspect``. MissingPartError without inspect-ai."""
+    from selftaught.evals.inspect_log import write_inspect_log
+
+    written: list[Path] = []
+    for problems_file in sorted(out.glob(f"*/{PROBLEMS}")):
+        problems = {problem.id: problem for problem in load_problems(problems_file)}
+        for file in sorted(problems_file.parent.glob(f"*/{TRAJECTORIES}")):
+            target = out / "inspect" / f"{problems_file.parent.name}_{file.parent.name}.eval"
+            run = _found(file)
+            if run is not None and not run.scaling:
+                written.append(write_inspect_log(run, problems_file.parent.name, problems, target))
+    return written
+
+
 def default_condition(model: str, settings: RolloutSettings) -> str:
     """Name of what is evaluated: the model's short name, ``+hint`` with hints, ``-no-tools`` without tools."""
     name = model.rstrip("/").rsplit("/", 1)[-1] or "model"
