@@ -38,6 +38,7 @@ class Surroundings:
     """What a case could reach if it got out: listeners, a file, a secret in our environment."""
 
     directory: Path
+    port: int = 0
     hits: list[str] = field(default_factory=list)
 
 
@@ -50,6 +51,8 @@ def surroundings() -> Iterator[Surroundings]:
     (directory / "canary.txt").write_text(FILE_SECRET)
     os.environ["SBX_SECRET"] = SECRET
     listeners = []
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        world.port = free.getsockname()[1]  # one of our own: batteries may run side by side
 
     def listen(kind: int, family: int, address: Any, name: str) -> None:
         server = socket.socket(family, kind)
@@ -72,10 +75,10 @@ def surroundings() -> Iterator[Surroundings]:
                     server.recv(100)
                 world.hits.append(name)
 
-    listen(socket.SOCK_STREAM, socket.AF_INET, ("127.0.0.1", PORT), "tcp")
-    listen(socket.SOCK_DGRAM, socket.AF_INET, ("127.0.0.1", PORT), "udp")
+    listen(socket.SOCK_STREAM, socket.AF_INET, ("127.0.0.1", world.port), "tcp")
+    listen(socket.SOCK_DGRAM, socket.AF_INET, ("127.0.0.1", world.port), "udp")
     listen(socket.SOCK_STREAM, socket.AF_UNIX, str(directory / "canary.sock"), "unix")
-    listen(socket.SOCK_STREAM, socket.AF_UNIX, "\0sbx_canary", "abstract")
+    listen(socket.SOCK_STREAM, socket.AF_UNIX, f"\0sbx_canary{world.port}", "abstract")
     try:
         yield world
     finally:
@@ -93,9 +96,12 @@ def code_of(case: dict[str, Any], world: Surroundings) -> tuple[str | None, str]
     """The earlier code, if any, and the code itself."""
     code = case["code"] if "code" in case else eval(case["code_gen"])
     first = case.get("first")
-    return (first.replace("@DIR@", str(world.directory)) if first else None), code.replace(
-        "@DIR@", str(world.directory)
-    )
+    return (_fill_in(first, world) if first else None), _fill_in(code, world)
+
+
+def _fill_in(code: str, world: Surroundings) -> str:
+    code = code.replace("@DIR@", str(world.directory)).replace(str(PORT), str(world.port))
+    return code.replace("sbx_canary", f"sbx_canary{world.port}")
 
 
 def complaint(case: dict[str, Any], result: ExecResult) -> str:

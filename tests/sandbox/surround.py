@@ -59,6 +59,7 @@ def open_the_way(paths: list[str]) -> None:
         os.makedirs(path, exist_ok=True)
         system.mount(f"{stage}/{number}", path, None, system.MS_BIND | system.MS_REC)
     system.umount(stage)
+    os.rmdir(stage)
 
 
 def _first_closed(path: Path) -> Path | None:

@@ -30,7 +30,7 @@ _SYSTEM_LIBRARIES = (
     "/lib64",
     "/usr/share/zoneinfo",
 )
-_STOP_GRACE_S = 3.0
+_STOP_GRACE_S = 15.0  # a busy machine, or a deep scratch tree to take apart
 
 
 class TierUnavailable(Exception):
