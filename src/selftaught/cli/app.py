@@ -207,7 +207,7 @@ def _interrupted(signal_number: signal.Signals, arguments: list[str]) -> int:
     line = f"{PROGRAM}: stopped by {signal_number.name}."
     verb = next((argument for argument in arguments if not argument.startswith("-")), "")
     if any(known.name == verb and known.resumes for known in VERBS):
-        line += f" To go on from here: {shlex.join([PROGRAM, *arguments])}"
+        line += f" To go on from here: {shlex.join([PROGRAM, *(a for a in arguments if a != '--fresh')])}"
     print(line, file=sys.stderr, flush=True)
     return 128 + signal_number
 
