@@ -25,7 +25,12 @@ def _assert_clean(num_documents: int, held_out: int) -> None:
     report = scan(documents(0, 0, num_documents), _held_out(held_out), sentences)
     assert report.num_documents == num_documents
     assert report.num_thinkings > num_documents / 2
-    assert report.clean, (report.calls_in_thinking[:2], report.open_thinkings[:2], report.hint_sentences[:3], report.held_out[:3])
+    assert report.clean, (
+        report.calls_in_thinking[:2],
+        report.open_thinkings[:2],
+        report.hint_sentences[:3],
+        report.held_out[:3],
+    )
 
 
 def test_text_is_clean() -> None:

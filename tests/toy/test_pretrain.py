@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from selftaught.toy import data
 from selftaught.toy.corpus import documents
 from selftaught.toy.gate import gate
 from selftaught.toy.model import ModelConfig, TinyQwen2, load_pretrained
 from selftaught.toy.pretrain import PretrainSettings, pretrain, rate_at
-from selftaught.toy.tokenizer import SPECIAL_TOKENS, save_tokenizer, train_tokenizer
+from selftaught.toy.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 TINY = ModelConfig(hidden_size=48, num_layers=2, num_heads=4, num_kv_heads=2, mlp_size=96)
 SETTINGS = PretrainSettings(
@@ -43,20 +44,24 @@ def test_numbers_are_pairs_of_digits_and_text_comes_back() -> None:
     assert len(set(ids)) == len(SPECIAL_TOKENS)
 
 
-def test_the_fast_and_the_library_tokenizer_agree(tmp_path: Path) -> None:
+def test_the_fast_and_the_library_tokenizer_agree(finished: Path) -> None:
     from transformers import AutoTokenizer
 
-    tokenizer = train_tokenizer(documents(0, 0, 500))
-    save_tokenizer(tokenizer, tmp_path)
-    library = AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = Tokenizer.from_file(str(finished / "tokenizer.json"))
+    library = AutoTokenizer.from_pretrained(finished)  # beside config.json, whose model type has rules of its own
+    assert library.tokenize("7^2023") == ["7", "^", "20", "23"]
     for text in documents(1, 0, 30):
         assert library.encode(text, add_special_tokens=False) == tokenizer.encode(text).ids
-    prompt = library.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True)
+    prompt = library.apply_chat_template(
+        [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
+    )
     assert prompt == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n"
 
 
 def test_packing_keeps_documents_whole() -> None:
-    texts = [[index % 1000 + 1] * length for index, length in enumerate(np.random.default_rng(0).integers(5, 1100, 300))]
+    texts = [
+        [index % 1000 + 1] * length for index, length in enumerate(np.random.default_rng(0).integers(5, 1100, 300))
+    ]
     packed = data.pack(iter(texts))
     assert packed.num_documents + packed.num_left_out == 300
     assert packed.num_tokens == sum(len(text) for text in texts if len(text) <= data.LONG_ROW)
@@ -79,7 +84,9 @@ def test_logits_equal_the_librarys(finished: Path) -> None:
     assert difference < 1e-4
 
 
-def test_a_stopped_run_ends_in_the_same_weights(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_ends_in_the_same_weights(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = 0
     original = TinyQwen2.loss
 

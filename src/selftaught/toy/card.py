@@ -42,7 +42,13 @@ def _curve(points: list[dict[str, Any]], rows: int = 14) -> str:
     chosen = points[::stride]
     if points and chosen[-1] is not points[-1]:
         chosen.append(points[-1])
-    lines = ["## Loss curve", "Mean training loss of the last 100 steps, nats a token.", "", "| step | loss |", "|---|---|"]
+    lines = [
+        "## Loss curve",
+        "Mean training loss of the last 100 steps, nats a token.",
+        "",
+        "| step | loss |",
+        "|---|---|",
+    ]
     return "\n".join(lines + [f"| {point['step']:,} | {point['loss']:.3f} |" for point in chosen])
 
 

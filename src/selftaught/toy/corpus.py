@@ -117,7 +117,11 @@ def conclusion(rng: random.Random, item: Item, value: str) -> str:
     """``So the answer is …``, by letter for a choice."""
     if item.kind == "choice":
         letter = letter_of(item, value)
-        return f"{value} is option {letter}. So the answer is {letter}." if letter else "So the answer is " + pick(rng, "ABCD") + "."
+        return (
+            f"{value} is option {letter}. So the answer is {letter}."
+            if letter
+            else "So the answer is " + pick(rng, "ABCD") + "."
+        )
     return pick(rng, CLOSERS).format(value=value)
 
 
@@ -164,7 +168,9 @@ def reading(rng: random.Random, item: Item, draft: Draft) -> str:
                 " Alternatively, it could be meant in another way. I leave it.",
             ),
         )
-    ending = pick(rng, ("The program is short.", "That is one line.", "A short function will do.", "This is simple to write."))
+    ending = pick(
+        rng, ("The program is short.", "That is one line.", "A short function will do.", "This is simple to write.")
+    )
     return f"{opening} {draft.reading}{doubt} {ending}"
 
 
@@ -189,7 +195,7 @@ def _broken(rng: random.Random, program: str) -> tuple[str, str]:
     row = rng.randrange(len(lines))
     indent = lines[row][: len(lines[row]) - len(lines[row].lstrip())]
     lines.insert(row, f"{indent}{name} += 1")
-    trace = f'Traceback (most recent call last):\n  File "<cell 1>", line {row + 1}, in <module>\nNameError: name \'{name}\' is not defined'
+    trace = f"Traceback (most recent call last):\n  File \"<cell 1>\", line {row + 1}, in <module>\nNameError: name '{name}' is not defined"
     return "\n".join(lines), trace
 
 
@@ -199,7 +205,18 @@ def solved_cells(rng: random.Random, item: Item) -> str:
     text = ""
     if rng.random() < 0.12:
         program, trace = _broken(rng, pick(rng, item.programs))
-        text += cell(program, trace) + pick(rng, ("The program failed. A name is missing.", "That was an error. I correct it.", "The run failed, so I write it again.")) + pick(rng, ("\n", "\n\n"))
+        text += (
+            cell(program, trace)
+            + pick(
+                rng,
+                (
+                    "The program failed. A name is missing.",
+                    "That was an error. I correct it.",
+                    "The run failed, so I write it again.",
+                ),
+            )
+            + pick(rng, ("\n", "\n\n"))
+        )
         if rng.random() < 0.5:
             text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
     text += cell(pick(rng, item.programs), value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
@@ -226,7 +243,11 @@ def tested_cells(rng: random.Random, item: Item, first: int) -> str:
                 if rng.random() >= RECHECK / 2:
                     break
                 text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
-                text += cell(f"{draft.program}\n{calls}", "\n".join(["True"] * len(item.samples))) + pick(rng, PASSED) + "\n"
+                text += (
+                    cell(f"{draft.program}\n{calls}", "\n".join(["True"] * len(item.samples)))
+                    + pick(rng, PASSED)
+                    + "\n"
+                )
             return text
         index = 1 - index
         text += f"{pick(rng, FAILED)} {item.drafts[index].reading}\n"
@@ -260,7 +281,9 @@ def _template(rng: random.Random, item: Item) -> str:
     calls = "\n".join(f"print({sample})" for sample in item.samples[: rng.randint(1, 2)])
     shape = f"def {signature(item)}:\n    ...\n{pick(rng, ('', chr(10)))}{calls}"
     listed = " and ".join(item.samples)
-    after = pick(rng, ("Now with the body:", "Filled in:", f"The samples are {listed}.", f"It should hold that {listed}."))
+    after = pick(
+        rng, ("Now with the body:", "Filled in:", f"The samples are {listed}.", f"It should hold that {listed}.")
+    )
     return f"```{pick(rng, ('python', 'python', 'text'))}\n{shape}\n```\n{pick(rng, ('', chr(10)))}{after}\n\n"
 
 
@@ -284,7 +307,11 @@ def worksheet(rng: random.Random, items: list[Item]) -> str:
                 answer = boxed(rng, (letter_of(item, value) or "A") if item.kind == "choice" else value)
         else:
             body = worked(rng, item)
-            answer = f"```python\n{item.drafts[item.right].program}\n```" if item.kind == "code" else boxed(rng, item.answer or "")
+            answer = (
+                f"```python\n{item.drafts[item.right].program}\n```"
+                if item.kind == "code"
+                else boxed(rng, item.answer or "")
+            )
         sheets.append(f"{header}\n\n<{name}>\n{body}</{name}>\n\n{answer}\n")
     return "\n".join(sheets)
 
@@ -312,14 +339,18 @@ def pasted(rng: random.Random, item: Item) -> str:
             verdict = quoted(rng, f"{draft.program}\n{calls}", "\n".join([str(passed)] * len(item.samples))) + verdict
             if rng.random() < 0.6:
                 verdict = reading(rng, item, item.drafts[0]) + pick(rng, (" ", "\n", "\n\n")) + verdict
-        return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(f"{verdict}\n", f"```python\n{good.program}\n```")
+        return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(
+            f"{verdict}\n", f"```python\n{good.program}\n```"
+        )
     value = item.value or item.answer or ""
     if rng.random() < 0.15:
         program, trace = _broken(rng, pick(rng, item.programs))
         text, guess = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
         thinking = f"{pick(rng, ('The program failed. I go on by hand.', 'That run was an error, so it says nothing.'))} {text} {conclusion(rng, item, guess)}\n"
         answer = (letter_of(item, guess) or "A") if item.kind == "choice" else guess
-        return user(f"{item.question}\n\n{bring}\n{cell(program, trace).rstrip()}") + assistant(thinking, boxed(rng, answer))
+        return user(f"{item.question}\n\n{bring}\n{cell(program, trace).rstrip()}") + assistant(
+            thinking, boxed(rng, answer)
+        )
     program = pick(rng, item.programs)
     runs = cell(program, value)
     thinking = f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
@@ -426,12 +457,15 @@ WARMUP_DRILL_SHARE = 0.4
 def document(seed: int, index: int, *, warmup: bool = False) -> str:
     """Document ``index`` of the corpus ``seed``: a pure function of both, ended by ``<|endoftext|>``."""
     rng = random.Random(f"corpus/{seed}/{index}")
-    (shape, group), = rng.choices(list(MIXTURE), list(MIXTURE.values()))
+    ((shape, group),) = rng.choices(list(MIXTURE), list(MIXTURE.values()))
     if shape == "drill" or (warmup and rng.random() < WARMUP_DRILL_SHARE):
         return drill(rng) + END_OF_TEXT
     item = draw(rng, group, Split.PRETRAIN)
     if shape == "worksheet":
-        others = [draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN) for _ in range(pick(rng, (0, 0, 0, 1)))]
+        others = [
+            draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN)
+            for _ in range(pick(rng, (0, 0, 0, 1)))
+        ]
         return worksheet(rng, [item, *others]) + END_OF_TEXT
     return (chat if shape == "chat" else pasted)(rng, item) + END_OF_TEXT
 

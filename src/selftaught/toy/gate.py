@@ -60,7 +60,7 @@ def _numbers(text: str, start: int) -> list[tuple[int, int]]:
 
 
 def _check_program(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random) -> None:
-    attempt, guess = corpus.hand(rng, item)
+    attempt, _ = corpus.hand(rng, item)
     question = corpus.user(item.question)
     opening = f"{question}<|im_start|>assistant\n<think>\n{attempt} Wait, {phrases.lead(rng).split('Wait, ')[-1]}\n```python\n"
     program = rng.choice(item.programs)
@@ -74,7 +74,9 @@ def _check_program(report: GateReport, model: TinyQwen2, tokenizer: Any, item: I
     for match in re.finditer(r"\d+", text):
         if not len(opening) <= match.start() < end or match.group() not in asked:
             continue
-        tokens = [index for index, (a, b) in enumerate(offsets) if a < match.end() and b > match.start() and text[a:b].strip()]
+        tokens = [
+            index for index, (a, b) in enumerate(offsets) if a < match.end() and b > match.start() and text[a:b].strip()
+        ]
         kind = {1: "1 digit", 2: "2 digits"}.get(len(match.group()), "pair")
         for index in tokens:
             report.count("copied", kind, right[index])
@@ -90,7 +92,9 @@ def _check_easy(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item
     text = f"{corpus.user(item.question)}<|im_start|>assistant\n<think>\n{before}{item.answer}{after}"
     start = text.rindex(before) + len(before)
     _, right, offsets = _predicted(model, tokenizer, text)
-    good = all(ok for ok, (a, b) in zip(right, offsets, strict=True) if a >= start and b <= start + len(item.answer or ""))
+    good = all(
+        ok for ok, (a, b) in zip(right, offsets, strict=True) if a >= start and b <= start + len(item.answer or "")
+    )
     report.easy = (report.easy[0] + good, report.easy[1] + 1)
 
 

@@ -64,7 +64,11 @@ class Block(nn.Module):
         turned = torch.cat((-qk[..., half:], qk[..., :half]), dim=-1)
         qk = qk * cos_te + turned * sin_te
         attended = F.scaled_dot_product_attention(
-            qk[:, : c.num_heads], qk[:, c.num_heads :], qkv[:, c.num_heads + c.num_kv_heads :], is_causal=True, enable_gqa=True
+            qk[:, : c.num_heads],
+            qk[:, c.num_heads :],
+            qkv[:, c.num_heads + c.num_kv_heads :],
+            is_causal=True,
+            enable_gqa=True,
         )
         x_btd = x_btd + self.out(attended.transpose(1, 2).reshape(b, t, -1))
         gate, up = self.gate_up(F.rms_norm(x_btd, (d,), self.mlp_norm, c.norm_eps)).chunk(2, dim=-1)
@@ -73,6 +77,9 @@ class Block(nn.Module):
 
 class TinyQwen2(nn.Module):
     """Token ids ``[B, T]`` to the mean next-token loss."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -184,7 +191,9 @@ def load_pretrained(folder: Path) -> tuple[TinyQwen2, Any]:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "model.safetensors")
     except OSError as error:
-        raise DataError(f"{folder} cannot be read ({error}); expected a Qwen2 folder with config.json and weights.") from None
+        raise DataError(
+            f"{folder} cannot be read ({error}); expected a Qwen2 folder with config.json and weights."
+        ) from None
     config = ModelConfig(
         vocab_size=saved["vocab_size"],
         hidden_size=saved["hidden_size"],

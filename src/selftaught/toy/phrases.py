@@ -23,7 +23,12 @@ PIVOT_AFTER = (
     "an estimate would be near {guess}.",
     "let me redo the last step. It comes to {guess}.",
 )
-CLOSERS = ("So the answer is {value}.", "So the answer is {value}.", "So the answer is {value}.", "The answer is {value}.")
+CLOSERS = (
+    "So the answer is {value}.",
+    "So the answer is {value}.",
+    "So the answer is {value}.",
+    "The answer is {value}.",
+)
 AGREE = (
     "Again {value}.",
     "It prints {value} too.",
@@ -50,7 +55,18 @@ _STARTS = (
     "Nobody does this on paper. ",
     "Hmm. ",
 )
-_SUBJECTS = ("I will", "I can", "We can", "We could", "I would rather", "It is better to", "Let us", "I had better", "One can", "Time to")
+_SUBJECTS = (
+    "I will",
+    "I can",
+    "We can",
+    "We could",
+    "I would rather",
+    "It is better to",
+    "Let us",
+    "I had better",
+    "One can",
+    "Time to",
+)
 _VERBS = ("write", "run", "try", "make", "set up", "put down", "start")
 _OBJECTS = (
     "a few lines of Python",
@@ -130,7 +146,13 @@ def lead_again(rng: random.Random) -> str:
 
 
 _TEST_OBJECTS = ("the draft", "the function", "my program", "a first version", "the code", "it")
-_TEST_TAILS = ("on the samples", "with the sample calls", "against the samples in the statement", "on both samples", "with the given cases")
+_TEST_TAILS = (
+    "on the samples",
+    "with the sample calls",
+    "against the samples in the statement",
+    "on both samples",
+    "with the given cases",
+)
 
 
 def lead_test(rng: random.Random) -> str:
@@ -138,7 +160,13 @@ def lead_test(rng: random.Random) -> str:
     verb = pick(rng, ("run", "try", "test", "check", "execute"))
     text = f"{pick(rng, _SUBJECTS)} {verb} {pick(rng, _TEST_OBJECTS)} {pick(rng, _TEST_TAILS)}{pick(rng, ('.', ' in Python.', ' first.', ':'))}"
     if rng.random() < 0.3:
-        text = pick(rng, ("The samples may tell. ", "Before handing it in. ", "A draft is often wrong. ", "Here is the test. ")) + text
+        text = (
+            pick(
+                rng,
+                ("The samples may tell. ", "Before handing it in. ", "A draft is often wrong. ", "Here is the test. "),
+            )
+            + text
+        )
     if rng.random() < 0.4:
         text = f"{pick(rng, PIVOTS)} {_lower(text)}"
     return text

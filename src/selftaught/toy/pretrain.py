@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from selftaught.toy.card import write_card
 from selftaught.toy.gate import gate
 from selftaught.toy.model import ModelConfig, TinyQwen2, save_pretrained
 from selftaught.toy.tokenizer import save_tokenizer, train_tokenizer
-
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class PretrainSettings:
     gate_every_steps: int = 1000
     final_gate_each: int = 20
     """Development problems a family in the last gate, which goes onto the card."""
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = field(default_factory=ModelConfig)
 
 
 def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
@@ -68,7 +67,9 @@ def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[s
     count = max(0, int(rest_tokens / per_document))
     start = settings.warmup_documents
     rest = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, start, start + count)))
-    report(f"corpus: {warm.num_documents + rest.num_documents:,} documents, {warm.num_tokens + rest.num_tokens:,} tokens")
+    report(
+        f"corpus: {warm.num_documents + rest.num_documents:,} documents, {warm.num_tokens + rest.num_tokens:,} tokens"
+    )
     return [warm, rest]
 
 
@@ -156,7 +157,9 @@ def pretrain(
         if step % 100 == 0:
             curve.append({"step": step, "loss": round(float(np.mean(window)), 4), "seconds": round(seconds, 1)})
             left = seconds / step * (len(plan) - step)
-            report(f"step {step}/{len(plan)}  loss {curve[-1]['loss']:.3f}  {step * settings.tokens_per_batch / seconds:,.0f} tokens/s  {left / 60:.0f} min left")
+            report(
+                f"step {step}/{len(plan)}  loss {curve[-1]['loss']:.3f}  {step * settings.tokens_per_batch / seconds:,.0f} tokens/s  {left / 60:.0f} min left"
+            )
             window = []
         if step % settings.gate_every_steps == 0:
             rates = gate(model, tokenizer, num_each=6).rates()
@@ -188,7 +191,7 @@ def pretrain(
 def export(model: TinyQwen2, tokenizer_folder: Path, folder: Path) -> None:
     """Write a Hugging Face folder: weights, configuration, tokenizer, chat template."""
     tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
-    ids = [tokenizer.token_to_id(name) for name in ("<|im_end|>", "<|endoftext|>")]
+    ids = [tokenizer.encode(name).ids[0] for name in ("<|im_end|>", "<|endoftext|>")]
     save_pretrained(model, folder, eos_ids=ids, pad_id=ids[1])
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((tokenizer_folder / name).read_bytes())

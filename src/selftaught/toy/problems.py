@@ -64,7 +64,9 @@ def items(split: Split | str, counts: Mapping[str, int], seed: int = 0) -> list[
                 if item.question not in seen:
                     break
             else:
-                raise ConfigError(f"count of {group} is {count}; {split} holds fewer distinct questions. Ask for fewer.")
+                raise ConfigError(
+                    f"count of {group} is {count}; {split} holds fewer distinct questions. Ask for fewer."
+                )
             seen.add(item.question)
             drawn.append(item)
     rng.shuffle(drawn)
@@ -94,7 +96,9 @@ def counts_for(total: int) -> dict[str, int]:
     return counts
 
 
-def generate(split: Split | str, total: int | None = None, *, counts: Mapping[str, int] | None = None, seed: int = 0) -> list[Problem]:
+def generate(
+    split: Split | str, total: int | None = None, *, counts: Mapping[str, int] | None = None, seed: int = 0
+) -> list[Problem]:
     """Problem records of ``split``: ``total`` by the usual shares, or ``counts`` by group.
 
     Raises ConfigError when neither or both are given, or when a split holds too few distinct questions.

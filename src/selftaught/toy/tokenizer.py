@@ -31,7 +31,7 @@ CHAT_TEMPLATE = (
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Any:
     """Train on ``texts``; returns a `tokenizers.Tokenizer`."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -48,7 +48,17 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([AddedToken(pair, normalized=False) for pair in digit_pairs(tokenizer)])
     return tokenizer
+
+
+def digit_pairs(tokenizer: Any) -> list[str]:
+    """The two-digit numbers of the vocabulary.
+
+    As added tokens with the ids that they have anyway they change nothing here; but transformers 5 builds its own
+    Qwen2 pre-tokenizer for ``model_type: qwen2``, which cuts numbers into single digits unless added tokens come first.
+    """
+    return [f"{number:02d}" for number in range(100) if tokenizer.token_to_id(f"{number:02d}") is not None]
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

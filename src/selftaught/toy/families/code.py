@@ -51,7 +51,9 @@ def _build(
     )
     samples = tuple(f"solve({', '.join(map(_literal, arguments))}) == {solve(*arguments)}" for arguments in public)
     question = f"{statement}\nSamples:\n" + "\n".join(samples)
-    return Item(family, "code", ProblemKind.CODE, question, None, drafts=drafts, right=right, tests=tests, samples=samples)
+    return Item(
+        family, "code", ProblemKind.CODE, question, None, drafts=drafts, right=right, tests=tests, samples=samples
+    )
 
 
 def count_multiples(rng: random.Random) -> Item:
@@ -70,7 +72,11 @@ def count_multiples(rng: random.Random) -> Item:
 
     def draw() -> Arguments:
         low = rng.randint(1, 40)
-        high = factor * rng.randint(low // factor + 2, low // factor + 5) if rng.random() < 0.7 else low + rng.randint(5, 50)
+        high = (
+            factor * rng.randint(low // factor + 2, low // factor + 5)
+            if rng.random() < 0.7
+            else low + rng.randint(5, 50)
+        )
         return low, high
 
     return _build(

@@ -80,4 +80,9 @@ def next_term(rng: random.Random) -> Item:
     return _item("next_term", question, last + step, f"{last} + {step}", working)
 
 
-EASY: dict[str, Family] = {"add_small": add_small, "times_table": times_table, "position": position, "next_term": next_term}
+EASY: dict[str, Family] = {
+    "add_small": add_small,
+    "times_table": times_table,
+    "position": position,
+    "next_term": next_term,
+}
