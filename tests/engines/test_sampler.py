@@ -32,7 +32,9 @@ def test_draws_are_those_of_the_plain_way() -> None:
 
 def test_frequencies_follow_the_distribution() -> None:
     logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05])).repeat(20_000, 1)
-    uniform = torch.tensor([UniformStream(SequenceKey(1, "p", 0))[index] for index in range(20_000)])
+    stream = UniformStream(SequenceKey(1, "p", 0))
+    uniform = torch.tensor([stream[index] for index in range(20_000)])
+    assert uniform.unique().numel() > 19_900, "blocks of the stream overlap"
     ones = torch.ones(20_000)
     ids = draw(logits, ones, ones * 0.9, uniform)
     share = torch.bincount(ids, minlength=4) / 20_000

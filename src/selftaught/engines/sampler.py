@@ -34,8 +34,9 @@ class UniformStream:
 
     def __getitem__(self, position: int) -> float:
         while position >= _BLOCK * len(self._blocks):
-            philox = np.random.Philox(key=self._key, counter=[len(self._blocks), 0, 0, 0])
-            self._blocks.append(np.random.Generator(philox.jumped(1)).random(_BLOCK))
+            # The block's number goes into the counter's second word: in the first, blocks would overlap.
+            philox = np.random.Philox(key=self._key, counter=[0, len(self._blocks), 0, 0])
+            self._blocks.append(np.random.Generator(philox).random(_BLOCK))
         return float(self._blocks[position // _BLOCK][position % _BLOCK])
 
 
