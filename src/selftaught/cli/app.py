@@ -43,6 +43,7 @@ EXTRAS = {
     "datasets": "train",
     "peft": "train",
     "ray": "ray",
+    "inspect_ai": "inspect",
     "pyarrow": "hub",
     "huggingface_hub": "hub",
 }

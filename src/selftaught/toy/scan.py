@@ -7,7 +7,7 @@ the text and, marked slow, over all of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from selftaught.records import question_hash
@@ -51,20 +51,41 @@ def hint_sentences(texts: Iterable[str]) -> list[str]:
     return sorted(sentences)
 
 
+class _Phrases:
+    """Finds many phrases in one pass over a text's words, in lower case: exact, but for white space."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self._by_head: dict[tuple[str, ...], list[tuple[list[str], str]]] = {}
+        self._lengths: set[int] = set()
+        for phrase in phrases:
+            words = self.words(phrase)
+            head = tuple(words[:4])
+            self._lengths.add(len(head))
+            self._by_head.setdefault(head, []).append((words, phrase))
+
+    @staticmethod
+    def words(text: str) -> list[str]:
+        """Words and single marks."""
+        return re.findall(r"\w+|[^\w\s]", text.lower())
+
+    def found_in(self, text: str) -> Iterator[str]:
+        """Each phrase at each of its places."""
+        words = self.words(text)
+        for start in range(len(words)):
+            for length in self._lengths:
+                for phrase_words, phrase in self._by_head.get(tuple(words[start : start + length]), ()):
+                    if words[start : start + len(phrase_words)] == phrase_words:
+                        yield phrase
+
+
 def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence[str] = ()) -> ScanReport:
     """Scan ``documents``; ``held_out`` are questions of other splits, ``hints`` sentences as `hint_sentences` gives them.
 
-    Held-out questions are looked for as whole user turns (by hash) and as substrings of the folded text: every document
-    is cut at the questions' first 24 characters, so that a pass stays linear in the text.
+    Held-out questions are looked for as whole user turns (by hash) and anywhere in the text, word by word.
     """
     report = ScanReport()
-    hashes = {question_hash(question): question for question in held_out}
-    by_head: dict[str, list[str]] = {}
-    for question in held_out:
-        folded = _fold(question)
-        by_head.setdefault(folded[:24], []).append(folded)
-    heads = re.compile("|".join(map(re.escape, sorted(by_head)))) if by_head else None
-    sentences = re.compile("|".join(map(re.escape, hints))) if hints else None
+    hashes = {question_hash(question) for question in held_out}
+    questions, sentences = _Phrases(held_out), _Phrases(hints)
     for document in documents:
         report.num_documents += 1
         for match in _THINKING.finditer(document):
@@ -73,11 +94,7 @@ def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence
                 report.calls_in_thinking.append(match.group(1))
             if match.group(2) != "</think>":
                 report.open_thinkings.append(match.group(1))
-        folded = _fold(document)
-        if sentences and (found := sentences.search(folded.lower())):
-            report.hint_sentences.append(found.group())
+        report.hint_sentences += sentences.found_in(document)
         report.held_out += [turn for turn in _TURN.findall(document) if question_hash(turn) in hashes]
-        if heads:
-            for match in heads.finditer(folded):
-                report.held_out += [q for q in by_head[match.group()] if folded.startswith(q, match.start())]
+        report.held_out += questions.found_in(document)
     return report
