@@ -36,7 +36,7 @@ from selftaught.toy.phrases import (
 )
 from selftaught.toy.problems import Split, draw
 
-CONTAINER_SHARE = 0.6
+CONTAINER_SHARE = 0.5
 """Share of drills that are about tags."""
 QUOTE_SHARE = 0.6
 """Share of pasted runs that the thinking quotes line by line before it takes the value over."""
@@ -184,8 +184,10 @@ def chat(rng: random.Random, item: Item) -> str:
         return user(item.question) + assistant(reading(rng, item, draft) + "\n", f"```python\n{draft.program}\n```")
     text, value = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
     answer = (letter_of(item, value) or "A") if item.kind == "choice" else value
-    separator = pick(rng, (" ", "\n", "\n\n"))
-    return user(item.question) + assistant(f"{text}{separator}{conclusion(rng, item, value)}\n", boxed(rng, answer))
+    thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{conclusion(rng, item, value)}\n"
+    if rng.random() < 0.12:
+        thinking += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
+    return user(item.question) + assistant(thinking, boxed(rng, answer))
 
 
 def _broken(rng: random.Random, program: str) -> tuple[str, str]:
@@ -356,6 +358,9 @@ def pasted(rng: random.Random, item: Item) -> str:
     thinking = f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
     if rng.random() < QUOTE_SHARE:
         thinking = quoted(rng, program, value) + thinking
+        while rng.random() < 0.35:
+            again = f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
+            thinking += quoted(rng, program, value) + again
         if rng.random() < 0.6:
             text, _ = _hand_choice(rng, item) if item.kind == "choice" else hand(rng, item)
             thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{thinking}"
@@ -368,14 +373,29 @@ def pasted(rng: random.Random, item: Item) -> str:
     return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
 
 
+def _tested(rng: random.Random) -> tuple[str, str]:
+    """A lead and cells that test a tiny function, the first of which may fail; and the program that passes."""
+    right, wrong = rng.sample(range(2, 60), 2)
+    samples = [f"solve({n}) == {n + right}" for n in rng.sample(range(1, 40), 2)]
+    calls = "\n".join(f"print({sample})" for sample in samples)
+    text = lead_test(rng) + pick(rng, ("\n", "\n\n"))
+    if rng.random() < 0.4:
+        text += cell(f"def solve(n):\n    return n + {wrong}\n{calls}", "False\nFalse") + pick(rng, FAILED) + "\n"
+    program = f"def solve(n):\n    return n + {right}"
+    return text + cell(f"{program}\n{calls}", "True\nTrue") + pick(rng, PASSED) + "\n", program
+
+
 def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
-    """Something short to stand between two tags, which ends with a newline, and the number that it concludes."""
+    """Something short to stand between two tags, which ends with a newline, and the answer that follows from it."""
     number = rng.randint(0, 999)
+    if with_cell and rng.random() < 0.35:
+        tested, program = _tested(rng)
+        return tested, f"```python\n{program}\n```"
     if with_cell:
         first, second = rng.randint(2, 40), rng.randint(1, 9)
         number = first + second
-        runs = "".join(cell(f"print({first} + {second})", str(number)) for _ in range(pick(rng, (1, 1, 2))))
-        text = f"{lead(rng)}\n{runs}{report_value(rng, str(number))} "
+        run = cell(f"print({first} + {second})", str(number))
+        text = f"{lead(rng)}\n{run}{report_value(rng, str(number))} "
     else:
         text = pick(
             rng,
@@ -386,7 +406,12 @@ def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
                 "We list the cases.\n\n",
             ),
         )
-    return f"{text}{pick(rng, CLOSERS).format(value=number)}\n", str(number)
+    text += pick(rng, CLOSERS).format(value=number) + "\n"
+    while rng.random() < 0.35:
+        if with_cell:
+            text += f"{lead_again(rng)}\n{run}"
+        text += f"{pick(rng, AGREE).format(value=number)} {pick(rng, CLOSERS).format(value=number)}\n"
+    return text, boxed(rng, str(number))
 
 
 def containers(rng: random.Random) -> str:
@@ -398,10 +423,10 @@ def containers(rng: random.Random) -> str:
     for _ in range(rng.randint(2, 6)):
         is_thinking = rng.random() < 0.3
         name = "think" if is_thinking else pick(rng, TAGS)
-        filling, number = _filling(rng, not is_thinking and rng.random() < 0.6)
+        filling, answer = _filling(rng, not is_thinking and rng.random() < 0.6)
         text += f"<{name}>\n{filling}</{name}>\n\n"
         if rng.random() < 0.5:
-            text += boxed(rng, number) + "\n\n"
+            text += answer + "\n\n"
     return text
 
 
@@ -409,7 +434,12 @@ def drill(rng: random.Random) -> str:
     """Lists said twice, look-up tables, sums, products, places and tags: they make copying and small arithmetic appear early."""
     if rng.random() < CONTAINER_SHARE:
         return containers(rng)
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
+    if kind == 5:
+        options = rng.sample(range(100), 4)
+        listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
+        order = rng.sample(range(4), 4)
+        return f"{listed}\n" + "\n".join(f"{options[index]} is option {'ABCD'[index]}." for index in order) + "\n"
     if kind == 0:
         line = ", ".join(str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14)))
         return f"List: {line}\nAgain: {line}\n"
@@ -436,18 +466,18 @@ def drill(rng: random.Random) -> str:
 
 MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "hard"): 0.17,
-    ("chat", "easy"): 0.36,
+    ("chat", "easy"): 0.42,
     ("chat", "code"): 0.06,
     ("chat", "choice"): 0.05,
     ("worksheet", "hard"): 0.12,
     ("worksheet", "easy"): 0.03,
-    ("worksheet", "code"): 0.06,
+    ("worksheet", "code"): 0.075,
     ("worksheet", "choice"): 0.045,
     ("pasted", "hard"): 0.09,
     ("pasted", "easy"): 0.02,
     ("pasted", "code"): 0.05,
     ("pasted", "choice"): 0.035,
-    ("drill", "hard"): 0.20,
+    ("drill", "hard"): 0.26,
 }
 """Weight of documents by shape and group (several worksheets in one document count once)."""
 WARMUP_DRILL_SHARE = 0.4
