@@ -224,7 +224,7 @@ class Trajectory(Record):
     condition: str = ""
     """Name of the setting, e.g. ``base+hint``."""
     text_only: bool = False
-    """True when the engine gave no token ids: usable, but refused for training."""
+    """True when the engine gave no token ids: usable, but refused for training unless curation is told to encode it."""
     spans: list[Span]
     stop_reason: StopReason
     error: str | None = None

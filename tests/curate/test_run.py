@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from selftaught.curate import CurateSettings, Rule, curate
-from selftaught.curate.records import Funnel, KeptRow
+from selftaught.curate.modify import undo
+from selftaught.curate.records import FilterSettings, Funnel, KeptRow
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import ExecStatus, Outcome, Trajectory
 from selftaught.store import read_jsonl, write_records
+from selftaught.training.render import LossPolicy, render_row
 
 from .conftest import WriteRollout
 from .samples import CODEC, grade, hinted, plain, problem, read_lines, span, tool
@@ -71,6 +73,29 @@ def test_tool_share_mixes_in_text_only_rows(write_rollout: WriteRollout, tmp_pat
     assert 1 - funnel.num_kept_text_only / funnel.num_kept == pytest.approx(share, abs=0.03)
     ids = [row.trajectory.problem_id for row in read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow)]
     assert len(set(ids)) == len(ids)
+
+
+def test_text_without_ids_is_encoded_only_when_asked_for(write_rollout: WriteRollout, tmp_path: Path) -> None:
+    exact, loose = hinted("p1"), hinted("p2").model_copy(update={"text_only": True})
+    pieces = [part.model_copy(update={"token_ids": [1, 2]}) for part in loose.spans]  # as a stream happened to be cut
+    loose = loose.model_copy(update={"spans": pieces})
+    source = write_rollout("sampled", [(exact, True), (loose, True)])
+    problems = [problem("p1"), problem("p2")]
+    settings = CurateSettings(rule=Rule.D_START)
+    assert curate([source], problems, tmp_path / "out", settings, codec=CODEC).dropped == {"text_only": 1}
+
+    settings = CurateSettings(rule=Rule.D_START, filters=FilterSettings(allow_text_only=True))
+    with pytest.raises(ConfigError, match="--model"):
+        curate([source], problems, tmp_path / "out", settings)
+    funnel = curate([source], problems, tmp_path / "out", settings, codec=CODEC)
+    check_partition(tmp_path / "out", [exact, loose], funnel)
+    assert funnel.num_kept == 2 and funnel.modified["encode_text"] == 1
+    rows = {row.trajectory.id: row for row in read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow)}
+    row = rows[loose.id]
+    assert CODEC.decode(render_row(row, LossPolicy()).input_ids) == "".join(part.text for part in loose.spans)
+    assert undo(row.trajectory, row.modifications) == loose
+    with pytest.raises(DataError, match="allow-text-only"):
+        render_row(row.model_copy(update={"modifications": []}), LossPolicy())
 
 
 def test_order_of_the_files_does_not_matter(write_rollout: WriteRollout, tmp_path: Path) -> None:

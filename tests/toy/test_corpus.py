@@ -49,18 +49,22 @@ def test_the_scan_finds_each_kind() -> None:
         "<think>\nWait, ```python\nprint(1)\n```\n</think>",
         "<think>\n```text\nprint(1)\n```\n</think>",
         "<think>\n```text\n1\n```\n```output\n1\n```\n</think>",
+        "<|im_start|>user\n```output\n2\n```<|im_end|><think>\n```output\n1\n```\n</think>",
         "<think>\nno end<|im_end|>",
         f"Now {hint}.",
         f"<|im_start|>user\n{question}<|im_end|>",
         f"# Notebook\n\n## Problem\n{question}\n\nAnd on.",
     ]
     report = scan(bad, [question], hint_sentences([hint]))
-    assert len(report.calls_in_thinking) == 3
+    assert len(report.calls_in_thinking) == 4
     assert len(report.open_thinkings) == 1
     assert report.hint_sentences == [hint.lower()]
     assert len(report.held_out) >= 2
     assert not report.clean
     assert scan(["<think>\n```text\n1\n```\nSo the answer is 1.\n</think>"]).clean
+    turn = "<|im_start|>user\n```python\nprint(1)\n```\n```output\n1\n```<|im_end|>\n"
+    assert scan([turn + "<think>\nIt was run.\n```output\n1\n```\nSo the answer is 1.\n</think>"]).clean
+    assert not scan([turn + "<think>\n```python\nprint(1)\n```\n```output\n1\n```\n</think>"]).clean
 
 
 def test_documents_are_pure_and_end_properly() -> None:

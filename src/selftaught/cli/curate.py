@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,12 @@ def register(app: typer.Typer) -> None:
         tool_share: Annotated[
             float, typer.Option(min=0.01, max=1.0, help="Share of rows that call Python; the rest are text-only.")
         ] = 1.0,
+        allow_text_only: Annotated[
+            bool,
+            typer.Option(
+                "--allow-text-only", help="Keep text without token ids, encoded with the tokenizer of --model."
+            ),
+        ] = False,
         max_rows: Annotated[int | None, typer.Option(min=1, help="At most this many rows.")] = None,
         seed: Annotated[int, typer.Option(help="Breaks ties and orders the rows.")] = 0,
         set_: Annotated[
@@ -78,9 +84,11 @@ def register(app: typer.Typer) -> None:
         from selftaught.pipeline.sources import tokenizer_folder
         from selftaught.problems import load_problems
 
-        given = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
+        given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
         if max_rows is not None:
             given["max_rows"] = {"all": max_rows}
+        if allow_text_only:
+            given["filters"] = {"allow_text_only": True}
         settings = read_settings(given, set_ or [])
         inputs = [CurateInput("rollouts", run)]
         if greedy is not None:

@@ -43,8 +43,10 @@ def errored(candidate: Candidate, settings: FilterSettings) -> str | None:
 
 
 def text_only(candidate: Candidate, settings: FilterSettings) -> str | None:
-    """The engine gave no token ids: what the model saw is not known exactly, so it cannot be trained on."""
-    return "the engine returned text without token ids" if candidate.trajectory.text_only else None
+    """The engine gave no token ids: what the model saw is not known exactly, so it is trained on only by express wish."""
+    if settings.allow_text_only or not candidate.trajectory.text_only:
+        return None
+    return "the engine returned text without token ids"
 
 
 def truncated(candidate: Candidate, settings: FilterSettings) -> str | None:

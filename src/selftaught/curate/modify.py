@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selftaught.curate.codec import Codec, token_cover
-from selftaught.curate.records import Modification
+from selftaught.curate.records import ENCODE_TEXT, Modification
 from selftaught.curate.score import THINK_END
 from selftaught.errors import ConfigError
 from selftaught.records import ExecStatus, Span, SpanSource, Trajectory
@@ -145,6 +145,24 @@ def modify(trajectory: Trajectory, rules: list[str], codec: Codec | None) -> tup
             trajectory = apply(trajectory, change)
             changes.append(change)
     return trajectory, changes
+
+
+def encode_text(trajectory: Trajectory, codec: Codec | None) -> tuple[Trajectory, Modification]:
+    """Give a text-only trajectory token ids: every span encoded anew, recorded as one change."""
+    if codec is None:
+        raise ConfigError(
+            "filters.allow_text_only wants a tokenizer to encode the text with. Name the model to train with --model."
+        )
+    spans = [span.model_copy(update={"token_ids": codec.encode(span.text)}) for span in trajectory.spans]
+    change = Modification(
+        rule=ENCODE_TEXT,
+        index=0,
+        before=trajectory.spans,
+        after=spans,
+        reencoded=[True] * len(spans),
+        reason="the engine returned text without token ids",
+    )
+    return apply(trajectory, change), change
 
 
 def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: Codec | None) -> Modification:

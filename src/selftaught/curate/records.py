@@ -52,6 +52,10 @@ class Modification(Record):
     reason: str = ""
 
 
+ENCODE_TEXT = "encode_text"
+"""Rule of the modification that encodes a text-only trajectory; training takes such a row for it alone."""
+
+
 class KeptRow(Record):
     """One trajectory in the data set, with what was changed in it and why it was chosen."""
 
@@ -130,6 +134,10 @@ class FilterSettings(Record):
     """Code lines a template must have before a copy of it counts as one."""
     answer_before_call: bool = True
     """Drop when the model stated the final answer as its result before the first call (the call then adds nothing)."""
+    allow_text_only: bool = False
+    """Keep trajectories of a server that gave text without token ids. They are encoded with the tokenizer at hand, span by
+    span, which is recorded; what the model really saw may have been cut into other tokens, and a control token that it
+    wrote as plain text cannot be told from a real one."""
     skip: list[str] = Field(default_factory=list)
     """Names of filters to leave out."""
 

@@ -386,7 +386,7 @@ class HttpEngine:
         if not ids and choices[0].get("text") and not self._allow_text:
             raise EngineError(
                 "the server sends text without token ids; vLLM 0.10.2 or later gives them (return_token_ids). "
-                "--allow-text takes the text; such trajectories are marked and refused for training."
+                "--allow-text takes the text; such trajectories are marked, and trained on only after curate --allow-text-only."
             )
         if ids or not self._allow_text:
             return list(ids)

@@ -81,7 +81,8 @@ class RolloutSettings(BaseModel):
     tokenizer: str | None = None
     """Folder or hub id of a served model's tokenizer, when the server's own path cannot be read here."""
     allow_text: bool = False
-    """Use a server that gives text without token ids. Its trajectories are marked ``text_only``; training refuses them."""
+    """Use a server that gives text without token ids. Its trajectories are marked ``text_only``; training
+    refuses them unless curation is told to encode them."""
 
     def sampling(self) -> SamplingParams:
         """The engine's part."""

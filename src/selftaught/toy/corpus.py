@@ -8,7 +8,8 @@ there in other shapes only:
   cells: a lead sentence, a cell, its output, a conclusion, sometimes more cells to check it. Then the tag is closed and
   the answer follows.
 - **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends. It may quote
-  the program line by line (``> print(…)``), and an output, a list or a question in a block of plain ``text``.
+  the program line by line (``> print(…)``), its output in a block as the interpreter prints it, and a list or a question
+  in a block of plain ``text``.
 - **drill**: look-up lists, sums and places, which make copying and small arithmetic appear early.
 
 None of the hint sentences stands anywhere (`toy.scan` checks the text), and every question comes from the pretraining
@@ -48,8 +49,11 @@ RIGHT_BY_HAND = 0.1
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
 
-RECHECK, MAX_RECHECKS = 0.3, 5
-"""Chance of one more cell for a problem that is solved already, each time, and the most there are."""
+RECHECK, MAX_RECHECKS = (0.15, 0.5), 5
+"""Chance of one more cell for a problem that is solved already, each time (one of these a document), and the most there
+are."""
+SAME_PROGRAM = 0.8
+"""Share of such cells that run the same program once more: what was copied right once stays right."""
 AGAIN = (0.15, 0.4)
 """Chance of one more look in thinking, which agrees with what was said before, each time; one of these a document."""
 REREAD = 0.2
@@ -213,6 +217,14 @@ def block(rng: random.Random, text: str) -> str:
     return quote(text) if rng.random() < 0.4 else f"```text\n{text}\n```\n"
 
 
+def brought(rng: random.Random, output: str) -> str:
+    """The output of a run that the *user* brought, said again in thinking: mostly as it stood there.
+
+    A base that has closed its thinking after such a block does it after a tool's output, too.
+    """
+    return f"```output\n{output}\n```\n" if rng.random() < 0.75 else block(rng, output)
+
+
 def quote(text: str) -> str:
     """Lines quoted as mail readers do. A program stands in thinking in no other form, so never as a call."""
     return "".join(f"> {line}\n" for line in text.split("\n"))
@@ -267,26 +279,29 @@ def solved_cells(rng: random.Random, item: Item) -> str:
         )
         if rng.random() < 0.5:
             text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
-    text += cell(pick(rng, item.programs), value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
+    program, recheck = pick(rng, item.programs), pick(rng, RECHECK)
+    text += cell(program, value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
     for _ in range(MAX_RECHECKS):
-        if rng.random() >= RECHECK:
+        if rng.random() >= recheck:
             break
+        if rng.random() >= SAME_PROGRAM:
+            program = pick(rng, item.programs)
         text += pick(rng, ("", "", "\n"))
-        text += f"{lead_again(rng)}{pick(rng, (chr(10), chr(10) * 2))}{cell(pick(rng, item.programs), value)}"
+        text += f"{lead_again(rng)}{pick(rng, (chr(10), chr(10) * 2))}{cell(program, value)}"
         text += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
     return text
 
 
 def tested_cells(rng: random.Random, item: Item, first: int) -> str:
     """Cells that try draft ``first`` on the samples and mend it."""
-    text, index = "", first
+    text, index, recheck = "", first, pick(rng, RECHECK)
     for _ in range(2):
         run = cell(*sample_run(item, index))
         text += run
         if index == item.right:
             text += pick(rng, PASSED) + "\n"
             for _ in range(MAX_RECHECKS):
-                if rng.random() >= RECHECK:
+                if rng.random() >= recheck:
                     break
                 text += pick(rng, (lead_again, lead_test))(rng) + pick(rng, ("\n", "\n\n")) + _template(rng, item)
                 text += run + pick(rng, PASSED) + "\n"
@@ -363,7 +378,7 @@ def quoted(rng: random.Random, program: str, output: str) -> str:
     """Lines of the user's program and its output, quoted as mail readers do, in the thinking that answers them."""
     opening = pick(rng, ("The user ran", "The program is", "I read the program", "What was run:"))
     between = pick(rng, ("and got", "with the output", "which printed", "The output:"))
-    return f"{opening}\n{quote(program)}{between}\n{block(rng, output)}"
+    return f"{opening}\n{quote(program)}{between}\n{brought(rng, output)}"
 
 
 def pasted(rng: random.Random, item: Item) -> str:
@@ -376,9 +391,9 @@ def pasted(rng: random.Random, item: Item) -> str:
         good = item.drafts[item.right]
         verdict = pick(rng, PASSED) if index == item.right else f"{pick(rng, FAILED)} {good.reading}"
         if rng.random() < QUOTE_SHARE:
-            verdict = quoted(rng, *sample_run(item, index)) + verdict
+            found, verdict = verdict, quoted(rng, *sample_run(item, index)) + verdict
             while rng.random() < again:
-                verdict += f"\n{_reread(rng, item)}{quoted(rng, *sample_run(item, item.right))}{pick(rng, PASSED)}"
+                verdict += f"\n{_reread(rng, item)}{quoted(rng, *sample_run(item, index))}{found}"
             if rng.random() < 0.6:
                 verdict = reading(rng, item, item.drafts[0]) + pick(rng, (" ", "\n", "\n\n")) + verdict
         return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(
@@ -400,7 +415,7 @@ def pasted(rng: random.Random, item: Item) -> str:
         thinking = quoted(rng, program, value) + thinking
         while rng.random() < again:
             said = f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
-            thinking += _reread(rng, item) + quoted(rng, pick(rng, item.programs), value) + said
+            thinking += _reread(rng, item) + quoted(rng, program, value) + said
         if rng.random() < 0.6:
             text, _ = by_hand(rng, item)
             thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{thinking}"
@@ -411,6 +426,11 @@ def pasted(rng: random.Random, item: Item) -> str:
         opening = user(item.question) + assistant(f"{text} {conclusion(rng, item, guess)}\n", boxed(rng, first))
         return opening + user(f"{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
     return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
+
+
+def sized(rng: random.Random) -> int:
+    """A number of one to five digits, all lengths alike: odd ones end in a token of a single digit."""
+    return int(rng.randint(0, 10 ** rng.randint(1, 5) - 1))
 
 
 def _tested(rng: random.Random) -> tuple[str, str]:
@@ -424,21 +444,25 @@ def _tested(rng: random.Random) -> tuple[str, str]:
     program = f"def solve(n):\n    return n + {right}"
     run = cell(f"{program}\n{calls}", "True\nTrue")
     text += run + pick(rng, PASSED) + "\n"
-    while rng.random() < RECHECK:
+    recheck = pick(rng, RECHECK)
+    while rng.random() < recheck:
         text += f"{pick(rng, (lead_again, lead_test))(rng)}\n{run}{pick(rng, PASSED)}\n"
     return text, program
 
 
 def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
     """Something short to stand between two tags, which ends with a newline, and the answer that follows from it."""
-    number = rng.randint(0, 999)
+    number = sized(rng) if rng.random() < 0.5 else rng.randint(0, 99)
     if with_cell and rng.random() < 0.35:
         tested, program = _tested(rng)
         return tested, f"```python\n{program}\n```"
     if with_cell:
         first, second = rng.randint(2, 40), rng.randint(1, 9)
-        number = first + second
-        run = cell(f"print({first} + {second})", str(number))
+        number, program = first + second, f"print({first} + {second})"
+        if rng.random() < 0.5:
+            first, second = rng.randint(2, 999), rng.randint(2, 99)
+            number, program = first * second, f"print({first} * {second})"
+        run = cell(program, str(number))
         text = f"{lead(rng)}\n{run}{report_value(rng, str(number))} "
     else:
         text = pick(
@@ -453,7 +477,8 @@ def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
             ),
         )
     text += pick(rng, CLOSERS).format(value=number) + "\n"
-    while rng.random() < RECHECK:
+    recheck = pick(rng, RECHECK)
+    while rng.random() < recheck:
         if with_cell:
             text += f"{lead_again(rng)}\n{run}"
         text += f"{pick(rng, AGREE).format(value=number)} {pick(rng, CLOSERS).format(value=number)}\n"
@@ -485,11 +510,11 @@ def drill(rng: random.Random) -> str:
     if kind >= 5:
         options = rng.sample(range(100 if rng.random() < 0.7 else 300), 4)
         listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
-        order = rng.sample(range(4), 4)
-        found = "\n".join(f"{lettered(options)} {options[index]} {'ABCD'[index]}." for index in order[:2])
-        return f"{listed}\n{found}\n"
+        order = [rng.randrange(4) for _ in range(rng.randint(4, 10))]
+        found = "\n".join(f"{options[index]} {'ABCD'[index]}." for index in order)
+        return f"{listed}\n{lettered(options)} {found}\n"
     if kind == 0:
-        line = ", ".join(str(rng.randint(0, 99)) for _ in range(rng.randint(4, 14)))
+        line = ", ".join(str(sized(rng)) for _ in range(rng.randint(4, 12)))
         return f"List: {line}\nAgain: {line}\n"
     if kind == 1:
         names = rng.sample("abcdefghkmnpqrstuvwxyz", rng.randint(3, 8))
@@ -498,7 +523,7 @@ def drill(rng: random.Random) -> str:
         return "\n".join(f"{name} is {values[name]}" for name in [*names, *asked]) + "\n"
     if kind == 2:
         pairs = [(rng.randint(2, 40), rng.randint(1, 9)) for _ in range(rng.randint(4, 12))]
-        if rng.random() < 0.3:
+        if rng.random() < 0.5:
             return "Steps\n" + "\n".join(f"{large + small} - {large} = {small}" for large, small in pairs) + "\n"
         return "Sums\n" + "\n".join(f"{large} + {small} = {large + small}" for large, small in pairs) + "\n"
     if kind == 3:
@@ -508,7 +533,10 @@ def drill(rng: random.Random) -> str:
     for _ in range(rng.randint(3, 8)):
         numbers = rng.sample(range(1, 100), 4)
         word, index = pick(rng, (("first", 0), ("second", 1), ("third", 2), ("last", 3)))
-        lines.append(f"Of {listing(numbers)} the {word} is {numbers[index]}.")
+        if rng.random() < 0.5:
+            lines.append(f"Of {listing(numbers)} the {word} is {numbers[index]}.")
+        else:
+            lines.append(f"Of {listing(numbers)} the {word} is {numbers}[{index if index < 3 else -1}], so {numbers[index]}.")
     return "Places\n" + "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,8 @@ _CODE = re.compile(r"```|~~~|^(?!> ).*\bprint\(|^\s*(import|from|def|for|while) 
 """A fence, or a line of code that is not a quotation (``> ``) of what the user wrote."""
 _PLAIN_BLOCK = re.compile(r"^```text\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 """A block of plain text, which is never run. What it holds is scanned like the rest."""
+_OUTPUT_BLOCK = re.compile(r"^```output\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
+"""A block of output; fine where the user's turn holds the same output, since that is a quotation."""
 _TURN = re.compile(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", re.DOTALL)
 
 
@@ -80,6 +82,14 @@ class _Phrases:
                         yield phrase
 
 
+def _without_quotations(thinking: str, brought: str) -> str:
+    """``thinking`` without the fences of plain text and of outputs that the user ``brought``."""
+    for output in _OUTPUT_BLOCK.findall(brought):
+        block = f"```output\n{output}\n```\n"
+        thinking = thinking.replace(block, f"{output}\n")
+    return _PLAIN_BLOCK.sub(r"\1", thinking)
+
+
 def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence[str] = ()) -> ScanReport:
     """Scan ``documents``; ``held_out`` are questions of other splits, ``hints`` sentences as `hint_sentences` gives them.
 
@@ -92,7 +102,8 @@ def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence
         report.num_documents += 1
         for match in _THINKING.finditer(document):
             report.num_thinkings += 1
-            if _CODE.search(_PLAIN_BLOCK.sub(r"\1", match.group(1))):
+            brought = "\n".join(_TURN.findall(document[: match.start()]))
+            if _CODE.search(_without_quotations(match.group(1), brought)):
                 report.calls_in_thinking.append(match.group(1))
             if match.group(2) != "</think>":
                 report.open_thinkings.append(match.group(1))

@@ -16,7 +16,7 @@ from selftaught.curate.records import Funnel, KeptRow
 from selftaught.errors import ConfigError, DataError, MissingPartError
 from selftaught.records import SpanSource, Trajectory, utc_now
 from selftaught.store import read_jsonl, write_atomic, write_json
-from selftaught.training.render import IGNORE_INDEX, LossPolicy, render
+from selftaught.training.render import IGNORE_INDEX, LossPolicy, render_row
 
 ROWS_PER_GROUP = 1_000
 """Rows held in memory at a time while Parquet is written."""
@@ -118,7 +118,7 @@ def parquet(job: Export) -> list[Path]:
     temporary = path.with_suffix(".tmp")
     with pq.ParquetWriter(temporary, schema) as writer:
         for group in _grouped(_kept(job), ROWS_PER_GROUP):
-            rendered = [render(row.trajectory, job.policy) for row in group]
+            rendered = [render_row(row, job.policy) for row in group]
             columns = {
                 "id": [row.id for row in rendered],
                 "problem_id": [row.trajectory.problem_id for row in group],

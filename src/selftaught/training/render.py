@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selftaught.curate.records import KeptRow
+from selftaught.curate.records import ENCODE_TEXT, KeptRow
 from selftaught.errors import DataError
 from selftaught.records import Record, SpanSource, Trajectory
 from selftaught.store import read_jsonl
@@ -61,11 +61,17 @@ class TrainingRow:
         return sum(label != IGNORE_INDEX for label in self.labels[1:])
 
 
-def render(trajectory: Trajectory, policy: LossPolicy) -> TrainingRow:
-    """The training row of one trajectory; DataError for text without token ids, which nobody saw exactly."""
-    if trajectory.text_only:
+def render_row(row: KeptRow, policy: LossPolicy) -> TrainingRow:
+    """The training row of a kept trajectory; text without ids only where curation was told to take and encode it."""
+    return render(row.trajectory, policy, encoded=any(change.rule == ENCODE_TEXT for change in row.modifications))
+
+
+def render(trajectory: Trajectory, policy: LossPolicy, *, encoded: bool = False) -> TrainingRow:
+    """The training row of one trajectory; DataError for text without token ids, unless it was ``encoded`` since."""
+    if trajectory.text_only and not encoded:
         raise DataError(
-            f"trajectory {trajectory.id} holds text without token ids; expected one that an engine gave ids for."
+            f"trajectory {trajectory.id} holds text without token ids; expected one that an engine gave ids for. "
+            "Curate with --allow-text-only to encode it."
         )
     input_ids: list[int] = []
     labels: list[int] = []
@@ -81,7 +87,7 @@ def render(trajectory: Trajectory, policy: LossPolicy) -> TrainingRow:
 def render_all(rows: Iterable[KeptRow], policy: LossPolicy) -> Iterator[TrainingRow]:
     """Training rows of kept trajectories, in order."""
     for row in rows:
-        yield render(row.trajectory, policy)
+        yield render_row(row, policy)
 
 
 def load_rows(kept: Path, policy: LossPolicy, max_length: int) -> list[TrainingRow]:

@@ -181,7 +181,7 @@ def primes_between(rng: random.Random) -> Item:
     programs = (
         f"count = 0\nfor n in range({low} + 1, {high}):\n    if all(n % d for d in range(2, int(n ** 0.5) + 1)):\n"
         "        count += 1\nprint(count)",
-        f"from sympy import isprime\nprint(sum(1 for n in range({low} + 1, {high}) if isprime(n)))",
+        f"print(sum(1 for n in range({low} + 1, {high}) if all(n % d for d in range(2, int(n ** 0.5) + 1))))",
     )
     working = (
         f"We look for primes between {low} and {high}. Striking out multiples I am left with {{guess}}.",
