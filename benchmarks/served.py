@@ -12,7 +12,8 @@ torchvision, torchaudio and torchcodec, then
 parity   greedy rollouts with hints and tools, served against local: token-identical share, the gap of the two best logits
          (of the local engine) where a pair differs, prompts echoed id by id, the served run's ledger verified
 speed    the runner with hints and tools against a bare asyncio client without hints: equal concurrency, equal number of
-         tokens after the prompt, same prompts; the bare client reads the stream token by token, or waits for the whole
+         tokens after the prompt, same prompts; the bare client reads the stream token by token, or waits for the whole.
+         One round of all three goes before and is not counted; the order turns from round to round
 restart  the server is killed (SIGKILL) when a fifth of the trajectories are there, and started again: all complete, none
          doubled, the ledger verified, and how many are still token-identical to the local engine's
 """
@@ -232,12 +233,22 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     prompts = [codec.encode_chat(render_question(problem)) for problem in asked]
     chosen = settings(rows, cache_tools=False)
     found: list[dict[str, float]] = []
-    for _ in range(runs):
-        ours_s, every, sampled, called = asyncio.run(hinted(url, asked, chosen))
-        share = max(1, every // len(asked))
-        streamed_s = asyncio.run(bare(url, name, prompts, share, rows, stream=True))
-        whole_s = asyncio.run(bare(url, name, prompts, share, rows, stream=False))
-        theirs = share * len(asked)
+    _, every, _, _ = asyncio.run(hinted(url, asked, chosen))
+    share = max(1, every // len(asked))  # greedy, so that every round has as many tokens
+    theirs = share * len(asked)
+    clients = {
+        "ours": lambda: hinted(url, asked, chosen),
+        "streamed": lambda: bare(url, name, prompts, share, rows, stream=True),
+        "whole": lambda: bare(url, name, prompts, share, rows, stream=False),
+    }
+    for run in range(runs + 1):
+        names = list(clients)
+        order = names[run % 3 :] + names[: run % 3]
+        measured = {client: asyncio.run(clients[client]()) for client in order}
+        if run == 0:
+            continue
+        ours_s, every, sampled, called = measured["ours"]
+        streamed_s, whole_s = measured["streamed"], measured["whole"]
         found.append(
             {
                 "ours": every / ours_s,
@@ -352,7 +363,7 @@ def main() -> None:
     parser.add_argument("--base-url", default="http://127.0.0.1:8000/v1")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--only", nargs="*", choices=list(MEASURES), default=["parity", "speed"])
-    parser.add_argument("--count", type=int, help="problems; by default 64 (parity), 96 (speed), 500 (restart)")
+    parser.add_argument("--count", type=int, help="problems; by default 64 (parity), 256 (speed), 500 (restart)")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--server", help="command that serves at --base-url, for restart")
@@ -360,7 +371,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if "restart" in arguments.only and not arguments.server:
         parser.error("restart needs --server COMMAND")
-    counts = {"parity": 64, "speed": 96, "restart": 500}
+    counts = {"parity": 64, "speed": 256, "restart": 500}
     found: dict[str, Any] = {}
     for name in arguments.only:
         print(f"… {name}", file=sys.stderr)
