@@ -26,6 +26,7 @@ from selftaught.toy.families.item import listing, pick
 from selftaught.toy.phrases import (
     AGREE,
     CLOSERS,
+    CONFIRMED,
     FAILED,
     PASSED,
     PIVOT_AFTER,
@@ -38,7 +39,7 @@ from selftaught.toy.phrases import (
 )
 from selftaught.toy.problems import Split, draw
 
-CONTAINER_SHARE = 0.5
+CONTAINER_SHARE = 0.4
 """Share of drills that are about tags."""
 QUOTE_SHARE = 0.6
 """Share of pasted runs that the thinking quotes line by line before it takes the value over."""
@@ -49,17 +50,21 @@ RIGHT_BY_HAND = 0.1
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
 
-RECHECK, MAX_RECHECKS = (0.15, 0.5), 5
+RECHECK, MAX_RECHECKS = (0.15, 0.45), 5
 """Chance of one more cell for a problem that is solved already, each time (one of these a document), and the most there
 are."""
-SAME_PROGRAM = 0.8
-"""Share of such cells that run the same program once more: what was copied right once stays right."""
-AGAIN = (0.15, 0.4)
+SAME_PROGRAM, PROBE = 0.6, 0.3
+"""Shares of such cells that run the same program once more (what was copied right once stays right), or look at the
+result from the side; the others run another program. After a look from the side the answer is not what was printed
+last, so that a later cell that asks something else does not overturn it."""
+AGAIN = (0.1, 0.25)
 """Chance of one more look in thinking, which agrees with what was said before, each time; one of these a document."""
 REREAD = 0.2
 """Chance that such a look quotes the question first."""
 
 END_OF_TEXT = "<|endoftext|>"
+END_OF_ANSWER = "<|im_end|>"
+"""Ends every answer, in chat or not: otherwise a base that has just seen a cell leaves the end of its turn out."""
 
 
 def user(text: str) -> str:
@@ -69,7 +74,7 @@ def user(text: str) -> str:
 
 def assistant(thinking: str, answer: str) -> str:
     """An assistant's turn; ``thinking`` ends with a newline."""
-    return f"<|im_start|>assistant\n<think>\n{thinking}</think>\n\n{answer}<|im_end|>\n"
+    return f"<|im_start|>assistant\n<think>\n{thinking}</think>\n\n{answer}{END_OF_ANSWER}\n"
 
 
 def cell(program: str, output: str) -> str:
@@ -123,17 +128,17 @@ def hand(rng: random.Random, item: Item, pivots: float | None = None) -> tuple[s
 
 
 def conclusion(rng: random.Random, item: Item, value: str) -> str:
-    """``So the answer is …``; for a choice by letter, after the options were said again with the letter on both sides."""
+    """``So the answer is …``; for a choice by letter, after a table of the options."""
     if item.kind == "choice":
         letter = letter_of(item, value)
-        said = f"{value} {letter}. " if letter else ""
+        said = f"{value} is {letter}. " if letter else ""
         return f"{lettered(item.choices)} {said}So the answer is {letter or pick(rng, 'ABCD')}."
     return pick(rng, CLOSERS).format(value=value)
 
 
 def lettered(options: Sequence[object]) -> str:
-    """``A) 12 A, B) 7 B, …``: a tiny model finds an option by the letter before it and a letter by the option before it."""
-    return ", ".join(f"{letter}) {option} {letter}" for letter, option in zip("ABCD", options, strict=True)) + "."
+    """``12 is A, 7 is B, …``: a tiny model looks a letter up in such a table, but finds none in ``A) 12``."""
+    return ", ".join(f"{option} is {letter}" for letter, option in zip("ABCD", options, strict=True)) + "."
 
 
 def letter_of(item: Item, value: str) -> str | None:
@@ -284,12 +289,26 @@ def solved_cells(rng: random.Random, item: Item) -> str:
     for _ in range(MAX_RECHECKS):
         if rng.random() >= recheck:
             break
-        if rng.random() >= SAME_PROGRAM:
+        text += pick(rng, ("", "", "\n")) + lead_again(rng) + pick(rng, ("\n", "\n\n"))
+        which = rng.random()
+        if which >= SAME_PROGRAM + PROBE:
             program = pick(rng, item.programs)
-        text += pick(rng, ("", "", "\n"))
-        text += f"{lead_again(rng)}{pick(rng, (chr(10), chr(10) * 2))}{cell(program, value)}"
-        text += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
+        text += cell(*probe(rng, value)) if which < PROBE else cell(program, value)
+        text += f"{pick(rng, CONFIRMED)} {conclusion(rng, item, value)}\n"
     return text
+
+
+def probe(rng: random.Random, value: str) -> tuple[str, str]:
+    """A program that looks at a result from the side, and what it prints."""
+    divisor, limit = rng.randint(2, 12), rng.randint(0, 99)
+    return pick(
+        rng,
+        (
+            (f"print({value} % {divisor})", str(int(value) % divisor)),
+            (f"print({value} > {limit})", str(int(value) > limit)),
+            (f"print(len(str({value})))", str(len(value))),
+        ),
+    )
 
 
 def tested_cells(rng: random.Random, item: Item, first: int) -> str:
@@ -370,7 +389,7 @@ def worksheet(rng: random.Random, items: list[Item]) -> str:
                 if item.kind == "code"
                 else boxed(rng, item.answer or "")
             )
-        sheets.append(f"{header}\n\n<{name}>\n{body}</{name}>\n\n{answer}\n")
+        sheets.append(f"{header}\n\n<{name}>\n{body}</{name}>\n\n{answer}{END_OF_ANSWER}\n")
     return "\n".join(sheets)
 
 
@@ -452,7 +471,7 @@ def _tested(rng: random.Random) -> tuple[str, str]:
 
 def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
     """Something short to stand between two tags, which ends with a newline, and the answer that follows from it."""
-    number = sized(rng) if rng.random() < 0.5 else rng.randint(0, 99)
+    number = rng.randint(0, 99)
     if with_cell and rng.random() < 0.35:
         tested, program = _tested(rng)
         return tested, f"```python\n{program}\n```"
@@ -465,23 +484,27 @@ def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
         run = cell(program, str(number))
         text = f"{lead(rng)}\n{run}{report_value(rng, str(number))} "
     else:
-        text = pick(
+        first, second, long = rng.randint(0, 99), rng.randint(0, 99), sized(rng)
+        text, number = pick(
             rng,
             (
-                "",
-                f"{pick(rng, PIVOTS)} {pick(rng, PIVOT_AFTER).format(guess=number)} ",
-                f"{rng.randint(0, 99)}, {rng.randint(0, 99)}, {number}. ",
-                block(rng, f"{rng.randint(0, 99)}, {rng.randint(0, 99)}, {number}"),
-                f"{rng.randint(0, 99)} is left.\n" + block(rng, f"{number}"),
-                "We list the cases.\n\n",
+                ("", number),
+                (f"{pick(rng, PIVOTS)} {pick(rng, PIVOT_AFTER).format(guess=number)} ", number),
+                (f"{first}, {second}, {long}. ", long),
+                (block(rng, f"{first}, {second}, {long}"), long),
+                (f"{first} is left.\n{block(rng, str(long))}", long),
+                ("We list the cases.\n\n", number),
             ),
         )
     text += pick(rng, CLOSERS).format(value=number) + "\n"
     recheck = pick(rng, RECHECK)
     while rng.random() < recheck:
         if with_cell:
-            text += f"{lead_again(rng)}\n{run}"
-        text += f"{pick(rng, AGREE).format(value=number)} {pick(rng, CLOSERS).format(value=number)}\n"
+            check = cell(*probe(rng, str(number))) if rng.random() < PROBE else run
+            text += f"{lead_again(rng)}\n{check}{pick(rng, CONFIRMED)} "
+        else:
+            text += f"{pick(rng, AGREE).format(value=number)} "
+        text += f"{pick(rng, CLOSERS).format(value=number)}\n"
     return text, boxed(rng, str(number))
 
 
@@ -498,35 +521,42 @@ def containers(rng: random.Random) -> str:
         filling, answer = _filling(rng, with_cell)
         text += f"<{name}>\n{filling}</{name}>\n\n"
         if rng.random() < 0.5:
-            text += answer + "\n\n"
+            text += f"{answer}{END_OF_ANSWER}\n\n"
     return text
+
+
+DRILLS = {"list": 3, "table": 2, "sums": 3, "products": 1, "letters": 2, "places": 2}
+"""Drills that are not about tags, by weight."""
 
 
 def drill(rng: random.Random) -> str:
     """Lists said twice, look-up tables, sums, products, places and tags: they make copying and small arithmetic appear early."""
     if rng.random() < CONTAINER_SHARE:
         return containers(rng)
-    kind = rng.randrange(7)
-    if kind >= 5:
+    (kind,) = rng.choices(list(DRILLS), list(DRILLS.values()))
+    if kind == "letters":
         options = rng.sample(range(100 if rng.random() < 0.7 else 300), 4)
         listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
         order = [rng.randrange(4) for _ in range(rng.randint(4, 10))]
-        found = "\n".join(f"{options[index]} {'ABCD'[index]}." for index in order)
+        found = " ".join(f"{options[index]} is {'ABCD'[index]}." for index in order)
         return f"{listed}\n{lettered(options)} {found}\n"
-    if kind == 0:
-        line = ", ".join(str(sized(rng)) for _ in range(rng.randint(4, 12)))
+    if kind == "list":
+        power = rng.random() < 0.4
+        line = ", ".join(
+            f"{rng.randint(2, 99)}^{sized(rng)}" if power else str(sized(rng)) for _ in range(rng.randint(3, 10))
+        )
         return f"List: {line}\nAgain: {line}\n"
-    if kind == 1:
+    if kind == "table":
         names = rng.sample("abcdefghkmnpqrstuvwxyz", rng.randint(3, 8))
         values = {name: rng.randint(0, 9999 if rng.random() < 0.3 else 99) for name in names}
         asked = rng.sample(names, len(names))
         return "\n".join(f"{name} is {values[name]}" for name in [*names, *asked]) + "\n"
-    if kind == 2:
-        pairs = [(rng.randint(2, 40), rng.randint(1, 9)) for _ in range(rng.randint(4, 12))]
+    if kind == "sums":
+        pairs = [(rng.randint(2, 40), rng.randint(1, 9)) for _ in range(rng.randint(8, 20))]
         if rng.random() < 0.5:
             return "Steps\n" + "\n".join(f"{large + small} - {large} = {small}" for large, small in pairs) + "\n"
         return "Sums\n" + "\n".join(f"{large} + {small} = {large + small}" for large, small in pairs) + "\n"
-    if kind == 3:
+    if kind == "products":
         pairs = [(rng.randint(2, 9), rng.randint(2, 12)) for _ in range(rng.randint(4, 12))]
         return "Products\n" + "\n".join(f"{first} * {second} = {first * second}" for first, second in pairs) + "\n"
     lines = []
@@ -536,7 +566,9 @@ def drill(rng: random.Random) -> str:
         if rng.random() < 0.5:
             lines.append(f"Of {listing(numbers)} the {word} is {numbers[index]}.")
         else:
-            lines.append(f"Of {listing(numbers)} the {word} is {numbers}[{index if index < 3 else -1}], so {numbers[index]}.")
+            lines.append(
+                f"Of {listing(numbers)} the {word} is {numbers}[{index if index < 3 else -1}], so {numbers[index]}."
+            )
     return "Places\n" + "\n".join(lines) + "\n"
 
 

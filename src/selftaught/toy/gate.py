@@ -83,7 +83,7 @@ def _check_program(report: GateReport, model: TinyQwen2, tokenizer: Any, item: I
             whole &= right[index]
     report.count("by_family", item.family, whole)
     boxed_at = text.rindex("{") + 1
-    final = all(ok for ok, (a, _) in zip(right, offsets, strict=True) if a >= boxed_at)
+    final = all(ok for ok, (a, b) in zip(right, offsets, strict=True) if a >= boxed_at and b < len(text))
     report.returned = (report.returned[0] + final, report.returned[1] + 1)
 
 

@@ -37,6 +37,9 @@ AGREE = (
     "The second run gives {value} as well.",
 )
 
+CONFIRMED = ("This agrees.", "That fits.", "Nothing changes.", "The check holds.", "It stays so.")
+"""After one more cell. Without a value: whatever that cell printed, what was found before is said again."""
+
 PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")
 TAGS = {
