@@ -39,7 +39,7 @@ from selftaught.toy.phrases import (
 )
 from selftaught.toy.problems import Split, draw
 
-CONTAINER_SHARE = 0.4
+CONTAINER_SHARE = 0.5
 """Share of drills that are about tags."""
 QUOTE_SHARE = 0.6
 """Share of pasted runs that the thinking quotes line by line before it takes the value over."""
@@ -50,15 +50,17 @@ RIGHT_BY_HAND = 0.1
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
 
-RECHECK, MAX_RECHECKS = (0.15, 0.45), 5
-"""Chance of one more cell for a problem that is solved already, each time (one of these a document), and the most there
-are."""
+RECHECKS = (0.4, 0.4, 0.3, 0.2, 0.1)
+"""Chance of one more cell for a problem that is solved already: the first time, the second, … Falling, so that many cells
+are no reason to expect another."""
 SAME_PROGRAM, PROBE = 0.6, 0.3
 """Shares of such cells that run the same program once more (what was copied right once stays right), or look at the
 result from the side; the others run another program. After a look from the side the answer is not what was printed
 last, so that a later cell that asks something else does not overturn it."""
-AGAIN = (0.1, 0.25)
-"""Chance of one more look in thinking, which agrees with what was said before, each time; one of these a document."""
+AGAIN = (0.25, 0.25, 0.2, 0.2, 0.1)
+"""Chance of one more look in thinking by hand, which agrees with what was said before: the first time, the second, …"""
+AGAIN_AT_RUN = (0.5, 0.5, 0.4, 0.3, 0.2)
+"""The same for looks at a run that the user brought: thinking is closed after many blocks of output, too."""
 REREAD = 0.2
 """Chance that such a look quotes the question first."""
 
@@ -209,6 +211,11 @@ def reading(rng: random.Random, item: Item, draft: Draft) -> str:
 # ----------------------------------------------------------------------------------------------------- documents
 
 
+def repeats(rng: random.Random, chances: Sequence[float]) -> int:
+    """How often something is done once more: ``chances`` of the first time, the second, … until one fails."""
+    return next((count for count, chance in enumerate(chances) if rng.random() >= chance), len(chances))
+
+
 def _reread(rng: random.Random, item: Item) -> str:
     """Often the question, quoted line by line."""
     if rng.random() >= REREAD:
@@ -237,17 +244,16 @@ def quote(text: str) -> str:
 
 def chat(rng: random.Random, item: Item) -> str:
     """A question thought through by hand. Never any code in the thinking."""
-    again = pick(rng, AGAIN)
     if item.kind == "code":
         draft = item.drafts[0 if rng.random() < HASTY_IN_CHAT else 1]
         thinking = reading(rng, item, draft) + "\n"
-        while rng.random() < again:
+        for _ in range(repeats(rng, AGAIN)):
             thinking += _reread(rng, item) + reading(rng, item, draft) + "\n"
         return user(item.question) + assistant(thinking, f"```python\n{draft.program}\n```")
     text, value = by_hand(rng, item)
     answer = reply(item, value)
     thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{conclusion(rng, item, value)}\n"
-    while rng.random() < again:
+    for _ in range(repeats(rng, AGAIN)):
         thinking += _reread(rng, item)
         thinking += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
     return user(item.question) + assistant(thinking, boxed(rng, answer))
@@ -284,11 +290,9 @@ def solved_cells(rng: random.Random, item: Item) -> str:
         )
         if rng.random() < 0.5:
             text += lead_again(rng) + pick(rng, ("\n", "\n\n"))
-    program, recheck = pick(rng, item.programs), pick(rng, RECHECK)
+    program = pick(rng, item.programs)
     text += cell(program, value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
-    for _ in range(MAX_RECHECKS):
-        if rng.random() >= recheck:
-            break
+    for _ in range(repeats(rng, RECHECKS)):
         text += pick(rng, ("", "", "\n")) + lead_again(rng) + pick(rng, ("\n", "\n\n"))
         which = rng.random()
         if which >= SAME_PROGRAM + PROBE:
@@ -313,15 +317,13 @@ def probe(rng: random.Random, value: str) -> tuple[str, str]:
 
 def tested_cells(rng: random.Random, item: Item, first: int) -> str:
     """Cells that try draft ``first`` on the samples and mend it."""
-    text, index, recheck = "", first, pick(rng, RECHECK)
+    text, index = "", first
     for _ in range(2):
         run = cell(*sample_run(item, index))
         text += run
         if index == item.right:
             text += pick(rng, PASSED) + "\n"
-            for _ in range(MAX_RECHECKS):
-                if rng.random() >= recheck:
-                    break
+            for _ in range(repeats(rng, RECHECKS)):
                 text += pick(rng, (lead_again, lead_test))(rng) + pick(rng, ("\n", "\n\n")) + _template(rng, item)
                 text += run + pick(rng, PASSED) + "\n"
             return text
@@ -402,7 +404,6 @@ def quoted(rng: random.Random, program: str, output: str) -> str:
 
 def pasted(rng: random.Random, item: Item) -> str:
     """A chat in which the user brings a program with its output. The thinking takes the value over and ends."""
-    again = pick(rng, AGAIN)
     bring = pick(rng, ("I ran this program:", "Here is a run:", "My program and its output:", "This is what I ran:"))
     if item.kind == "code":
         index = rng.randrange(2)
@@ -411,7 +412,7 @@ def pasted(rng: random.Random, item: Item) -> str:
         verdict = pick(rng, PASSED) if index == item.right else f"{pick(rng, FAILED)} {good.reading}"
         if rng.random() < QUOTE_SHARE:
             found, verdict = verdict, quoted(rng, *sample_run(item, index)) + verdict
-            while rng.random() < again:
+            for _ in range(repeats(rng, AGAIN_AT_RUN)):
                 verdict += f"\n{_reread(rng, item)}{quoted(rng, *sample_run(item, index))}{found}"
             if rng.random() < 0.6:
                 verdict = reading(rng, item, item.drafts[0]) + pick(rng, (" ", "\n", "\n\n")) + verdict
@@ -432,7 +433,7 @@ def pasted(rng: random.Random, item: Item) -> str:
     thinking = f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
     if rng.random() < QUOTE_SHARE:
         thinking = quoted(rng, program, value) + thinking
-        while rng.random() < again:
+        for _ in range(repeats(rng, AGAIN_AT_RUN)):
             said = f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
             thinking += _reread(rng, item) + quoted(rng, program, value) + said
         if rng.random() < 0.6:
@@ -463,8 +464,7 @@ def _tested(rng: random.Random) -> tuple[str, str]:
     program = f"def solve(n):\n    return n + {right}"
     run = cell(f"{program}\n{calls}", "True\nTrue")
     text += run + pick(rng, PASSED) + "\n"
-    recheck = pick(rng, RECHECK)
-    while rng.random() < recheck:
+    for _ in range(repeats(rng, RECHECKS)):
         text += f"{pick(rng, (lead_again, lead_test))(rng)}\n{run}{pick(rng, PASSED)}\n"
     return text, program
 
@@ -497,8 +497,7 @@ def _filling(rng: random.Random, with_cell: bool) -> tuple[str, str]:
             ),
         )
     text += pick(rng, CLOSERS).format(value=number) + "\n"
-    recheck = pick(rng, RECHECK)
-    while rng.random() < recheck:
+    for _ in range(repeats(rng, RECHECKS)):
         if with_cell:
             check = cell(*probe(rng, str(number))) if rng.random() < PROBE else run
             text += f"{lead_again(rng)}\n{check}{pick(rng, CONFIRMED)} "
@@ -525,7 +524,7 @@ def containers(rng: random.Random) -> str:
     return text
 
 
-DRILLS = {"list": 3, "table": 2, "sums": 3, "products": 1, "letters": 2, "places": 2}
+DRILLS = {"list": 3, "table": 4, "sums": 4, "products": 1, "letters": 2, "places": 2}
 """Drills that are not about tags, by weight."""
 
 
@@ -547,14 +546,14 @@ def drill(rng: random.Random) -> str:
         )
         return f"List: {line}\nAgain: {line}\n"
     if kind == "table":
-        names = rng.sample("abcdefghkmnpqrstuvwxyz", rng.randint(3, 8))
-        values = {name: rng.randint(0, 9999 if rng.random() < 0.3 else 99) for name in names}
+        letters, size = rng.sample("abcdefghkmnpqrstuvwxyz", 16), rng.randint(3, 8)
+        names = [*map(str, rng.sample(range(100), size))] if rng.random() < 0.5 else letters[:size]
+        pool = [*letters[8:], *(rng.randint(0, 9999 if rng.random() < 0.3 else 99) for _ in range(8))]
+        values = dict(zip(names, pool[:8] if rng.random() < 0.4 else pool[8:], strict=False))
         asked = rng.sample(names, len(names))
         return "\n".join(f"{name} is {values[name]}" for name in [*names, *asked]) + "\n"
     if kind == "sums":
-        pairs = [(rng.randint(2, 40), rng.randint(1, 9)) for _ in range(rng.randint(8, 20))]
-        if rng.random() < 0.5:
-            return "Steps\n" + "\n".join(f"{large + small} - {large} = {small}" for large, small in pairs) + "\n"
+        pairs = [(rng.randint(2, 38), rng.randint(1, 9)) for _ in range(rng.randint(8, 20))]
         return "Sums\n" + "\n".join(f"{large} + {small} = {large + small}" for large, small in pairs) + "\n"
     if kind == "products":
         pairs = [(rng.randint(2, 9), rng.randint(2, 12)) for _ in range(rng.randint(4, 12))]
@@ -587,7 +586,7 @@ MIXTURE: dict[tuple[str, str], float] = {
     ("pasted", "easy"): 0.03,
     ("pasted", "code"): 0.05,
     ("pasted", "choice"): 0.035,
-    ("drill", "hard"): 0.26,
+    ("drill", "hard"): 0.30,
 }
 """Weight of documents by shape and group (several worksheets in one document count once)."""
 WARMUP_DRILL_SHARE = 0.4

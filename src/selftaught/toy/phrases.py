@@ -29,16 +29,18 @@ CLOSERS = (
     "So the answer is {value}.",
     "The answer is {value}.",
 )
+CONFIRMED = ("This agrees.", "That fits.", "Nothing changes.", "The check holds.", "It stays so.")
+"""After one more cell. Without a value: whatever that cell printed, what was found before is said again."""
+
 AGREE = (
     "Again {value}.",
     "It prints {value} too.",
     "The same number, {value}.",
     "This agrees: {value}.",
     "The second run gives {value} as well.",
+    *CONFIRMED,
 )
-
-CONFIRMED = ("This agrees.", "That fits.", "Nothing changes.", "The check holds.", "It stays so.")
-"""After one more cell. Without a value: whatever that cell printed, what was found before is said again."""
+"""After one more look in thinking. It may end in the very words that follow a cell, or they would keep thinking open."""
 
 PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")

@@ -63,21 +63,20 @@ def position(rng: random.Random) -> Item:
 
 
 def next_term(rng: random.Random) -> Item:
-    """Next term of an arithmetic sequence with a small step."""
+    """Next term of an arithmetic sequence whose small step is told: finding it is what a model of this size cannot do."""
     start, step, thing = rng.randint(1, 20), rng.randint(2, 5), pick(rng, _THINGS)
     terms = [start + step * i for i in range(rng.randint(3, 4))]
     inner, last = ", ".join(map(str, terms)), terms[-1]
     question = pick(
         rng,
         (
-            f"What comes next: {inner}?",
-            f"A list goes {inner}. What is the next number?",
-            f"The numbers {inner} follow a rule. Which number follows?",
-            f"Rows of {thing} have {inner} {thing}. How many does the next row have?",
+            f"What comes next in steps of {step}: {inner}?",
+            f"A list grows by {step}: {inner}. What is the next number?",
+            f"The numbers {inner} grow by {step} each time. Which number follows?",
+            f"Rows of {thing} have {inner} {thing}, {step} more each time. How many does the next row have?",
         ),
     )
-    working = (f"{last} - {terms[-2]} = {step}. {last} + {step} = {{guess}}.",)
-    return _item("next_term", question, last + step, f"{last} + ({last} - {terms[-2]})", working)
+    return _item("next_term", question, last + step, f"{last} + {step}", (f"{last} + {step} = {{guess}}.",))
 
 
 EASY: dict[str, Family] = {
