@@ -1,4 +1,4 @@
-"""The HTTP engine against a real vLLM server that serves the embedded reasoner (or another folder that is readable here).
+"""The HTTP engine against a real vLLM or SGLang server of the embedded reasoner (or another folder that is readable here).
 
     python benchmarks/served.py --base-url http://127.0.0.1:8000/v1 --json [--only parity speed] [--count 64] [--runs 3]
     python benchmarks/served.py --only restart --server "COMMAND that serves at --base-url" [--count 500]
@@ -9,8 +9,16 @@ torchvision, torchaudio and torchcodec, then
     VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=1 OMP_NUM_THREADS=1 python -m vllm.entrypoints.openai.api_server \\
         --model src/selftaught/toy/weights --dtype float32 --enforce-eager --block-size 32 --max-num-seqs 64 --port 8000
 
+SGLang too. On a CPU without AMX, and without its kernels (they are not on PyPI): ``pip install --no-deps sglang==0.5.23``, a
+CPU build of torch and torchvision, transformers 5.19.0 and what its imports ask for, then
+
+    OMP_NUM_THREADS=1 python -m sglang.launch_server --model-path src/selftaught/toy/weights --device cpu --dtype float32 \\
+        --attention-backend torch_native --sampling-backend pytorch --disable-overlap-schedule --disable-cuda-graph \\
+        --max-total-tokens 40000 --max-running-requests 64 --mem-fraction-static 0.3 --sleep-on-idle --port 30000
+
 parity   greedy rollouts with hints and tools, served against local: token-identical share, the gap of the two best logits
-         (of the local engine) where a pair differs, prompts echoed id by id, the served run's ledger verified
+         (of the local engine) where a pair differs, prompts echoed id by id (vLLM) or told by their lengths (SGLang), the
+         served run's ledger verified
 speed    the runner with hints and tools against a bare asyncio client without hints: equal concurrency, equal number of
          tokens after the prompt, same prompts; the bare client reads the stream token by token, or waits for the whole.
          One round of all three goes before and is not counted; the order turns from round to round
@@ -41,7 +49,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import httpx2
 import torch
 
-from selftaught.engines import Codec, resolve_model
+from selftaught.engines import Codec
 from selftaught.engines.http import HttpEngine
 from selftaught.engines.model import SlotModel
 from selftaught.problems import render_question
@@ -71,8 +79,7 @@ def settings(rows: int, **changes: Any) -> RolloutSettings:
 
 def served_folder(url: str) -> Path:
     """The folder that the server says it serves."""
-    model = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]
-    return resolve_model(model["root"])
+    return HttpEngine([url]).codec.folder
 
 
 def ledger_holds(out: Path, folder: Path) -> bool:
@@ -137,7 +144,7 @@ def compare(local: Path, served: Path, folder: Path) -> dict[str, Any]:
 
 def parity(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     folder, asked = served_folder(url), problems(count)
-    echoes = {"streams": 0, "echoed": 0}
+    echoes = {"streams": 0, "echoed": 0, "lengths_told": 0}
     request, ids_of = HttpEngine._request, HttpEngine._ids
 
     def counted_request(self: HttpEngine, row: Any) -> Any:
@@ -146,7 +153,9 @@ def parity(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
 
     def counted_ids(self: HttpEngine, chunk: dict[str, Any], body: dict[str, Any], received: int, reader: Any) -> Any:
         ids = ids_of(self, chunk, body, received, reader)  # raises if the echo differs
-        echoes["echoed"] += chunk["choices"][0].get("prompt_token_ids") is not None
+        choices = chunk.get("choices") or [{}]  # SGLang's chunks have none, and echo nothing
+        echoes["echoed"] += choices[0].get("prompt_token_ids") is not None
+        echoes["lengths_told"] += not received and "prompt_tokens" in chunk.get("meta_info", {})
         return ids
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -163,33 +172,48 @@ def parity(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------------- speed
 
 
-async def bare(url: str, name: str, prompts: list[list[int]], num_tokens: int, rows: int, stream: bool) -> float:
+def bare_request(model: dict[str, Any], prompt: list[int], num_tokens: int) -> tuple[str, dict[str, Any]]:
+    """Path and body that make the server of ``model`` (from its list) say exactly ``num_tokens``, greedily."""
+    if model["owned_by"] == "sglang":
+        sampling = {"max_new_tokens": num_tokens, "temperature": 0.0, "ignore_eos": True, "skip_special_tokens": False}
+        return "/generate", {"input_ids": prompt, "sampling_params": sampling}
+    return "/v1/completions", {
+        "model": model["id"],
+        "prompt": prompt,
+        "max_tokens": num_tokens,
+        "temperature": 0.0,
+        "ignore_eos": True,
+        "skip_special_tokens": False,
+        "return_token_ids": True,
+    }
+
+
+async def bare(
+    url: str, model: dict[str, Any], prompts: list[list[int]], num_tokens: int, rows: int, stream: bool
+) -> float:
     """Seconds of a client that only asks: ``rows`` requests at once, each for ``num_tokens``."""
-    free = asyncio.Semaphore(rows)
+    free, root = asyncio.Semaphore(rows), url.removesuffix("/v1")
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=rows)
     async with httpx2.AsyncClient(timeout=httpx2.Timeout(600.0), limits=limits) as client:
 
         async def one(prompt: list[int]) -> None:
-            body = {
-                "model": name,
-                "prompt": prompt,
-                "max_tokens": num_tokens,
-                "temperature": 0.0,
-                "ignore_eos": True,
-                "skip_special_tokens": False,
-                "return_token_ids": True,
-                "stream": stream,
-            }
+            path, body = bare_request(model, prompt, num_tokens)
+            body["stream"] = stream
             ids: list[int] = []
             async with free:
                 if not stream:
-                    answer = await client.post(f"{url}/completions", json=body)
-                    ids = answer.json()["choices"][0]["token_ids"]
+                    answer = (await client.post(f"{root}{path}", json=body)).json()
+                    ids = answer["output_ids"] if "output_ids" in answer else answer["choices"][0]["token_ids"]
                 else:
-                    async with client.stream("POST", f"{url}/completions", json=body) as response:
+                    async with client.stream("POST", f"{root}{path}", json=body) as response:
                         async for line in response.aiter_lines():
                             if line.startswith("data: {"):
-                                ids += json.loads(line[6:])["choices"][0]["token_ids"]
+                                chunk = json.loads(line[6:])
+                                if "output_ids" in chunk:  # all ids so far, or only the new ones
+                                    told = chunk["output_ids"]
+                                    ids = told if len(told) == chunk["meta_info"]["completion_tokens"] else ids + told
+                                else:
+                                    ids += chunk["choices"][0]["token_ids"]
             if len(ids) != num_tokens:
                 raise SystemExit(f"the server gave {len(ids)} tokens; expected {num_tokens}")
 
@@ -228,7 +252,7 @@ async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tup
 
 def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     folder, asked = served_folder(url), problems(count)
-    name = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]["id"]
+    model = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]
     codec = Codec(folder)
     prompts = [codec.encode_chat(render_question(problem)) for problem in asked]
     chosen = settings(rows, cache_tools=False)
@@ -238,8 +262,8 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     theirs = share * len(asked)
     clients = {
         "ours": lambda: hinted(url, asked, chosen),
-        "streamed": lambda: bare(url, name, prompts, share, rows, stream=True),
-        "whole": lambda: bare(url, name, prompts, share, rows, stream=False),
+        "streamed": lambda: bare(url, model, prompts, share, rows, stream=True),
+        "whole": lambda: bare(url, model, prompts, share, rows, stream=False),
     }
     for run in range(runs + 1):
         names = list(clients)

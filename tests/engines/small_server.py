@@ -15,11 +15,16 @@ class SmallServer:
 
     ``kind`` is what it speaks: ``vllm``, ``sglang`` (the list of ids grows, and may be ahead of its count),
     ``sglang-incremental`` (new ids only) or ``openai`` (text in, text out, cut anywhere; an end token ends it unseen).
+    As SGLang does, the two refuse a prompt within ``RESERVE`` ids of the model's context, inside a stream with status 200.
+    ``info`` is what their ``/server_info`` adds; None: there is no such page.
     """
+
+    RESERVE = 6
 
     def __init__(self, engine: LocalEngine, root: str, piece: int = 3, kind: str = "vllm") -> None:
         self.engine, self.root, self.piece, self.kind = engine, root, piece, kind
         self.port = 0
+        self.info: dict[str, Any] | None = None
         self.num_requests = 0
         self.refuse = 0
         self.prompts: list[list[int]] = []
@@ -75,6 +80,14 @@ class SmallServer:
             )
             writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(data)}\r\n\r\n{data}".encode())
             return
+        if path == "/server_info":
+            data = json.dumps(self.info or {})
+            status = "200 OK" if self.info else "404 Not Found"
+            writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(data)}\r\n\r\n{data}".encode())
+            return
+        if path == "/get_server_info":
+            writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+            return
         self.num_requests += 1
         if self.refuse:
             self.refuse -= 1
@@ -90,7 +103,12 @@ class SmallServer:
         left = sampling["max_new_tokens"] if sglang else sampling["max_tokens"]
         self.prompts.append(prompt)
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        none = self.engine.codec.token_set("none", lambda: ())
+        if sglang and (refusal := self._refusal(len(prompt), left)):
+            data = f"data: {json.dumps(refusal)}\n\n".encode()
+            writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+            return
+        ends = frozenset() if sglang and sampling.get("ignore_eos") else frozenset(sampling["stop_token_ids"])
+        watch = self.engine.codec.token_set(f"ends{sorted(ends)}", lambda: ends)
         banned = None
         if sampling.get("logit_bias"):
             ids = [int(token_id) for token_id in sampling["logit_bias"]]
@@ -102,7 +120,7 @@ class SmallServer:
         said: list[int] = []
         try:
             while left > 0:
-                sampled = await row.sample(SampleRequest(min(self.piece, left), none, banned))
+                sampled = await row.sample(SampleRequest(min(self.piece, left), watch, banned))
                 if not sampled.token_ids:
                     break
                 left -= len(sampled.token_ids)
@@ -116,14 +134,28 @@ class SmallServer:
                     chunk = {"output_ids": said, "meta_info": {"completion_tokens": len(said) - (len(said) > 3)}}
                 elif len(said) == len(sampled.token_ids):
                     chunk["choices"][0]["prompt_token_ids"] = prompt
+                if sglang:
+                    chunk["meta_info"] |= {"prompt_tokens": len(prompt), "finish_reason": None}
                 data = f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
                 writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
                 await writer.drain()
                 if writer.transport.is_closing():
                     return
+                if sampled.token_ids[-1] in ends:
+                    break
             writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
         finally:
             row.close()
+
+    def _refusal(self, num_prompt: int, num_new: int) -> dict[str, Any] | None:
+        """SGLang's two ways to refuse what is too long."""
+        context = self.engine.max_context
+        if num_prompt + num_new > context or num_prompt >= context:
+            return {"error": {"message": "maximum context length", "type": "invalid_request_error", "code": 400}}
+        if num_prompt >= context - self.RESERVE:
+            reason = {"type": "abort", "message": "exceeds the maximum allowed length", "status_code": 400}
+            return {"output_ids": [0], "meta_info": {"finish_reason": reason, "completion_tokens": 1}}
+        return None
 
     async def _text(self, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         """Greedy text of a text prompt, in pieces of five characters, without what ends it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.engines import SampleRequest, SamplingParams, SequenceKey, load_engine
+from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, SequenceKey, load_engine
 from selftaught.engines.http import HttpEngine, _Broken, _TextReader
 from selftaught.engines.local import LocalEngine
 from selftaught.errors import EngineError
@@ -197,4 +197,86 @@ def test_an_aborted_request_is_tried_again(model_folder: Path) -> None:
         "meta_info": {"completion_tokens": 1, "finish_reason": {"type": "abort", "message": "full"}},
     }
     with pytest.raises(_Broken, match="gave a request up: full"):
-        engine._ids(aborted, {}, 0)
+        engine._ids(aborted, {"input_ids": [1]}, 0)
+
+
+def test_a_prompt_that_sglang_cuts_is_refused(model_folder: Path) -> None:
+    thread = Thread(SmallServer(local(model_folder), str(model_folder), kind="sglang"))
+    engine = load_engine(thread.server.url)
+    assert isinstance(engine, HttpEngine)
+    chunk = {"output_ids": [5], "meta_info": {"completion_tokens": 1, "prompt_tokens": 2}}
+    assert engine._ids(chunk, {"input_ids": [1, 2]}, 0) == [5]
+    with pytest.raises(EngineError, match="read 2 prompt ids; it was sent 3"):
+        engine._ids(chunk, {"input_ids": [1, 2, 3]}, 0)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_sglang_fills_its_context_and_is_asked_for_no_more(model_folder: Path, told: bool) -> None:
+    model = local(model_folder)
+    server = SmallServer(model, str(model_folder), kind="sglang")
+    limit = model.max_context - server.RESERVE
+    server.info = {"max_req_input_len": limit} if told else None
+    engine = load_engine(Thread(server).server.url)
+    assert isinstance(engine, HttpEngine) and engine.max_context == limit
+    engine.patience_s = 0.5
+    none = engine.codec.token_set("none", lambda: ())
+
+    async def run() -> None:
+        row = engine.open(SequenceKey(), SamplingParams())
+        row.extend([7] * (limit - 12))
+        sampled = await row.sample(SampleRequest(50, none))
+        assert (len(sampled.token_ids), sampled.end) == (12, SampleEnd.CONTEXT)
+        assert (await row.sample(SampleRequest(50, none))).end == SampleEnd.CONTEXT
+        row.close()
+        await engine.aclose()
+
+    asyncio.run(run())
+    assert engine.stats.num_retries == 0
+
+
+@pytest.mark.parametrize("num_more", [0, 6])
+def test_what_sglang_refuses_for_good_is_not_tried_again(model_folder: Path, num_more: int) -> None:
+    model = local(model_folder)
+    engine = load_engine(Thread(SmallServer(model, str(model_folder), kind="sglang")).server.url)
+    assert isinstance(engine, HttpEngine)
+    engine.max_context = 2 * model.max_context
+
+    async def run() -> None:
+        row = engine.open(SequenceKey(), SamplingParams())
+        row.extend([7] * (model.max_context - 6 + num_more))
+        with pytest.raises(EngineError, match=r"maximum (context|allowed) length"):
+            await row.sample(SampleRequest(3, engine.codec.token_set("none", lambda: ())))
+        await engine.aclose()
+
+    asyncio.run(run())
+    assert engine.stats.num_retries == 0
+
+
+def test_sglang_stops_at_end_tokens_and_gives_them(model_folder: Path) -> None:
+    model = local(model_folder)
+    server = SmallServer(model, str(model_folder), piece=500, kind="sglang")
+    engine = load_engine(Thread(server).server.url)
+    assert isinstance(engine, HttpEngine)
+    none = engine.codec.token_set("none", lambda: ())
+
+    async def run(one: LocalEngine | HttpEngine, count: int) -> list[int]:
+        row = one.open(SequenceKey(), SamplingParams())
+        row.extend([1, 2, 3])
+        ids = (await row.sample(SampleRequest(count, none))).token_ids
+        row.close()
+        await one.aclose()
+        return ids
+
+    expected = asyncio.run(run(model, 40))
+    engine.codec.end_ids = frozenset(expected[20:21])  # whatever the model says there ends it
+    first = expected.index(expected[20])
+    assert asyncio.run(run(engine, 40)) == expected
+    assert server.prompts[1] == [1, 2, 3, *expected[: first + 1]]  # it stopped there, and the id came
+
+
+def test_a_served_name_of_sglang_leads_to_its_folder(model_folder: Path) -> None:
+    server = SmallServer(local(model_folder), "tiny", kind="sglang")
+    server.info = {"tokenizer_path": str(model_folder), "model_path": "elsewhere"}
+    engine = load_engine(Thread(server).server.url)
+    assert isinstance(engine, HttpEngine) and engine.name == "tiny"
+    assert engine.codec.decode(local(model_folder).codec.encode("so")) == "so"

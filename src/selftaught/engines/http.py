@@ -9,9 +9,9 @@ so a server that restarts costs time and no trajectory.
 A trajectory stays with one base URL (hash of its key); if that one stays down, it moves to the next.
 
 Field names: vLLM's ``prompt`` (a list of ids), ``return_token_ids``, ``token_ids`` and ``prompt_token_ids``; SGLang's
-``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed``, ``logit_bias``, ``ignore_eos``) and ``output_ids``,
-which grow from chunk to chunk unless the server was started with ``--incremental-streaming-output``
-(``--stream-output`` in older versions); both are read.
+``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed``, ``logit_bias``, ``stop_token_ids``,
+``stream_interval``) and ``output_ids``, which grow from chunk to chunk unless the server was started with
+``--incremental-streaming-output`` (``--stream-output`` in older versions); both are read.
 
 A completions API that gives text alone is used only with ``allow_text``. Its text is encoded here, so its trajectories
 are marked ``text_only``: nobody knows the ids that the model saw.
@@ -35,6 +35,11 @@ from selftaught.errors import EngineError
 
 _STREAM_TOKENS = 8_192
 """Tokens asked for at once; a stream is dropped long before, or continued by another."""
+_SGLANG_STREAM_TOKENS = 1_024
+"""The same for SGLang, which lets a request in only when there is room for much of what it asks for, and repeats all ids
+of a stream in each of its chunks."""
+_SGLANG_RESERVE = 6
+"""SGLang takes a prompt only if it is shorter than the model's context by more than this."""
 _STREAM_INTERVAL = 4
 """Tokens a chunk, where the server knows the setting: the server's front end works per chunk. More is overshot more."""
 _ATTEMPTS_PER_URL = 3
@@ -44,6 +49,12 @@ _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 class _Broken(Exception):
     """A stream ended in a way that another attempt may cure."""
+
+
+def _failure(message: str, status: object) -> Exception:
+    """What to raise for an error told inside a stream: a refusal (4xx) is final, all else may be cured."""
+    final = isinstance(status, int) and 400 <= status < 500 and status not in _TEMPORARY
+    return EngineError(message) if final else _Broken(message)
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -243,6 +254,8 @@ class HttpEngine:
                     "root": model.get("root") or name,
                     "max_context": model.get("max_model_len"),
                 }
+                if kind == "sglang":
+                    served |= self._ask_sglang(client, url, served["max_context"])
                 if found and found["name"] != served["name"]:
                     raise EngineError(
                         f"{url} serves {served['name']}, {self.urls[0]} serves {found['name']}; expected one model."
@@ -251,6 +264,21 @@ class HttpEngine:
         if not found:
             raise EngineError("the list of base URLs is empty.")
         return found
+
+    def _ask_sglang(self, client: Any, url: str, context: int | None) -> dict[str, Any]:
+        """What SGLang's model list does not say: the folder under a served name, and how long a prompt may be."""
+        info: dict[str, Any] = {}
+        for path in ("/server_info", "/get_server_info"):  # newer and older versions
+            try:
+                answer = client.get(f"{url}{path}")
+                if answer.status_code == 200:
+                    info = dict(answer.json())
+                    break
+            except (self._httpx.HTTPError, ValueError, TypeError):
+                continue
+        limit = info.get("max_req_input_len") or (context - _SGLANG_RESERVE if context else None)
+        found = {"root": info.get("tokenizer_path") or info.get("model_path"), "max_context": limit}
+        return {key: value for key, value in found.items() if value}
 
     def open(self, key: SequenceKey, params: SamplingParams) -> HttpSequence:
         """A new empty sequence."""
@@ -281,8 +309,10 @@ class HttpEngine:
     # ------------------------------------------------------------------------------------------------------- the wire
 
     def _request(self, row: HttpSequence) -> tuple[str, dict[str, Any]]:
-        params = row.params
-        room = min(_STREAM_TOKENS, self.max_context - len(row.ids))
+        params, sent = row.params, list(row.ids)  # the row grows while the answer to this request comes
+        most = _SGLANG_STREAM_TOKENS if self.kind == "sglang" else _STREAM_TOKENS
+        room = min(most, self.max_context - len(sent))
+        ends = sorted(self.codec.end_ids)  # nothing is ever sampled after one, so nothing is wasted
         seed = (row.key.digest() + row.num_streams) % (1 << 31)
         bias = self._bias(row._banned)
         if self.kind == "sglang":
@@ -290,17 +320,18 @@ class HttpEngine:
                 "temperature": params.temperature,
                 "top_p": params.top_p,
                 "max_new_tokens": room,
-                "ignore_eos": True,
+                "stop_token_ids": ends,  # not ignore_eos: SGLang would not stop at these either, and admit fewer rows
                 "skip_special_tokens": False,
                 "sampling_seed": seed,
+                "stream_interval": _STREAM_INTERVAL,
             }
             if bias:
                 sampling["logit_bias"] = bias
-            return "/generate", {"input_ids": row.ids, "sampling_params": sampling, "stream": True}
+            return "/generate", {"input_ids": sent, "sampling_params": sampling, "stream": True}
         if self.kind == "text":  # only what every completions API takes
             return "/v1/completions", {
                 "model": self.name,
-                "prompt": self.codec.decode(row.ids),
+                "prompt": self.codec.decode(sent),
                 "max_tokens": room,
                 "temperature": params.temperature,
                 "top_p": params.top_p,
@@ -309,7 +340,7 @@ class HttpEngine:
             }
         body: dict[str, Any] = {
             "model": self.name,
-            "prompt": row.ids,
+            "prompt": sent,
             "max_tokens": room,
             "temperature": params.temperature,
             "top_p": params.top_p,
@@ -318,7 +349,7 @@ class HttpEngine:
             "return_token_ids": True,
             "ignore_eos": True,
             "skip_special_tokens": False,
-            "stop_token_ids": sorted(self.codec.end_ids),  # nothing is ever sampled after one, so nothing is wasted
+            "stop_token_ids": ends,
             "stream_interval": _STREAM_INTERVAL,
         }
         if bias:
@@ -354,7 +385,9 @@ class HttpEngine:
                         break
                     chunk = json.loads(data)
                     if "error" in chunk:
-                        raise _Broken(f"{url}: {chunk['error']}")
+                        error = chunk["error"]
+                        status = error.get("code") if isinstance(error, dict) else None
+                        raise _failure(f"{url}: {error}", status)
                     ids = self._ids(chunk, body, received, reader)
                     received += len(ids)
                     yield ids
@@ -372,7 +405,11 @@ class HttpEngine:
             about = chunk.get("meta_info", {})
             reason = about.get("finish_reason") or {}
             if isinstance(reason, dict) and reason.get("type") == "abort":
-                raise _Broken(f"the server gave a request up: {reason.get('message', 'no reason')}")
+                message = f"the server gave a request up: {reason.get('message', 'no reason')}"
+                raise _failure(message, reason.get("status_code"))
+            num_read = about.get("prompt_tokens", len(body["input_ids"]))
+            if num_read != len(body["input_ids"]):  # --allow-auto-truncate, say
+                raise EngineError(f"the server read {num_read} prompt ids; it was sent {len(body['input_ids'])}.")
             ids: list[int] = chunk.get("output_ids") or []
             # The list so far has at least as many ids as the count says; the list of new ones has fewer.
             return ids[received:] if received and len(ids) >= about.get("completion_tokens", 0) else ids
