@@ -11,5 +11,8 @@ Tokenizer = Annotated[
     str | None, typer.Option(help="Tokenizer of a served model, if the server's own folder is not here.")
 ]
 AllowText = Annotated[
-    bool, typer.Option("--allow-text", help="Take a server that gives text without token ids; not for training unless curated so.")
+    bool,
+    typer.Option(
+        "--allow-text", help="Take a server that gives text without token ids; not for training unless curated so."
+    ),
 ]
