@@ -255,7 +255,7 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     model = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]
     codec = Codec(folder)
     prompts = [codec.encode_chat(render_question(problem)) for problem in asked]
-    chosen = settings(rows, cache_tools=False)
+    chosen = settings(rows, cache_tools=False, tool_timeout_s=2.0)  # or one endless loop is the whole of a short run
     found: list[dict[str, float]] = []
     _, every, _, _ = asyncio.run(hinted(url, asked, chosen))
     share = max(1, every // len(asked))  # greedy, so that every round has as many tokens

@@ -344,6 +344,10 @@ class HttpEngine:
             "max_tokens": room,
             "temperature": params.temperature,
             "top_p": params.top_p,
+            # A server takes what is not named from the model's generation_config, such as QwQ's top_k.
+            "top_k": -1,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
             "seed": seed,
             "stream": True,
             "return_token_ids": True,
