@@ -280,3 +280,13 @@ def test_a_served_name_of_sglang_leads_to_its_folder(model_folder: Path) -> None
     engine = load_engine(Thread(server).server.url)
     assert isinstance(engine, HttpEngine) and engine.name == "tiny"
     assert engine.codec.decode(local(model_folder).codec.encode("so")) == "so"
+
+
+def test_vllm_is_told_every_sampling_setting(model_folder: Path) -> None:
+    engine = load_engine(Thread(SmallServer(local(model_folder), str(model_folder))).server.url)
+    assert isinstance(engine, HttpEngine)
+    row = engine.open(SequenceKey(), SamplingParams(temperature=0.6, top_p=0.95))
+    row.extend([1, 2, 3])
+    _, body = engine._request(row)  # what is not named, vLLM takes from the model's generation_config
+    assert (body["temperature"], body["top_p"]) == (0.6, 0.95)
+    assert (body["top_k"], body["min_p"], body["repetition_penalty"]) == (-1, 0.0, 1.0)

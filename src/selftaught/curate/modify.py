@@ -131,8 +131,14 @@ RULES: dict[str, Rule] = {
 
 
 def modify(trajectory: Trajectory, rules: list[str], codec: Codec | None) -> tuple[Trajectory, list[Modification]]:
-    """Apply ``rules`` in order; return the changed trajectory (the same object when nothing changed) and the changes."""
+    """Apply ``rules`` in order; return the changed trajectory (the same object when nothing changed) and the changes.
+
+    A text-only trajectory is encoded first: the rules work on token ids.
+    """
     changes: list[Modification] = []
+    if trajectory.text_only:
+        changes.append(_encode_text(trajectory, codec))
+        trajectory = apply(trajectory, changes[0])
     for name in rules:
         rule = RULES.get(name)
         if rule is None:
@@ -147,14 +153,14 @@ def modify(trajectory: Trajectory, rules: list[str], codec: Codec | None) -> tup
     return trajectory, changes
 
 
-def encode_text(trajectory: Trajectory, codec: Codec | None) -> tuple[Trajectory, Modification]:
-    """Give a text-only trajectory token ids: every span encoded anew, recorded as one change."""
+def _encode_text(trajectory: Trajectory, codec: Codec | None) -> Modification:
+    """The change that gives a text-only trajectory token ids: every span encoded anew."""
     if codec is None:
         raise ConfigError(
             "filters.allow_text_only wants a tokenizer to encode the text with. Name the model to train with --model."
         )
     spans = [span.model_copy(update={"token_ids": codec.encode(span.text)}) for span in trajectory.spans]
-    change = Modification(
+    return Modification(
         rule=ENCODE_TEXT,
         index=0,
         before=trajectory.spans,
@@ -162,7 +168,6 @@ def encode_text(trajectory: Trajectory, codec: Codec | None) -> tuple[Trajectory
         reencoded=[True] * len(spans),
         reason="the engine returned text without token ids",
     )
-    return apply(trajectory, change), change
 
 
 def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: Codec | None) -> Modification:

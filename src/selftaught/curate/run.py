@@ -20,7 +20,7 @@ from selftaught.curate.codec import Codec
 from selftaught.curate.edits import HandEdits
 from selftaught.curate.filters import FILTERS
 from selftaught.curate.grades import GradeIndex, hash64
-from selftaught.curate.modify import encode_text, modify
+from selftaught.curate.modify import modify
 from selftaught.curate.records import (
     CurateSettings,
     DroppedRow,
@@ -28,7 +28,6 @@ from selftaught.curate.records import (
     Funnel,
     FunnelStep,
     KeptRow,
-    Modification,
     Rule,
 )
 from selftaught.curate.score import Candidate
@@ -265,12 +264,7 @@ class _Run:
     def _kept_row(self, survivor: Survivor, trajectory: Trajectory, why: str) -> KeptRow:
         grade = self.grades[survivor.source].get(trajectory.id)
         facts = Candidate(trajectory, grade, survivor.kind, survivor.source).facts
-        encoded: list[Modification] = []
-        if trajectory.text_only:
-            trajectory, change = encode_text(trajectory, self.codec)
-            encoded = [change]
         trajectory, changes = modify(trajectory, self.settings.modifications, self.codec)
-        changes = encoded + changes
         if self.edits is not None:
             trajectory, more = self.edits.apply(trajectory, self.codec)
             changes += more
