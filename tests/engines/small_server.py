@@ -26,6 +26,10 @@ class SmallServer:
         self.port = 0
         self.info: dict[str, Any] | None = None
         self.num_requests = 0
+        self.num_connections = 0
+        self.num_said = 0
+        """Tokens sampled for completions."""
+        self.num_streams = self.most_streams = 0
         self.refuse = 0
         self.prompts: list[list[int]] = []
         self._server: asyncio.Server | None = None
@@ -49,6 +53,7 @@ class SmallServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        self.num_connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().split("\r\n")
@@ -118,6 +123,8 @@ class SmallServer:
         )
         row.extend(prompt)
         said: list[int] = []
+        self.num_streams += 1
+        self.most_streams = max(self.most_streams, self.num_streams)
         try:
             while left > 0:
                 sampled = await row.sample(SampleRequest(min(self.piece, left), watch, banned))
@@ -125,8 +132,12 @@ class SmallServer:
                     break
                 left -= len(sampled.token_ids)
                 said += sampled.token_ids
+                self.num_said += len(sampled.token_ids)
+                finish = "stop" if sampled.token_ids[-1] in ends else "length" if left == 0 else None
                 chunk: dict[str, Any] = {
-                    "choices": [{"index": 0, "text": "?\u2028\x85", "token_ids": sampled.token_ids}]
+                    "choices": [
+                        {"index": 0, "text": "?\u2028\x85", "token_ids": sampled.token_ids, "finish_reason": finish}
+                    ]
                 }
                 if self.kind == "sglang-incremental":
                     chunk = {"output_ids": sampled.token_ids, "meta_info": {"completion_tokens": len(said)}}
@@ -135,16 +146,18 @@ class SmallServer:
                 elif len(said) == len(sampled.token_ids):
                     chunk["choices"][0]["prompt_token_ids"] = prompt
                 if sglang:
-                    chunk["meta_info"] |= {"prompt_tokens": len(prompt), "finish_reason": None}
+                    reason = {"type": finish} if finish else None
+                    chunk["meta_info"] |= {"prompt_tokens": len(prompt), "finish_reason": reason}
                 data = f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
                 writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
                 await writer.drain()
                 if writer.transport.is_closing():
                     return
-                if sampled.token_ids[-1] in ends:
+                if finish == "stop":
                     break
             writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
         finally:
+            self.num_streams -= 1
             row.close()
 
     def _refusal(self, num_prompt: int, num_new: int) -> dict[str, Any] | None:

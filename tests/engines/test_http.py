@@ -81,6 +81,39 @@ def test_served_tokens_are_the_local_ones(served: Thread, model_folder: Path) ->
     assert served.server.num_requests == 12 * 4
 
 
+async def halting(engine: LocalEngine | HttpEngine, index: int) -> list[int]:
+    """Sample up to a halt and insert there, time and again."""
+    codec = engine.codec
+    halts = codec.token_set("halts", lambda: range(0, codec.vocab_size, 5))
+    row = engine.open(SequenceKey(0, str(index)), SamplingParams())
+    row.extend([index + 1, 2, 3])
+    ids: list[int] = []
+    for _ in range(5):
+        sampled = await row.sample(SampleRequest(200, halts, halts=halts))
+        assert sampled.end is SampleEnd.WATCH
+        ids += sampled.token_ids
+        row.extend([40, 41])
+    row.close()
+    return ids
+
+
+def test_a_server_stops_by_itself_where_something_will_be_put_in(served: Thread, model_folder: Path) -> None:
+    async def run(engine: LocalEngine | HttpEngine) -> list[list[int]]:
+        found = await asyncio.gather(*(halting(engine, index) for index in range(12)))
+        await engine.aclose()
+        return found
+
+    engine = load_engine(served.server.url, max_rows=3)
+    asked_before = served.server.num_connections
+    found = asyncio.run(run(engine))
+    assert found == asyncio.run(run(local(model_folder)))
+    server = served.server
+    assert server.num_said == sum(map(len, found))  # nothing was thrown away
+    assert server.num_requests == 12 * 5
+    assert server.num_connections - asked_before <= 3 < server.num_requests  # streams that end leave theirs usable
+    assert server.most_streams == 3  # twelve sequences took turns
+
+
 def test_busy_servers_and_cut_streams_are_retried(model_folder: Path) -> None:
     thread = Thread(SmallServer(local(model_folder), str(model_folder)))
     engine = load_engine(thread.server.url)

@@ -49,11 +49,11 @@ class PlainPython:
     async def run(self, code: str, timeout_s: float | None = None) -> Ran:
         return self._run(code, {})
 
-    def session(self) -> Any:
-        return self._session()
+    def session(self, source: str | None = None) -> Any:
+        return self._session(source)
 
     @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[Any]:
+    async def _session(self, source: str | None) -> AsyncIterator[Any]:
         self.num_sessions += 1
         self.num_open += 1
         scope: dict[str, Any] = {}
@@ -62,6 +62,9 @@ class PlainPython:
         class Session:
             async def run(self, code: str) -> Ran:
                 return box._run(code, scope)
+
+            def covers(self, code: str) -> bool:
+                return source is None or "sympy" in source or "sympy" not in code
 
         yield Session()
         self.num_open -= 1

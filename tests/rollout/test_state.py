@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from selftaught.engines import Codec, ScriptedEngine
+from selftaught.engines import Codec, SampleRequest, ScriptedEngine, resolve_model
 from selftaught.records import ExecStatus, HintPosition, SpanSource, StopReason
 from selftaught.rollout.text import NO_CALLS_LEFT
 
@@ -77,6 +77,40 @@ def test_hint_at_the_end_of_thinking(codec: Codec) -> None:
     assert hint.hint.position is HintPosition.END_OF_THINKING and hint.hint.round == 1
     assert hint.text.startswith("\n\nWait, ")
     assert codec.think_close_id not in one.spans[1].token_ids
+
+
+def test_engines_are_told_where_something_will_be_put_in() -> None:
+    codec = Codec(resolve_model("toy"))  # closing fences are tokens of their own there, as in Qwen's
+
+    def halts(turns: list[str], **changes: object) -> list[frozenset[int] | None]:
+        engine = ScriptedEngine.from_turns(codec, turns)
+        asked: list[frozenset[int] | None] = []
+        taken = engine.open
+
+        def opened(*arguments: object) -> object:
+            row = taken(*arguments)  # type: ignore[arg-type]
+            sample = row.sample
+
+            def sampled(request: SampleRequest) -> object:
+                asked.append(request.halts.ids if request.halts is not None else None)
+                return sample(request)
+
+            row.sample = sampled  # type: ignore[method-assign]
+            return row
+
+        engine.open = opened  # type: ignore[method-assign]
+        asyncio.run(play_async(engine, settings(**changes)))
+        return list(dict.fromkeys(asked))
+
+    close = codec.think_close_id
+    closing = frozenset(
+        i for i, text in enumerate(codec.token_bytes) if text.strip(b" \t\r\n") == b"```" and b"\n" in text
+    )
+    assert closing
+    assert halts([f"It is 42.\n{ANSWER}"]) == [closing, None]  # None: in the answer nothing is put in
+    assert halts([f"It is 42.\n{ANSWER}"], tools=False) == [None]
+    turns = ["6 * 7 = 41.</think>", "print(6 * 7)\n```\n", f"42 then.{ANSWER}"]
+    assert halts(turns, hints="math") == [closing | {close}, closing, None]  # the hint is used up after its first time
 
 
 def test_debug_hint_and_its_template_that_is_never_run(codec: Codec) -> None:

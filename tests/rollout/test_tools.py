@@ -56,6 +56,22 @@ def test_what_may_differ_is_run_each_time_in_its_own_session() -> None:
     assert not is_repeatable(code) and is_repeatable("from math import comb\nprint(comb(5, 2))")
 
 
+def test_a_module_that_comes_late_is_met_by_a_child_that_has_it() -> None:
+    python = PlainPython()
+    cells = ["x = 2\n", "x += 1\n", "sympy = x\nprint(sympy)\n", "print(sympy + x)\n"]
+    results = run_cells(cells, box_of(python))
+    assert [one.output for one in results] == ["", "", "3\n", "6\n"]
+    assert python.num_sessions == 2 and python.num_open == 0
+    # One run alone, two in the first session, three in the second; then only what is new.
+    assert python.ran == [*cells[:1], *cells[:2], *cells[:3], cells[3]]
+
+
+def test_what_may_differ_keeps_its_session_whatever_is_named_later() -> None:
+    python = PlainPython()
+    results = run_cells(["import random\nx = random.random()\n", "sympy = x\nprint(sympy == x)\n"], box_of(python))
+    assert results[1].output == "True\n" and python.num_sessions == 1 and len(python.ran) == 2
+
+
 def test_lost_state_is_said() -> None:
     box = box_of(PlainPython())
     results = run_cells(["x = 1\n", "TIMEOUT", "print('x' in globals())\n", "print(1)\n"], box)

@@ -57,6 +57,17 @@ async def test_cells_of_one_session_run_one_after_another(sandbox: Sandbox) -> N
         assert (await session.run("seen")).output == "[0, 1, 2, 3]\n"
 
 
+async def test_a_session_may_begin_with_less_preloaded(settings: Settings) -> None:
+    async with Sandbox(settings(preload=("fractions", "numpy"), timeout_s=60)) as sandbox:
+        await asyncio.gather(*sandbox._light_start)
+        loaded = "import sys; 'numpy' in sys.modules"
+        async with sandbox.session() as full, sandbox.session("x = 1") as light:
+            assert (await full.run(loaded)).output == "True\n" and full.covers("import numpy")
+            assert (await light.run("x = 1; import sys; 'num' + 'py' in sys.modules")).output == "False\n"
+            assert light.covers("x + 1") and not light.covers("import numpy")
+            assert (await light.run("import numpy; int(numpy.arange(4).sum()) + x")).output == "7\n"
+
+
 async def test_cancelling_a_cell_loses_the_session_and_no_other(sandbox: Sandbox) -> None:
     async with sandbox.session() as session, sandbox.session() as other:
         await other.run("y = 5")

@@ -64,7 +64,9 @@ def register(app: typer.Typer) -> None:
         workers: Annotated[
             int | None, typer.Option(min=0, help="Processes; by default one per core, one for a server or a GPU.")
         ] = None,
-        sandbox_workers: Annotated[int, typer.Option(min=1, help="Calls at once, per worker.")] = 2,
+        sandbox_workers: Annotated[
+            int | None, typer.Option(min=1, help="Calls at once, per worker [default: 2; with a server 8].")
+        ] = None,
         max_rows: Annotated[int, typer.Option(min=1, help="Trajectories in flight per worker.")] = 64,
         dtype: Annotated[str, typer.Option()] = "float32",
         device: Annotated[str | None, typer.Option()] = None,

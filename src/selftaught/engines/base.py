@@ -43,11 +43,16 @@ class SequenceKey:
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``."""
+    """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``.
+
+    After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
+    caller had better stop there too. It changes no token.
+    """
 
     max_new_tokens: int
     watch: TokenSet
     banned: TokenSet | None = None
+    halts: TokenSet | None = None
 
 
 class SampleEnd(StrEnum):

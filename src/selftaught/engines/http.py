@@ -20,11 +20,12 @@ are marked ``text_only``: nobody knows the ids that the model saw.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from collections.abc import Sequence as SequenceABC
 from typing import Any
 
@@ -40,8 +41,9 @@ _SGLANG_STREAM_TOKENS = 1_024
 of a stream in each of its chunks."""
 _SGLANG_RESERVE = 6
 """SGLang takes a prompt only if it is shorter than the model's context by more than this."""
-_STREAM_INTERVAL = 4
-"""Tokens a chunk, where the server knows the setting: the server's front end works per chunk. More is overshot more."""
+_STREAM_INTERVAL, _STREAM_INTERVAL_ALONE = 16, 4
+"""Tokens a chunk, where the server knows the setting: the front ends of both sides work per chunk. At a trigger word a
+chunk is overshot, at a halt nothing. The smaller one is for a single row, which somebody may be watching."""
 _ATTEMPTS_PER_URL = 3
 _BACKOFF_S = (0.25, 15.0)
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -66,6 +68,23 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield line
     if rest:
         yield rest
+
+
+_Stream = AsyncGenerator[tuple[list[int], bool], None]
+"""New ids, and whether they are the last of the stream."""
+
+
+async def _drain(stream: _Stream) -> None:
+    """Read what is left of a stream that has said its last id."""
+    with contextlib.suppress(_Broken, EngineError):
+        async for _ in stream:
+            pass
+
+
+def _is_last(chunk: dict[str, Any]) -> bool:
+    """Whether the server says that a chunk is its last (SGLang in ``meta_info``, the others in their choice)."""
+    about = chunk.get("meta_info") or (chunk.get("choices") or [{}])[0]
+    return about.get("finish_reason") is not None
 
 
 class _TextReader:
@@ -111,8 +130,9 @@ class HttpSequence:
         self.num_streams = 0
         self._ready: deque[int] = deque()
         """Ids received and not yet sampled."""
-        self._stream: AsyncIterator[list[int]] | None = None
+        self._stream: _Stream | None = None
         self._banned: TokenSet | None = None
+        self._halts: TokenSet | None = None
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -143,6 +163,7 @@ class HttpSequence:
         if self._banned is not request.banned:
             self._drop()
             self._banned = request.banned
+        self._halts = request.halts  # for the next stream: one under way stops where it was told to
         sampled: list[int] = []
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
@@ -167,16 +188,16 @@ class HttpSequence:
                 self._stream = engine.stream(self, attempt // _ATTEMPTS_PER_URL)
                 self.num_streams += 1
             try:
-                ids = await anext(self._stream, None)
-                if ids is None:  # the server's own end: go on in a new stream
-                    self._drop()
-                    attempt += 1
-                    if attempt > 50:
-                        raise EngineError(f"{engine.name} ends its streams without a token.")
-                    continue
+                ids, is_last = await anext(self._stream, ([], True))
+                if is_last:  # the server's own end, at a halt say: what comes after it comes in a new stream
+                    self._let_go(drain=True)
                 if ids:
                     self._ready.extend(ids)
                     return
+                if is_last:
+                    attempt += 1
+                    if attempt > 50:
+                        raise EngineError(f"{engine.name} ends its streams without a token.")
             except _Broken as broken:
                 self._drop()
                 attempt += 1
@@ -187,10 +208,13 @@ class HttpSequence:
                 await asyncio.sleep(min(high, low * 2 ** min(attempt, 8)) * (0.5 + random.random() / 2))
 
     def _drop(self) -> None:
-        stream, self._stream = self._stream, None
         self._ready.clear()
+        self._let_go()
+
+    def _let_go(self, drain: bool = False) -> None:
+        stream, self._stream = self._stream, None
         if stream is not None:
-            self.engine.dispose(stream)
+            self.engine.dispose(stream, drain)
 
 
 class HttpEngine:
@@ -214,6 +238,9 @@ class HttpEngine:
         self.urls = [url.rstrip("/").removesuffix("/v1") for url in urls]
         self.max_rows, self.patience_s = max_rows, patience_s
         self.stats = EngineStats()
+        self._interval = _STREAM_INTERVAL if max_rows > 1 else _STREAM_INTERVAL_ALONE
+        self._free = asyncio.Semaphore(max_rows)
+        """Streams that may still be opened. A sequence has none while its tool runs, so others keep the server busy."""
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout = httpx2.Timeout(read_timeout_s, connect=10.0)
         self._client: Any = None
@@ -284,14 +311,17 @@ class HttpEngine:
         """A new empty sequence."""
         return HttpSequence(self, key, params)
 
-    def stream(self, row: HttpSequence, num_moves: int) -> AsyncIterator[list[int]]:
+    def stream(self, row: HttpSequence, num_moves: int) -> _Stream:
         """Continue ``row`` on its server (the ``num_moves``-th next one if its own stays down)."""
         url = self.urls[(row.key.digest("replica") + num_moves) % len(self.urls)]
         return self._generate(url, row)
 
-    def dispose(self, stream: AsyncIterator[list[int]]) -> None:
-        """Close a stream in the background; the server sees a disconnect and stops."""
-        closing = asyncio.ensure_future(stream.aclose())  # type: ignore[attr-defined]
+    def dispose(self, stream: _Stream, drain: bool = False) -> None:
+        """Close a stream in the background; the server sees a disconnect and stops.
+
+        One that the server has ended is read to its last byte (``drain``), so that its connection can be used again.
+        """
+        closing = asyncio.ensure_future(_drain(stream) if drain else stream.aclose())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -312,7 +342,8 @@ class HttpEngine:
         params, sent = row.params, list(row.ids)  # the row grows while the answer to this request comes
         most = _SGLANG_STREAM_TOKENS if self.kind == "sglang" else _STREAM_TOKENS
         room = min(most, self.max_context - len(sent))
-        ends = sorted(self.codec.end_ids)  # nothing is ever sampled after one, so nothing is wasted
+        # After an end token nothing is sampled, at the others something is put in: what came after would be thrown away.
+        ends = sorted(self.codec.end_ids.union(row._halts.ids if row._halts is not None else ()))
         seed = (row.key.digest() + row.num_streams) % (1 << 31)
         bias = self._bias(row._banned)
         if self.kind == "sglang":
@@ -323,7 +354,7 @@ class HttpEngine:
                 "stop_token_ids": ends,  # not ignore_eos: SGLang would not stop at these either, and admit fewer rows
                 "skip_special_tokens": False,
                 "sampling_seed": seed,
-                "stream_interval": _STREAM_INTERVAL,
+                "stream_interval": self._interval,
             }
             if bias:
                 sampling["logit_bias"] = bias
@@ -354,7 +385,7 @@ class HttpEngine:
             "ignore_eos": True,
             "skip_special_tokens": False,
             "stop_token_ids": ends,
-            "stream_interval": _STREAM_INTERVAL,
+            "stream_interval": self._interval,
         }
         if bias:
             body["logit_bias"] = bias
@@ -367,7 +398,13 @@ class HttpEngine:
             self._idle_banned[banned] = {str(token_id): -100 for token_id in sorted(banned.ids)}
         return self._idle_banned[banned]
 
-    async def _generate(self, url: str, row: HttpSequence) -> AsyncIterator[list[int]]:
+    async def _generate(self, url: str, row: HttpSequence) -> _Stream:
+        async with self._free, contextlib.aclosing(self._read(url, row)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _read(self, url: str, row: HttpSequence) -> _Stream:
+        """One request: the new ids of each chunk, and whether the server says that it was the last."""
         if self._client is None:
             limits = self._httpx.Limits(max_connections=None, max_keepalive_connections=self.max_rows)
             self._client = self._httpx.AsyncClient(timeout=self._timeout, headers=self._headers, limits=limits)
@@ -386,7 +423,7 @@ class HttpEngine:
                         continue
                     data = line[5:].strip()
                     if data == b"[DONE]":
-                        break
+                        continue  # to the response's end, or the connection could not be used again
                     chunk = json.loads(data)
                     if "error" in chunk:
                         error = chunk["error"]
@@ -394,8 +431,8 @@ class HttpEngine:
                         raise _failure(f"{url}: {error}", status)
                     ids = self._ids(chunk, body, received, reader)
                     received += len(ids)
-                    yield ids
-                yield reader.end(stopped=False)
+                    yield ids, _is_last(chunk) and not self.text_only  # held text may follow
+                yield reader.end(stopped=False), True
         except self._httpx.TransportError as error:
             raise _Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:

@@ -70,8 +70,9 @@ class RolloutSettings(BaseModel):
 
     workers: int = Field(default=0, ge=0)
     """Worker processes, one thread each; 0 runs in this process."""
-    sandbox_workers: int = Field(default=2, ge=1)
-    """Sandbox processes that each worker may use at once."""
+    sandbox_workers: int | None = Field(default=None, ge=1)
+    """Sandbox processes that each worker may use at once; by default 2 beside a model in the same process, 8 beside a
+    server, where calls mostly wait for a turn on the processor."""
     max_rows: int = Field(default=64, ge=1)
     """Trajectories in flight per worker."""
     threads: int = Field(default=1, ge=0)

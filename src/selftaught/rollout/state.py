@@ -160,7 +160,8 @@ class RolloutState:
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
         banned = None if self.settings.tools or self.in_answer else self.watch.banned
-        return Generate(self._pending, SampleRequest(min(CHECK_EVERY, room), self._watched(), banned))
+        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), banned, self._halts())
+        return Generate(self._pending, request)
 
     def apply(self, result: Result) -> None:
         """Move on by the result of the last action."""
@@ -324,6 +325,15 @@ class RolloutState:
         if policy.waits_for(On.PARAGRAPH) or policy.waits_for(On.BUDGET):
             return watch.lines
         return watch.text
+
+    def _halts(self) -> TokenSet | None:
+        """Where something will be inserted, as far as a token can tell."""
+        policy = self.policy
+        if self.in_answer:
+            return None
+        if policy is not None and (policy.waits_for(On.END_OF_THINKING) or policy.waits_for(On.BEFORE_FINAL)):
+            return self.watch.last
+        return self.watch.closing if self.settings.tools else None
 
     def _consider(self, on: On) -> HintChoice | None:
         if self.policy is None:

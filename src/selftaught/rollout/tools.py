@@ -125,7 +125,7 @@ class Interpreter:
         result = cached
         if result is None:
             box.num_run += 1
-            result = await self._execute(code, one_shot=(usable and not self._cells) or not settings.keep_state)
+            result = await self._execute(chain, one_shot=(usable and not self._cells) or not settings.keep_state)
             if usable and result.status is not ExecStatus.REFUSED and not self._restarted:
                 box.cache.put(chain, result)
         box.tier = result.tier or box.tier
@@ -152,18 +152,23 @@ class Interpreter:
         if context is not None:
             await context.__aexit__(None, None, None)
 
-    async def _execute(self, code: str, one_shot: bool) -> CellResult:
-        timeout_s = self._box.settings.tool_timeout_s
+    async def _execute(self, chain: tuple[str, ...], one_shot: bool) -> CellResult:
+        """Run the last cell of ``chain``, the others having been run before it."""
+        code, timeout_s = chain[-1], self._box.settings.tool_timeout_s
         if one_shot:
             return CellResult.of(await self._box.sandbox.run(code, timeout_s=timeout_s))
+        can_replay = all(map(is_repeatable, chain[:-1]))
+        source = "\n".join(chain) if can_replay and is_repeatable(code) else None
+        if self._session is not None and can_replay and not self._session.covers(code):
+            await self.close()  # running the earlier cells again is cheaper than importing what another child preloads
         if self._session is None:
-            await self._open()
+            await self._open(source)
         for earlier, shown in self._cells[self._num_in_session :]:
             again = CellResult.of(await self._session.run(earlier))
             self._num_in_session += 1
             if (again.status, again.output) != (shown.status, shown.output):
                 await self._lose_state()
-                await self._open()
+                await self._open(source)
                 break
         raw = await self._session.run(code)
         if getattr(raw, "restarted", False):
@@ -171,8 +176,9 @@ class Interpreter:
         self._num_in_session = len(self._cells) + 1
         return CellResult.of(raw)
 
-    async def _open(self) -> None:
-        self._context = self._box.sandbox.session()
+    async def _open(self, source: str | None) -> None:
+        """A session that begins with ``source``; None if its cells cannot be run again, so that it needs everything."""
+        self._context = self._box.sandbox.session(source)
         try:
             self._session = await self._context.__aenter__()
         except SandboxError:

@@ -6,9 +6,12 @@ no pattern is missed whatever the tokenizer's cuts, and the token in which it en
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from selftaught.engines.codec import Codec, TokenSet
+
+_CLOSING = re.compile(rb"\s*```[ \t\r]*\n\s*")
 
 
 class WatchSets:
@@ -34,6 +37,10 @@ class WatchSets:
         """Inside a block."""
         self.fence = codec.union(self.control, newline)
         """On a line that may be a fence."""
+        self.closing = codec.where("closing", lambda text: _CLOSING.fullmatch(text) is not None)
+        """A whole closing fence: a block that the model wrote is run."""
+        self.last = codec.union(self.closing, codec.token_set(f"thinks:{len(thinks)}", lambda: thinks))
+        """The same, and the end of thinking, where a hint may wait."""
         self.banned = codec.where("fences", lambda text: b"``" in text)
         """What is not offered to the sampler when Python is switched off: any two backticks in one token."""
 

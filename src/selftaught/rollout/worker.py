@@ -118,7 +118,7 @@ class WorkerCore:
 
     async def setup(self, setup: Setup) -> None:
         """Load what differs from before. Raises SelftaughtError."""
-        from selftaught.engines import load_engine
+        from selftaught.engines.load import is_url, load_engine
         from selftaught.hints import load_library, split_name
         from selftaught.problems import render_question
         from selftaught.rollout.loop import Rollout
@@ -155,7 +155,7 @@ class WorkerCore:
         path, policy = split_name(settings.hints)
         tools = None
         if settings.tools:
-            await self._open_sandbox(settings)
+            await self._open_sandbox(settings, num_workers=8 if is_url(setup.model) else 2)
             tools = ToolBox(self._sandbox, settings, self._tool_cache)
         self.rollout = Rollout(
             engine=self.engine,
@@ -227,11 +227,15 @@ class WorkerCore:
         num_calls = sum(span.tool is not None for span in trajectory.spans)
         self.send(Finished(trajectory.id, trajectory.to_json(), trajectory.stop_reason, num_tokens, num_calls))
 
-    async def _open_sandbox(self, settings: RolloutSettings) -> None:
+    async def _open_sandbox(self, settings: RolloutSettings, num_workers: int) -> None:
+        """``num_workers``: what the settings leave open."""
         from selftaught.rollout.tools import ToolCache
         from selftaught.sandbox import Sandbox, SandboxSettings
 
-        options: dict[str, Any] = {"workers": settings.sandbox_workers, "timeout_s": settings.tool_timeout_s}
+        options: dict[str, Any] = {
+            "workers": settings.sandbox_workers or num_workers,
+            "timeout_s": settings.tool_timeout_s,
+        }
         if settings.tool_memory_mb is not None:
             options["memory_bytes"] = settings.tool_memory_mb << 20
         if settings.preload is not None:

@@ -168,18 +168,23 @@ class Sandbox:
     # ------------------------------------------------------------------------------------------------------ sessions
 
     @contextlib.asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        """A live interpreter whose names persist from cell to cell. Its child dies with the block."""
+    async def session(self, source: str | None = None) -> AsyncIterator[Session]:
+        """A live interpreter whose names persist from cell to cell. Its child dies with the block.
+
+        With ``source``, the code that it will begin with, its child has only those modules preloaded that the code
+        names, which forks faster. Others are imported when a cell asks for them (`Session.covers` tells).
+        """
         if self._num_sessions >= self.settings.max_sessions:
             raise SandboxError(f"{self._num_sessions} sessions are open; sandbox.max_sessions allows no more.")
         self._num_sessions += 1
-        session = Session(self)
+        pool = self._pool if source is None else self._pool_for(source)
+        session = Session(self, pool)
         try:
             yield session
         finally:
             self._num_sessions -= 1
             session.close()
-            self._pool.fill()
+            pool.fill()
 
     # --------------------------------------------------------------------------- shared with Session, not for callers
 
@@ -197,10 +202,6 @@ class Sandbox:
             yield
         finally:
             self._slots.release()
-
-    async def take(self) -> ChildHandle:
-        """A child with everything preloaded."""
-        return await self._pool.take()
 
     def allow_cpu(self, child: ChildHandle, cpu_s: float, session: bool) -> None:
         """Set how much CPU the child's next cell may use."""

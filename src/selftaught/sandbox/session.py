@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from selftaught.records import ExecStatus
 
 from . import output
+from .batch import needed
 from .handle import ChildHandle, Request
 from .settings import ExecResult
 from .verdict import Verdict, judge
 
 if TYPE_CHECKING:
     from .client import Sandbox
+    from .pool import Pool
 
 _NOTICE = "[new interpreter: {reason}; the variables of earlier cells are gone]"
 _REFRESH_SHARE = 0.1
@@ -27,14 +29,18 @@ _REFRESH_SHARE = 0.1
 class Session:
     """Made by ``Sandbox.session()``. Cells of one session run one after another."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandbox: Sandbox, pool: Pool) -> None:
+        self._sandbox, self._pool = sandbox, pool
         self._child: ChildHandle | None = None
         self._lock = asyncio.Lock()
         self._num_cells = 0
         self._loss = ""
         self._cpu_risk_s = math.inf
         self._closed = False
+
+    def covers(self, code: str) -> bool:
+        """Whether everything that ``code`` names and the sandbox preloads is preloaded here, too."""
+        return set(needed(self._sandbox.settings.preload, [code])) <= set(self._pool.settings.preload)
 
     async def run(self, code: str, timeout_s: float | None = None, stdin: str | bytes | None = None) -> ExecResult:
         """Run one cell. Never raises for what the code does."""
@@ -57,7 +63,7 @@ class Session:
         if self._child is not None and not self._child.alive:
             self._drop("the last one ended between cells")
         if self._child is None:
-            self._child = await sandbox.take()
+            self._child = await self._pool.take()
             self._cpu_risk_s = math.inf
         child, notice = self._child, _NOTICE.format(reason=self._loss) if self._loss else ""
         self._loss = ""
