@@ -133,15 +133,16 @@ def test_random_inputs_are_partitioned(write_rollout: WriteRollout, tmp_path: Pa
             rows.append((made, rng.choice([True, True, True, False, None])))
     for i in range(25):
         texts.append((plain(f"p{i}", 999, answer="42"), rng.random() < 0.5))
-    share = rng.choice([1.0, 0.8, 0.5])
+    share = rng.choice([1.0, 0.8, {"math": 0.5}, {"code": 0.5}])
+    mixed = share in (0.8, {"math": 0.5})  # all of these problems are maths
     settings = CurateSettings(
         rule=rng.choice(list(Rule)), tool_share=share, max_per_problem=rng.choice([1, 2]), max_rows=rng.choice([{}, {"all": 9}]),
         require_tool=rng.random() < 0.8, seed=seed,
     )  # fmt: skip
     source = write_rollout("sampled", rows)
-    greedy = write_rollout("greedy", texts, candidate=share < 1, reference=True)
+    greedy = write_rollout("greedy", texts, candidate=mixed, reference=True)
     funnel = curate([source, greedy], [problem(f"p{i}") for i in range(25)], tmp_path / "out", settings, codec=CODEC)
-    inputs = [t for t, _ in rows] + ([t for t, _ in texts] if share < 1 else [])
+    inputs = [t for t, _ in rows] + ([t for t, _ in texts] if mixed else [])
     check_partition(tmp_path / "out", inputs, funnel)
     per_problem: dict[str, int] = {}
     for row in read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow):

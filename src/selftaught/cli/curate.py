@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
         settings = read_settings(given, set_ or [])
         inputs = [CurateInput("rollouts", run)]
         if greedy is not None:
-            inputs.append(CurateInput("greedy", greedy, candidate=tool_share < 1, reference=True))
+            inputs.append(CurateInput("greedy", greedy, candidate=settings.mixes_text, reference=True))
         codec = load_codec(tokenizer_folder(model)) if model else None
         loaded = load_problems(str(problem_file))
         banned = (

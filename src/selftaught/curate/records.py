@@ -153,13 +153,33 @@ class CurateSettings(Record):
     require_tool: bool = True
     """False for the control without tools: right traces without a call are what it wants."""
     max_per_problem: int = Field(default=1, ge=1)
-    tool_share: float = Field(default=1.0, gt=0, le=1)
-    """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is kept."""
+    tool_share: float | dict[str, float] = 1.0
+    """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is kept.
+    By problem kind (those not named: 1) where it matters: a first draft that passes by luck is no reason to test none."""
     max_rows: dict[str, int] = Field(default_factory=dict)
     """At most this many rows by problem kind (``math``, ``code``, ``choice``), or ``all``. Paper: 40 K maths, 10 K code."""
     max_per_family: int | None = Field(default=None, ge=1)
     """At most this many rows for each ``metadata.family``."""
     seed: int = 0
+
+    def share_of(self, kind: ProblemKind) -> float:
+        """Share of the rows of one kind that call the tool."""
+        return self.tool_share.get(kind.value, 1.0) if isinstance(self.tool_share, dict) else self.tool_share
+
+    @property
+    def mixes_text(self) -> bool:
+        """Whether any text-only row is wanted beside those that call the tool."""
+        return any(self.share_of(kind) < 1 for kind in ProblemKind)
+
+    @field_validator("tool_share")
+    @classmethod
+    def _is_share(cls, value: float | dict[str, float]) -> float | dict[str, float]:
+        kinds = {kind.value for kind in ProblemKind}
+        for key, share in value.items() if isinstance(value, dict) else [("tool_share", value)]:
+            if (isinstance(value, dict) and key not in kinds) or not 0 < share <= 1:
+                expected = "a share above 0 and at most 1, or one for each of "
+                raise ValueError(f"{key}: {share}; expected {expected}{', '.join(sorted(kinds))}")
+        return value
 
     @field_validator("max_rows")
     @classmethod

@@ -8,7 +8,7 @@ of text-only rows. Works on compact keys, so that a million trajectories fit in 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -91,37 +91,41 @@ def _text_share(
     settings: CurateSettings,
     drop: Drop,
 ) -> dict[str, Survivor]:
-    """Text-only rows up to ``1 - tool_share`` of the whole; at most one a problem.
+    """Text-only rows up to ``1 - tool_share`` of the whole, or of each kind if shares are given so; at most one a problem.
 
     Problems without a right tool trace come first, then those that the greedy run solved without the tool: there a text
     row *replaces* the tool row, which shows the model where no call is needed.
     """
-    if settings.tool_share >= 1:
-        for rows in text_only.values():
-            for row in rows:
-                drop(row, "no_tool_call", DropReason.NO_TOOL_CALL, "no call of the tool")
-        return {}
     best: dict[str, Survivor] = {}
     for problem, rows in text_only.items():
+        if settings.share_of(rows[0].kind) >= 1:
+            for row in rows:
+                drop(row, "no_tool_call", DropReason.NO_TOOL_CALL, "no call of the tool")
+            continue
         rows.sort(key=lambda row: quality(row, settings.seed))
         best[problem] = rows[0]
         for row in rows[1:]:
             drop(row, "best_of_problem", DropReason.NOT_BEST, f"{rows[0].trajectory_id} was preferred")
     order = sorted(best, key=lambda p: (p in tool_rows, not best[p].greedy_right, draw(settings.seed, p), p))
-    num_tool = sum(len(rows) for rows in tool_rows.values())
+    by_kind = isinstance(settings.tool_share, dict)
+    num_tool = Counter(row.kind.value if by_kind else "" for rows in tool_rows.values() for row in rows)
+    num_text: Counter[str] = Counter()
     chosen: dict[str, Survivor] = {}
     for problem in order:
         row = best[problem]
+        scope, share = row.kind.value if by_kind else "", settings.share_of(row.kind)
         replaced = tool_rows.get(problem, [])
-        total = num_tool - len(replaced) + len(chosen) + 1
-        within = (len(chosen) + 1) <= (1 - settings.tool_share) * total + 1e-9
+        total = num_tool[scope] - len(replaced) + num_text[scope] + 1
+        within = (num_text[scope] + 1) <= (1 - share) * total + 1e-9
         if within and (not replaced or row.greedy_right):
             chosen[problem] = row
+            num_text[scope] += 1
             for other in tool_rows.pop(problem, []):
                 drop(other, "tool_share", DropReason.NOT_BEST, f"{row.trajectory_id}, without the tool, was preferred")
-                num_tool -= 1
+                num_tool[scope] -= 1
         else:
-            drop(row, "tool_share", DropReason.OVER_QUOTA, f"text-only rows make {1 - settings.tool_share:.0%} already")
+            of = f" of {scope}" if by_kind else ""
+            drop(row, "tool_share", DropReason.OVER_QUOTA, f"text-only rows make {1 - share:.0%}{of} already")
     return chosen
 
 

@@ -137,7 +137,7 @@ class _Builder:
         seed_round, start_round = recipe.seed_round, recipe.start_round
         greedy = self.rollout("round1/greedy", POOL, base, seed_round.greedy, condition="greedy")
         hinted = self.rollout("round1/hinted", POOL, base, seed_round.rollout, condition="base+hint")
-        mixes = seed_round.curate.tool_share < 1
+        mixes = seed_round.curate.mixes_text
         inputs = [(hinted, True, False), (greedy, mixes, True)]
         size = None
         if seed_round.size_of:
@@ -146,7 +146,7 @@ class _Builder:
         d_seed = self.curate("round1/d_seed", inputs, seed_round.curate, at_most=size)
         start_0 = self.train("round1/start-0", d_seed, seed_round.train)
         sampled = self.rollout("round2/sampled", POOL, f"stage:{start_0}", start_round.rollout, condition="start-0")
-        mixes = start_round.curate.tool_share < 1
+        mixes = start_round.curate.mixes_text
         d_start = self.curate("round2/d_start", [(sampled, True, False), (greedy, mixes, True)], start_round.curate)
         start = self.train("round2/start", d_start, start_round.train)
         models = {"base": base, "start-0": f"stage:{start_0}", "start": f"stage:{start}"}
