@@ -29,9 +29,7 @@ CLOSERS = (
     "So the answer is {value}.",
     "The answer is {value}.",
 )
-UNMOVED = ("Nothing changes.", "It stays so.", "I keep what I had.")
-"""After one more cell that failed or had other numbers in it."""
-CONFIRMED = ("This agrees.", "That fits.", "The check holds.", *UNMOVED)
+CONFIRMED = ("This agrees.", "That fits.", "Nothing changes.", "The check holds.", "It stays so.")
 """After one more cell. Without a value: whatever that cell printed, what was found before is said again."""
 
 AGREE = (
