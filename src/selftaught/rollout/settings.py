@@ -74,7 +74,7 @@ class RolloutSettings(BaseModel):
     """Sandbox processes that each worker may use at once; by default 2 beside a model in the same process, 8 beside a
     server, where calls mostly wait for a turn on the processor."""
     max_rows: int = Field(default=64, ge=1)
-    """Trajectories in flight per worker."""
+    """Rows that generate at once, per worker; with a server, the requests it has to answer at once."""
     threads: int = Field(default=1, ge=0)
     dtype: str = "float32"
     device: str | None = None
