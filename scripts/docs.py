@@ -209,7 +209,9 @@ def origin(results: dict[str, Any]) -> str:
     if provenance.get("git_commit"):
         parts.append(f"commit {provenance['git_commit'][:10]}{' (dirty)' if provenance.get('git_dirty') else ''}")
     if results.get("stages"):
-        parts.append(f"{sum(stage['seconds'] for stage in results['stages']) / 60:.1f} minutes")
+        parts.append(
+            f"{sum(stage['seconds'] for stage in results['stages']) / 60:.1f} minutes summed over stages, which overlap"
+        )
     parts += [str(value) for value in provenance.get("hardware", {}).values()]
     return ", ".join(part for part in parts if part)
 
