@@ -134,6 +134,14 @@ def test_rounds(codec: Codec) -> None:
     assert play(codec, turns, hints="end", rounds=0).hints() == []
 
 
+def test_rounds_may_end_where_python_has_answered(codec: Codec) -> None:
+    turns = ["It is 41.</think>", "print(1 / 0)\n```\n", "That failed.</think>", "print(6 * 7)\n```\n", f"42.{ANSWER}"]
+    one = play(codec, turns, hints="end_unverified", rounds=5)
+    assert [call.status for call in one.tool_calls()] == [ExecStatus.ERROR, ExecStatus.OK]
+    assert one.stop_reason is StopReason.ANSWERED and len(one.hints()) == 2
+    assert one.decisions and one.decisions[-1].taken is False and "verified" in one.decisions[-1].reason
+
+
 def test_recorded_rounds_are_those_of_separate_runs(codec: Codec) -> None:
     def script(sequence: object) -> str:
         ids = sequence.ids  # type: ignore[attr-defined]
