@@ -25,6 +25,7 @@ parity   greedy rollouts with hints and tools, served against local: token-ident
          served run's ledger verified
 speed    the runner with hints and tools against a bare asyncio client without hints: equal concurrency, equal number of
          tokens after the prompt, same prompts; the bare client reads the stream token by token, or waits for the whole.
+         A second pass with all tool results cached tells what the tools' own processor time costs beside the server.
          One round of all three goes before and is not counted; the order turns from round to round
 restart  the server is killed (SIGKILL) when a fifth of the trajectories are there, and started again: all complete, none
          doubled, the ledger verified, and how many are still token-identical to the local engine's
@@ -226,8 +227,11 @@ async def bare(
         return time.perf_counter() - started
 
 
-async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tuple[float, int, int, float]:
-    """Seconds, tokens after the prompt, sampled ones of them, and the share of trajectories with a call."""
+async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tuple[float, float, int, int, float]:
+    """Seconds, seconds of a second pass, tokens after the prompt, sampled ones of them, and the share with a call.
+
+    The second pass finds each program's result in the cache: what it takes is the runner's and the server's own.
+    """
     setup = Setup(url, chosen)
     free = asyncio.Semaphore(_in_flight(setup))
     lines: list[str] = []
@@ -241,19 +245,24 @@ async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tup
     core = WorkerCore(send=send)
     await core.setup(setup)
     await asyncio.gather(*core._sandbox._light_start)  # the sandbox is as ready as the server
-    started = time.perf_counter()
-    for problem in asked:
-        await free.acquire()
-        core.submit(Task(problem, 0))
-    for _ in range(_in_flight(setup)):
-        await free.acquire()
-    seconds = time.perf_counter() - started
+    seconds = []
+    for _ in range(2):
+        lines.clear()
+        started = time.perf_counter()
+        for problem in asked:
+            await free.acquire()
+            core.submit(Task(problem, 0))
+        for _ in range(_in_flight(setup)):
+            await free.acquire()
+        seconds.append(time.perf_counter() - started)
+        for _ in range(_in_flight(setup)):
+            free.release()
     await core.aclose()
     spans = [json.loads(line)["spans"][1:] for line in lines]
     every = sum(len(span["token_ids"]) for one in spans for span in one)
     sampled = sum(len(span["token_ids"]) for one in spans for span in one if span["source"] == "model")
     called = sum(any(span["source"] == "tool" for span in one) for one in spans)
-    return seconds, every, sampled, called / len(spans)
+    return seconds[0], seconds[1], every, sampled, called / len(spans)
 
 
 def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
@@ -263,7 +272,7 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     prompts = [codec.encode_chat(render_question(problem)) for problem in asked]
     chosen = settings(rows, tool_timeout_s=2.0)  # or one endless loop is the whole of a short run
     found: list[dict[str, float]] = []
-    _, every, _, _ = asyncio.run(hinted(url, asked, chosen))  # not counted, like the two below
+    _, _, every, _, _ = asyncio.run(hinted(url, asked, chosen))  # not counted, like the two below
     share = max(1, every // len(asked))  # greedy, so that every round has as many tokens
     theirs = share * len(asked)
     clients = {
@@ -277,7 +286,7 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     for run in range(runs):
         order = names[run % 3 :] + names[: run % 3]
         measured = {client: asyncio.run(clients[client]()) for client in order}
-        ours_s, every, sampled, called = measured["ours"]
+        ours_s, cached_s, every, sampled, called = measured["ours"]
         streamed_s, whole_s = measured["streamed"], measured["whole"]
         found.append(
             {
@@ -286,6 +295,7 @@ def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
                 "bare_streamed": theirs / streamed_s,
                 "bare_whole": theirs / whole_s,
                 "ratio_to_streamed": every / ours_s / (theirs / streamed_s),
+                "ratio_with_results_cached": every / cached_s / (theirs / streamed_s),
                 "sampled_ratio_to_streamed": sampled / ours_s / (theirs / streamed_s),
                 "ratio_to_whole": every / ours_s / (theirs / whole_s),
                 "with_calls": called,
