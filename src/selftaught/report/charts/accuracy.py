@@ -55,7 +55,7 @@ def _headline_panel(
     place: tuple[float, float, float],
 ) -> None:
     x0, y0, width = place
-    number_px = 40
+    number_px = 52  # a bold 100.0 beside the dot of 100 %
     scale = linear(0, 1, x0, x0 + width - number_px)
     height = ROW_PX * len(names)
     count = max((row.n for row in data.conditions if row.benchmark == benchmark), default=0)
