@@ -48,10 +48,9 @@ from selftaught.hints import load_library
 from selftaught.problems import render_question
 from selftaught.records import ExecStatus, Problem
 from selftaught.rollout.loop import Rollout
-from selftaught.rollout.runner import _in_flight
 from selftaught.rollout.settings import RolloutSettings
 from selftaught.rollout.tools import CellResult, ToolBox
-from selftaught.rollout.worker import Finished, Task, TaskDone, WorkerCore
+from selftaught.rollout.worker import Finished, Setup, Task, TaskDone, WorkerCore
 
 NEW_TOKENS = 160
 
@@ -163,8 +162,11 @@ class QuickTool:
         return CellResult(ExecStatus.OK, "42\n", 0.02, False, "none")
 
     @contextlib.asynccontextmanager
-    async def session(self) -> AsyncIterator[QuickTool]:
+    async def session(self, source: str | None = None) -> AsyncIterator[QuickTool]:
         yield self
+
+    def covers(self, code: str) -> bool:
+        return True
 
 
 def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
@@ -172,11 +174,12 @@ def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
     settings = RolloutSettings(
         hints="auto", rounds=1, max_rows=rows, max_tokens=600, tool_timeout_s=1.0, preload=(), cache_tools=False
     )
+    in_flight = Setup(str(folder), settings).in_flight
     counted = {"calls": 0, "sampled": 0, "all": 0}
     lengths: dict[str, int] = {}
 
     async def hinted() -> None:
-        free = asyncio.Semaphore(_in_flight(settings))
+        free = asyncio.Semaphore(in_flight)
 
         def send(message: object) -> None:
             if isinstance(message, TaskDone):
@@ -195,7 +198,7 @@ def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
         for problem in asked:
             await free.acquire()
             core.submit(Task(problem, 0))
-        for _ in range(_in_flight(settings)):
+        for _ in range(in_flight):
             await free.acquire()
 
     engine = open_engine(folder, rows)

@@ -60,7 +60,6 @@ from selftaught.engines.model import SlotModel
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
 from selftaught.rollout import RolloutSettings, run_rollout
-from selftaught.rollout.runner import _in_flight
 from selftaught.rollout.worker import Finished, Setup, Task, TaskDone, WorkerCore
 from selftaught.store import read_jsonl
 
@@ -233,7 +232,7 @@ async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tup
     The second pass finds each program's result in the cache: what it takes is the runner's and the server's own.
     """
     setup = Setup(url, chosen)
-    free = asyncio.Semaphore(_in_flight(setup))
+    free = asyncio.Semaphore(setup.in_flight)
     lines: list[str] = []
 
     def send(message: object) -> None:
@@ -252,10 +251,10 @@ async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tup
         for problem in asked:
             await free.acquire()
             core.submit(Task(problem, 0))
-        for _ in range(_in_flight(setup)):
+        for _ in range(setup.in_flight):
             await free.acquire()
         seconds.append(time.perf_counter() - started)
-        for _ in range(_in_flight(setup)):
+        for _ in range(setup.in_flight):
             free.release()
     await core.aclose()
     spans = [json.loads(line)["spans"][1:] for line in lines]

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from selftaught.engines.load import is_url
 from selftaught.errors import ConfigError, IncompleteError
 from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.records import Problem, Trajectory, trajectory_id
@@ -181,7 +180,7 @@ def _in_this_process(tasks: deque[Task], setup: Setup, receive: Callable[[Finish
 
 
 async def _serve_here(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
-    free = asyncio.Semaphore(_in_flight(setup))
+    free = asyncio.Semaphore(setup.in_flight)
     errors: list[str] = []
 
     def send(message: object) -> None:
@@ -198,22 +197,13 @@ async def _serve_here(tasks: deque[Task], setup: Setup, receive: Callable[[Finis
         while tasks:
             await free.acquire()
             core.submit(tasks.popleft())
-        for _ in range(_in_flight(setup)):
+        for _ in range(setup.in_flight):
             await free.acquire()
         stats = core.stats()
     finally:
         await core.aclose()
     _raise_broken(errors)
     return [stats]
-
-
-def _in_flight(setup: Setup) -> int:
-    """Tasks a worker holds: its rows, and a few more whose prompts are ready when a row becomes free.
-
-    With a server twice its rows: a trajectory gives its row up while its tool runs.
-    """
-    rows = setup.settings.max_rows
-    return rows + (rows if is_url(setup.model) else max(2, rows // 8))
 
 
 def _raise_broken(errors: list[str]) -> None:
@@ -231,7 +221,7 @@ def _in_processes(tasks: deque[Task], setup: Setup, receive: Callable[[Finished]
     pool = shared_pool()
     workers = pool.ensure(min(settings.workers, len(tasks)))
     pool.setup(workers, setup)
-    depth = max(1, min(_in_flight(setup), -(-len(tasks) // len(workers))))
+    depth = max(1, min(setup.in_flight, -(-len(tasks) // len(workers))))
     open_tasks: dict[WorkerProcess, dict[tuple[str, int], Task]] = {worker: {} for worker in workers}
     errors: list[str] = []
     restarts = 0

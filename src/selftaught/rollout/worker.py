@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from selftaught.engines.load import is_url
 from selftaught.errors import SelftaughtError
 from selftaught.records import Problem, SpanSource, StopReason, Trajectory
 from selftaught.rollout.settings import RolloutSettings
@@ -29,6 +30,15 @@ class Setup:
 
     model: str
     settings: RolloutSettings
+
+    @property
+    def in_flight(self) -> int:
+        """Tasks that a worker holds: its rows, and a few more whose prompts are ready when a row becomes free.
+
+        With a server twice its rows: a trajectory gives its row up while its tool runs.
+        """
+        rows = self.settings.max_rows
+        return rows + (rows if is_url(self.model) else max(2, rows // 8))
 
 
 @dataclass(slots=True)
@@ -118,7 +128,7 @@ class WorkerCore:
 
     async def setup(self, setup: Setup) -> None:
         """Load what differs from before. Raises SelftaughtError."""
-        from selftaught.engines.load import is_url, load_engine
+        from selftaught.engines.load import load_engine
         from selftaught.hints import load_library, split_name
         from selftaught.problems import render_question
         from selftaught.rollout.loop import Rollout
