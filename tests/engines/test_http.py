@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,15 +68,23 @@ async def script(engine: LocalEngine | HttpEngine, index: int) -> list[int]:
     return ids
 
 
-def test_served_tokens_are_the_local_ones(served: Thread, model_folder: Path) -> None:
-    async def run(engine: LocalEngine | HttpEngine) -> list[list[int]]:
-        found = await asyncio.gather(*(script(engine, index) for index in range(12)))
+def play(
+    engine: LocalEngine | HttpEngine, part: Callable[[LocalEngine | HttpEngine, int], Awaitable[list[int]]]
+) -> list[list[int]]:
+    """What twelve sequences say that all play ``part``; the engine is closed."""
+
+    async def run() -> list[list[int]]:
+        found = await asyncio.gather(*(part(engine, index) for index in range(12)))
         await engine.aclose()
         return found
 
+    return asyncio.run(run())
+
+
+def test_served_tokens_are_the_local_ones(served: Thread, model_folder: Path) -> None:
     engine = load_engine(served.server.url)
     assert isinstance(engine, HttpEngine) and engine.kind == served.server.kind.split("-")[0] and engine.name == "tiny"
-    assert asyncio.run(run(engine)) == asyncio.run(run(local(model_folder)))
+    assert play(engine, script) == play(local(model_folder), script)
     # Four looks at watched tokens share one stream: a new one only where something was inserted or banned.
     assert served.server.num_requests == 12 * 4
 
@@ -98,15 +106,11 @@ async def halting(engine: LocalEngine | HttpEngine, index: int) -> list[int]:
 
 
 def test_a_server_stops_by_itself_where_something_will_be_put_in(served: Thread, model_folder: Path) -> None:
-    async def run(engine: LocalEngine | HttpEngine) -> list[list[int]]:
-        found = await asyncio.gather(*(halting(engine, index) for index in range(12)))
-        await engine.aclose()
-        return found
-
     engine = load_engine(served.server.url, max_rows=3)
     asked_before = served.server.num_connections
-    found = asyncio.run(run(engine))
-    assert found == asyncio.run(run(local(model_folder)))
+    assert isinstance(engine, HttpEngine)
+    found = play(engine, halting)
+    assert found == play(local(model_folder), halting)
     server = served.server
     assert server.num_said == sum(map(len, found))  # nothing was thrown away
     assert server.num_requests == 12 * 5
@@ -146,11 +150,7 @@ def test_replicas_keep_their_trajectories(model_folder: Path) -> None:
     engine = load_engine(",".join(thread.server.url for thread in threads))
     assert isinstance(engine, HttpEngine)
 
-    async def run() -> None:
-        await asyncio.gather(*(script(engine, index) for index in range(12)))
-        await engine.aclose()
-
-    asyncio.run(run())
+    play(engine, script)
     first, second = ({tuple(prompt[:3]) for prompt in thread.server.prompts} for thread in threads)
     assert first and second and not first & second
 

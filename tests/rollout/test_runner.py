@@ -17,6 +17,7 @@ from selftaught.records import Problem, ProblemKind, StopReason, Trajectory
 from selftaught.rollout import RolloutProgress, RolloutSettings, run_rollout
 from selftaught.rollout.pool import shared_pool
 from selftaught.rollout.verify import verify_run
+from selftaught.rollout.worker import Setup
 from selftaught.store import read_jsonl
 
 PROBLEMS = [
@@ -138,3 +139,10 @@ def test_refusals(whole: Path, model_folder: Path, tmp_path: Path) -> None:
         run_rollout([PROBLEMS[0], PROBLEMS[0]], model, tmp_path, settings())
     with pytest.raises(EngineError, match="was not found"):
         run_rollout(PROBLEMS, "/nowhere/at/all", tmp_path / "x", settings(workers=1))
+
+
+def test_a_server_is_kept_busy_while_tools_run() -> None:
+    here, served = Setup("toy", settings(max_rows=32)), Setup("http://127.0.0.1:8000/v1", settings(max_rows=32))
+    assert (here.in_flight, served.in_flight) == (36, 64)
+    assert (here.num_sandbox_workers, served.num_sandbox_workers) == (2, 8)
+    assert Setup(served.model, settings(sandbox_workers=3)).num_sandbox_workers == 3

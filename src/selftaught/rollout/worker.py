@@ -40,6 +40,11 @@ class Setup:
         rows = self.settings.max_rows
         return rows + (rows if is_url(self.model) else max(2, rows // 8))
 
+    @property
+    def num_sandbox_workers(self) -> int:
+        """Calls of the tool at once: what the settings say, or by where the model runs."""
+        return self.settings.sandbox_workers or (8 if is_url(self.model) else 2)
+
 
 @dataclass(slots=True)
 class Task:
@@ -165,7 +170,7 @@ class WorkerCore:
         path, policy = split_name(settings.hints)
         tools = None
         if settings.tools:
-            await self._open_sandbox(settings, num_workers=8 if is_url(setup.model) else 2)
+            await self._open_sandbox(setup)
             tools = ToolBox(self._sandbox, settings, self._tool_cache)
         self.rollout = Rollout(
             engine=self.engine,
@@ -237,15 +242,12 @@ class WorkerCore:
         num_calls = sum(span.tool is not None for span in trajectory.spans)
         self.send(Finished(trajectory.id, trajectory.to_json(), trajectory.stop_reason, num_tokens, num_calls))
 
-    async def _open_sandbox(self, settings: RolloutSettings, num_workers: int) -> None:
-        """``num_workers``: what the settings leave open."""
+    async def _open_sandbox(self, setup: Setup) -> None:
         from selftaught.rollout.tools import ToolCache
         from selftaught.sandbox import Sandbox, SandboxSettings
 
-        options: dict[str, Any] = {
-            "workers": settings.sandbox_workers or num_workers,
-            "timeout_s": settings.tool_timeout_s,
-        }
+        settings = setup.settings
+        options: dict[str, Any] = {"workers": setup.num_sandbox_workers, "timeout_s": settings.tool_timeout_s}
         if settings.tool_memory_mb is not None:
             options["memory_bytes"] = settings.tool_memory_mb << 20
         if settings.preload is not None:
