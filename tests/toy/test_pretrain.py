@@ -119,4 +119,5 @@ def test_rate_rises_stays_and_falls() -> None:
 def test_gate_counts_every_class(finished: Path) -> None:
     rates = gate(*load_pretrained(finished), num_each=2).rates()
     assert {"copy 1 digit", "copy 2 digits", "copy pair", "easy", "returned"} <= set(rates)
+    assert {"closed after 1 cell", "closed after 3 cells", "closed far back"} <= set(rates)
     assert all(0 <= rate <= 1 for rate in rates.values())

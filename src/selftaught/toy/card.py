@@ -56,7 +56,8 @@ def _gate(rates: dict[str, float]) -> str:
     lines = [
         "## Gate",
         "Teacher-forced on the development split (`selftaught toy gate`): share of number tokens copied right from unseen",
-        "questions into code, of easy sums right, of tool outputs carried into the boxed answer.",
+        "questions into code, of easy sums right, of tool outputs carried into the boxed answer; and where a tag is closed",
+        "after a cell in thinking, how often it is `</think>`, after one cell, three, or one behind ten attempts by hand.",
         "",
         "| what | share |",
         "|---|---|",

@@ -1,8 +1,8 @@
-"""A gate before any pipeline run is worth its time: does the model copy numbers from unseen questions into code?
+"""A gate before any pipeline run is worth its time: does the model copy numbers into code, and close its thinking?
 
-Copying is what limits a tiny reasoner (docs/log.md). The check is teacher-forced on the *development* split, in the
-situation of a hinted rollout: a chat, thinking by hand with a wrong number, a lead sentence, an opened fence, then a
-reference program. It takes seconds.
+Copying limits a tiny reasoner first, the return from a tool second (docs/log.md). The checks are teacher-forced on the
+*development* split, in the situation of a hinted rollout: a chat, thinking by hand with a wrong number, a lead sentence,
+an opened fence, then a reference program with its output. They take seconds.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class GateReport:
     easy: tuple[int, int] = (0, 0)
     returned: tuple[int, int] = (0, 0)
     """Numbers of the tool's output taken over in the boxed answer."""
+    closed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Situation → (conclusions after which ``</think>`` is the likeliest of all closing tags, all)."""
 
     def count(self, table: str, key: str, right: bool) -> None:
         """Add one observation to a table."""
@@ -44,6 +46,7 @@ class GateReport:
         flat |= {f"program {key}": hits / total for key, (hits, total) in sorted(self.by_family.items())}
         flat["easy"] = self.easy[0] / max(1, self.easy[1])
         flat["returned"] = self.returned[0] / max(1, self.returned[1])
+        flat |= {f"closed {key}": hits / total for key, (hits, total) in self.closed.items()}
         return flat
 
 
@@ -98,12 +101,33 @@ def _check_easy(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item
     report.easy = (report.easy[0] + good, report.easy[1] + 1)
 
 
+CLOSINGS = {"after 1 cell": (1, 0), "after 3 cells": (3, 0), "far back": (1, 10)}
+"""Situations in which thinking should end: cells before, and attempts by hand before those (some 500 tokens)."""
+
+
+def _check_closing(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random) -> None:
+    """Which tag would be closed after a conclusion? Whether any is, or another look is taken, does not count."""
+    opened = re.compile(r"</\w+>")
+    closings = [index for token, index in tokenizer.get_vocab().items() if opened.fullmatch(token)]
+    value = item.value or item.answer or ""
+    for name, (num_cells, num_attempts) in CLOSINGS.items():
+        text = f"{corpus.user(item.question)}<|im_start|>assistant\n<think>\n"
+        text += "".join(f"{corpus.by_hand(rng, item)[0]}\n" for _ in range(1 + num_attempts))
+        for _ in range(num_cells):
+            text += f"{phrases.lead(rng)}\n{corpus.cell(item.programs[0], value)}{phrases.report_value(rng, value)} "
+            text += f"{corpus.conclusion(rng, item, value)}\n"
+        ids = torch.tensor([tokenizer.encode(text).ids], device=model.embed.weight.device)
+        scores = model.logits(ids)[0, -1, closings]
+        report.count("closed", name, closings[int(scores.argmax())] == tokenizer.token_to_id("</think>"))
+
+
 @torch.no_grad()
 def gate(model: TinyQwen2, tokenizer: Any, num_each: int = 10, seed: int = 0) -> GateReport:
     """Run the gate on ``num_each`` development problems a family."""
     report = GateReport()
-    rng = random.Random(f"gate/{seed}")
+    rng, closing_rng = random.Random(f"gate/{seed}"), random.Random(f"closing/{seed}")
     drawn = items(Split.DEV, {"hard": 10 * num_each, "easy": 4 * num_each, "choice": 2 * num_each}, seed)
     for item in drawn:
         (_check_easy if item.group == "easy" else _check_program)(report, model, tokenizer, item, rng)
+        _check_closing(report, model, tokenizer, item, closing_rng)
     return report

@@ -60,7 +60,6 @@ def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
 def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[str], None]) -> list[data.PackedCorpus]:
     """The packed warm-up part and the rest, ``num_tokens`` in all."""
     warm = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, 0, settings.warmup_documents, warmup=True)))
-    per_document = warm.num_tokens / max(1, warm.num_documents)
     rest_tokens = settings.num_tokens - warm.num_tokens
     probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 500))]
     per_document = sum(probe) / len(probe)
