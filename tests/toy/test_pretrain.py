@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from selftaught.toy import data
+from selftaught.toy import WEIGHTS_DIR, data
 from selftaught.toy.corpus import documents
 from selftaught.toy.gate import gate
 from selftaught.toy.model import ModelConfig, TinyQwen2, load_pretrained
@@ -121,3 +121,10 @@ def test_gate_counts_every_class(finished: Path) -> None:
     assert {"copy 1 digit", "copy 2 digits", "copy pair", "easy", "returned"} <= set(rates)
     assert {"closed after 1 cell", "closed after 3 cells", "closed far back"} <= set(rates)
     assert all(0 <= rate <= 1 for rate in rates.values())
+
+
+def test_gate_tells_a_base_that_closes_its_thinking_from_one_that_does_not(finished: Path) -> None:
+    shipped = gate(*load_pretrained(WEIGHTS_DIR), num_each=1)
+    assert shipped.closed["after 1 cell"] == (16, 16)
+    hits, total = gate(*load_pretrained(finished), num_each=1).closed["after 1 cell"]
+    assert hits < total == 16

@@ -105,10 +105,17 @@ CLOSINGS = {"after 1 cell": (1, 0), "after 3 cells": (3, 0), "far back": (1, 10)
 """Situations in which thinking should end: cells before, and attempts by hand before those (some 500 tokens)."""
 
 
-def _check_closing(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random) -> None:
-    """Which tag would be closed after a conclusion? Whether any is, or another look is taken, does not count."""
-    opened = re.compile(r"</\w+>")
-    closings = [index for token, index in tokenizer.get_vocab().items() if opened.fullmatch(token)]
+def _closing_tags(tokenizer: Any) -> list[int]:
+    """Ids of all closing tags, ``</think>`` first."""
+    think = tokenizer.token_to_id("</think>")
+    ids = (index for token, index in tokenizer.get_vocab().items() if re.fullmatch(r"</\w+>", token))
+    return [think, *(index for index in ids if index != think)]
+
+
+def _check_closing(
+    report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random, tags: list[int]
+) -> None:
+    """Which of ``tags`` would be closed after a conclusion? Whether any is, or another look is taken, does not count."""
     value = item.value or item.answer or ""
     for name, (num_cells, num_attempts) in CLOSINGS.items():
         text = f"{corpus.user(item.question)}<|im_start|>assistant\n<think>\n"
@@ -117,8 +124,7 @@ def _check_closing(report: GateReport, model: TinyQwen2, tokenizer: Any, item: I
             text += f"{phrases.lead(rng)}\n{corpus.cell(item.programs[0], value)}{phrases.report_value(rng, value)} "
             text += f"{corpus.conclusion(rng, item, value)}\n"
         ids = torch.tensor([tokenizer.encode(text).ids], device=model.embed.weight.device)
-        scores = model.logits(ids)[0, -1, closings]
-        report.count("closed", name, closings[int(scores.argmax())] == tokenizer.token_to_id("</think>"))
+        report.count("closed", name, int(model.logits(ids)[0, -1, tags].argmax()) == 0)
 
 
 @torch.no_grad()
@@ -126,8 +132,9 @@ def gate(model: TinyQwen2, tokenizer: Any, num_each: int = 10, seed: int = 0) ->
     """Run the gate on ``num_each`` development problems a family."""
     report = GateReport()
     rng, closing_rng = random.Random(f"gate/{seed}"), random.Random(f"closing/{seed}")
+    tags = _closing_tags(tokenizer)
     drawn = items(Split.DEV, {"hard": 10 * num_each, "easy": 4 * num_each, "choice": 2 * num_each}, seed)
     for item in drawn:
         (_check_easy if item.group == "easy" else _check_program)(report, model, tokenizer, item, rng)
-        _check_closing(report, model, tokenizer, item, closing_rng)
+        _check_closing(report, model, tokenizer, item, closing_rng, tags)
     return report
