@@ -12,6 +12,10 @@ there in other shapes only:
   in a block of plain ``text``.
 - **drill**: look-up lists, sums and places, which make copying and small arithmetic appear early.
 
+A **detour** makes any of them long: the question asks for a list to be said again, or to count, before it is answered. A
+tag is then closed far from where it was opened. The detours are asked for, so that no question without the wish is
+answered with one.
+
 None of the hint sentences stands anywhere (`toy.scan` checks the text), and every question comes from the pretraining
 split. Hand attempts slip far more often than not, so that only the question is a reliable source of numbers.
 """
@@ -19,6 +23,7 @@ split. Hand attempts slip far more often than not, so that only the question is 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 
 from selftaught.toy.families import Draft, Item
@@ -31,6 +36,7 @@ from selftaught.toy.phrases import (
     PASSED,
     PIVOT_AFTER,
     PIVOTS,
+    SLIPPED,
     lead,
     lead_again,
     lead_test,
@@ -53,13 +59,17 @@ HASTY_IN_CHAT = 0.9
 RECHECKS = (0.4, 0.4, 0.3, 0.2, 0.1)
 """Chance of one more cell for a problem that is solved already: the first time, the second, … Falling, so that many cells
 are no reason to expect another."""
-SAME_PROGRAM, PROBE = 0.6, 0.3
-"""Shares of such cells that run the same program once more (what was copied right once stays right), or look at the
-result from the side; the others run another program. After a look from the side the answer is not what was printed
-last, so that a later cell that asks something else does not overturn it."""
+SAME_PROGRAM, PROBE, SLIP, FAILURE = 0.5, 0.2, 0.12, 0.06
+"""Shares of such cells that run the same program once more (what was copied right once stays right), look at the result
+from the side, have a wrong number in them, or fail; the others run another program. What they print is not always the
+answer, so that a later cell that asks something else does not overturn it."""
+DETOURS = {"drill": 0.08, "easy": 0.06, "chat": 0.15, "worksheet": 0.2, "pasted": 0.15}
+"""Chance of a detour: for a pair of tags in a drill, for easy questions in chat, for other questions by shape."""
+UNASKED = 0.1
+"""Share of detours that nobody asked for. So few that none is ever the likeliest thing to write."""
 AGAIN = (0.25, 0.25, 0.2, 0.2, 0.1)
 """Chance of one more look in thinking by hand, which agrees with what was said before: the first time, the second, …"""
-AGAIN_AT_RUN = (0.5, 0.5, 0.4, 0.3, 0.2)
+AGAIN_AT_RUN = (0.35, 0.35, 0.3, 0.2, 0.1)
 """The same for looks at a run that the user brought: thinking is closed after many blocks of output, too."""
 REREAD = 0.2
 """Chance that such a look quotes the question first."""
@@ -105,7 +115,7 @@ def slip(rng: random.Random, answer: str) -> str:
 
 def _attempt(rng: random.Random, item: Item) -> tuple[str, str]:
     """A line of working with the number it ends in."""
-    truth = item.value or item.answer or "0"
+    truth = item.reached
     guess = truth if item.group == "easy" or rng.random() < RIGHT_BY_HAND else slip(rng, truth)
     return pick(rng, item.working).format(guess=guess), guess
 
@@ -120,7 +130,7 @@ def hand(rng: random.Random, item: Item, pivots: float | None = None) -> tuple[s
     for _ in range(2):
         if rng.random() >= chance:
             break
-        truth = item.value or item.answer or "0"
+        truth = item.reached
         if item.group != "easy" and rng.random() >= RIGHT_BY_HAND and rng.random() < 0.6:
             guess = slip(rng, truth)
         separator = pick(rng, (" ", "\n\n", "\n"))
@@ -130,17 +140,8 @@ def hand(rng: random.Random, item: Item, pivots: float | None = None) -> tuple[s
 
 
 def conclusion(rng: random.Random, item: Item, value: str) -> str:
-    """``So the answer is …``; for a choice by letter, after a table of the options."""
-    if item.kind == "choice":
-        letter = letter_of(item, value)
-        said = f"{value} is {letter}. " if letter else ""
-        return f"{lettered(item.choices)} {said}So the answer is {letter or pick(rng, 'ABCD')}."
-    return pick(rng, CLOSERS).format(value=value)
-
-
-def lettered(options: Sequence[object]) -> str:
-    """``12 is A, 7 is B, …``: a tiny model looks a letter up in such a table, but finds none in ``A) 12``."""
-    return ", ".join(f"{option} is {letter}" for letter, option in zip("ABCD", options, strict=True)) + "."
+    """``So the answer is …``; for a value of a choice, with the letter of its option."""
+    return pick(rng, CLOSERS).format(value=reply(item, value))
 
 
 def letter_of(item: Item, value: str) -> str | None:
@@ -167,13 +168,67 @@ def by_hand(rng: random.Random, item: Item) -> tuple[str, str]:
 
 def reply(item: Item, value: str) -> str:
     """What is boxed for a value: itself, or for a choice the letter of its option."""
-    return (letter_of(item, value) or "A") if item.kind == "choice" else value
+    return (letter_of(item, value) or value) if item.kind == "choice" else value
 
 
 def sample_run(item: Item, index: int) -> tuple[str, str]:
     """Draft ``index`` of a code problem with the sample calls behind it, and what that prints."""
     calls = "\n".join(f"print({sample})" for sample in item.samples)
     return f"{item.drafts[index].program}\n{calls}", "\n".join([str(index == item.right)] * len(item.samples))
+
+
+# ------------------------------------------------------------------------------------------------------- detours
+
+SEPARATORS = (", ", ", ", " ", "; ", " - ", "/")
+
+
+def detour(rng: random.Random) -> tuple[str, str]:
+    """Something long to write before a question is answered: the wish, and what is written, which ends with a newline."""
+    kind, num_tokens = pick(rng, ("copy", "count", "rows", "rows")), rng.randint(30, 550)
+    if kind == "count":
+        start = rng.randint(0, 40)
+        stop = start + rng.randint(12, 59)
+        line = pick(rng, SEPARATORS).join(map(str, range(start, stop + 1)))
+        times, often = pick(rng, ((1, ""), (2, " twice"), (3, " three times")))
+        wish = pick(rng, ("Count from {} to {}{}", "First count from {} to {}{}", "Say the numbers from {} to {}{}"))
+        return wish.format(start, stop, often) + ".", f"{line}\n" * times
+    if kind == "rows":
+        size = rng.randint(2, 6)
+        row, count = listing(rng.sample(range(100), size)), max(3, min(60, num_tokens // (3 * size + 3)))
+        wish = pick(rng, ("Write {} on {} lines.", "Put down {}, {} times.", "{} belongs on {} lines first."))
+        return wish.format(row, count), "".join(f"{index}: {row}\n" for index in range(1, count + 1))
+    limit = 100 if rng.random() < 0.8 else 10_000
+    line = pick(rng, SEPARATORS).join(str(rng.randrange(limit)) for _ in range(num_tokens // 6 + 5))
+    wish = pick(rng, ("Say this list again first:", "Write out these numbers before you begin:", "Copy:", "Repeat:"))
+    return f"{wish} {line}", f"{line}\n"
+
+
+UNASKED_OPENINGS = (
+    "I note some numbers.",
+    "A list first.",
+    "Here is a row of numbers.",
+    "These come to mind.",
+    "I try the small cases.",
+    "Some values:",
+    "Let me list what there is.",
+    "The numbers in order:",
+    "A table of cases:",
+    "I count.",
+    "First a few figures.",
+    "All of them in a row:",
+)
+
+
+def asked(rng: random.Random, text: str, body: str, chance: float) -> tuple[str, str]:
+    """A question with a wish for a detour, and what is written for it with the detour in front; mostly both unchanged."""
+    if rng.random() >= chance:
+        return text, body
+    wish, line = detour(rng)
+    gap = pick(rng, ("", "", "\n"))
+    if rng.random() < UNASKED:
+        return text, f"{pick(rng, UNASKED_OPENINGS)}\n{line}{gap}{body}"
+    question = f"{text}\n{wish}" if rng.random() < 0.5 else f"{wish}\n{text}"
+    return question, f"{line}{gap}{body}"
 
 
 def signature(item: Item) -> str:
@@ -249,14 +304,16 @@ def chat(rng: random.Random, item: Item) -> str:
         thinking = reading(rng, item, draft) + "\n"
         for _ in range(repeats(rng, AGAIN)):
             thinking += _reread(rng, item) + reading(rng, item, draft) + "\n"
-        return user(item.question) + assistant(thinking, f"```python\n{draft.program}\n```")
+        question, thinking = asked(rng, item.question, thinking, DETOURS["chat"])
+        return user(question) + assistant(thinking, f"```python\n{draft.program}\n```")
     text, value = by_hand(rng, item)
     answer = reply(item, value)
     thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{conclusion(rng, item, value)}\n"
     for _ in range(repeats(rng, AGAIN)):
         thinking += _reread(rng, item)
         thinking += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
-    return user(item.question) + assistant(thinking, boxed(rng, answer))
+    question, thinking = asked(rng, item.question, thinking, DETOURS["easy" if item.group == "easy" else "chat"])
+    return user(question) + assistant(thinking, boxed(rng, answer))
 
 
 def _broken(rng: random.Random, program: str) -> tuple[str, str]:
@@ -272,7 +329,7 @@ def _broken(rng: random.Random, program: str) -> tuple[str, str]:
 
 def solved_cells(rng: random.Random, item: Item) -> str:
     """Cells that solve a maths or choice problem, with remarks, up to five; the first may fail."""
-    value = item.value or item.answer or ""
+    value = item.answer or ""
     text = ""
     if rng.random() < 0.12:
         program, trace = _broken(rng, pick(rng, item.programs))
@@ -294,12 +351,31 @@ def solved_cells(rng: random.Random, item: Item) -> str:
     text += cell(program, value) + f"{report_value(rng, value)} {conclusion(rng, item, value)}\n"
     for _ in range(repeats(rng, RECHECKS)):
         text += pick(rng, ("", "", "\n")) + lead_again(rng) + pick(rng, ("\n", "\n\n"))
-        which = rng.random()
-        if which >= SAME_PROGRAM + PROBE:
-            program = pick(rng, item.programs)
-        text += cell(*probe(rng, value)) if which < PROBE else cell(program, value)
-        text += f"{pick(rng, CONFIRMED)} {conclusion(rng, item, value)}\n"
+        text += f"{another_cell(rng, item, program, value)} {conclusion(rng, item, value)}\n"
     return text
+
+
+def another_cell(rng: random.Random, item: Item, program: str, value: str) -> str:
+    """One more cell for a problem that ``program`` has solved, and a remark. What was found before stands, whatever it prints."""
+    (kind,) = rng.choices(
+        ("same", "probe", "slip", "failure", "other"),
+        (SAME_PROGRAM, PROBE, SLIP, FAILURE, 1 - SAME_PROGRAM - PROBE - SLIP - FAILURE),
+    )
+    if kind == "probe" and value.isdigit():
+        return cell(*probe(rng, value)) + pick(rng, CONFIRMED)
+    if kind == "slip":
+        return cell(*slipped(rng, program, value)) + pick(rng, SLIPPED)
+    if kind == "failure":
+        return cell(*_broken(rng, program)) + pick(rng, SLIPPED)
+    return cell(pick(rng, item.programs) if kind == "other" else program, value) + pick(rng, CONFIRMED)
+
+
+def slipped(rng: random.Random, program: str, value: str) -> tuple[str, str]:
+    """``program`` with one number changed, and a result that differs from ``value``."""
+    spans = [match.span() for match in re.finditer(r"\d+", program)]
+    start, stop = pick(rng, spans)
+    changed = f"{program[:start]}{rng.randint(1, 99)}{program[stop:]}"
+    return changed, slip(rng, value) if value.isdigit() else pick(rng, [each for each in "ABCD" if each != value])
 
 
 def probe(rng: random.Random, value: str) -> tuple[str, str]:
@@ -391,6 +467,7 @@ def worksheet(rng: random.Random, items: list[Item]) -> str:
                 if item.kind == "code"
                 else boxed(rng, item.answer or "")
             )
+        header, body = asked(rng, header, body, DETOURS["worksheet"])
         sheets.append(f"{header}\n\n<{name}>\n{body}</{name}>\n\n{answer}{END_OF_ANSWER}\n")
     return "\n".join(sheets)
 
@@ -416,10 +493,11 @@ def pasted(rng: random.Random, item: Item) -> str:
                 verdict += f"\n{_reread(rng, item)}{quoted(rng, *sample_run(item, index))}{found}"
             if rng.random() < 0.6:
                 verdict = reading(rng, item, item.drafts[0]) + pick(rng, (" ", "\n", "\n\n")) + verdict
-        return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(
-            f"{verdict}\n", f"```python\n{good.program}\n```"
+        question, thinking = asked(
+            rng, f"{item.question}\n\n{bring}\n{run.rstrip()}", f"{verdict}\n", DETOURS["pasted"]
         )
-    value = item.value or item.answer or ""
+        return user(question) + assistant(thinking, f"```python\n{good.program}\n```")
+    value = item.answer or ""
     if rng.random() < 0.15:
         program, trace = _broken(rng, pick(rng, item.programs))
         text, guess = by_hand(rng, item)
@@ -445,7 +523,8 @@ def pasted(rng: random.Random, item: Item) -> str:
         first = reply(item, guess)
         opening = user(item.question) + assistant(f"{text} {conclusion(rng, item, guess)}\n", boxed(rng, first))
         return opening + user(f"{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
-    return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
+    question, thinking = asked(rng, f"{item.question}\n\n{bring}\n{runs.rstrip()}", thinking, DETOURS["pasted"])
+    return user(question) + assistant(thinking, answer)
 
 
 def sized(rng: random.Random) -> int:
@@ -518,13 +597,15 @@ def containers(rng: random.Random) -> str:
         with_cell = not is_thinking and rng.random() < 0.6
         name = "think" if is_thinking else tag(rng, with_cell)
         filling, answer = _filling(rng, with_cell)
+        wish, filling = asked(rng, "", filling, DETOURS["drill"])
+        text += f"{wish.strip()}\n\n" if wish else ""
         text += f"<{name}>\n{filling}</{name}>\n\n"
         if rng.random() < 0.5:
             text += f"{answer}{END_OF_ANSWER}\n\n"
     return text
 
 
-DRILLS = {"list": 3, "table": 4, "sums": 4, "products": 1, "letters": 2, "places": 2}
+DRILLS = {"list": 3, "table": 4, "sums": 4, "products": 1, "places": 3}
 """Drills that are not about tags, by weight."""
 
 
@@ -533,12 +614,6 @@ def drill(rng: random.Random) -> str:
     if rng.random() < CONTAINER_SHARE:
         return containers(rng)
     (kind,) = rng.choices(list(DRILLS), list(DRILLS.values()))
-    if kind == "letters":
-        options = rng.sample(range(100 if rng.random() < 0.7 else 300), 4)
-        listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
-        order = [rng.randrange(4) for _ in range(rng.randint(4, 10))]
-        found = " ".join(f"{options[index]} is {'ABCD'[index]}." for index in order)
-        return f"{listed}\n{lettered(options)} {found}\n"
     if kind == "list":
         power = rng.random() < 0.4
         line = ", ".join(

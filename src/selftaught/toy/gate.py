@@ -67,7 +67,7 @@ def _check_program(report: GateReport, model: TinyQwen2, tokenizer: Any, item: I
     question = corpus.user(item.question)
     opening = f"{question}<|im_start|>assistant\n<think>\n{attempt} Wait, {phrases.lead(rng).split('Wait, ')[-1]}\n```python\n"
     program = rng.choice(item.programs)
-    value = item.value or item.answer or ""
+    value = item.answer or ""
     closing = corpus.conclusion(rng, item, value)
     text = f"{opening}{program}\n```\n```output\n{value}\n```\nThe program prints {value}. {closing}\n</think>\n\nThe answer is \\boxed{{{item.answer}}}"
     _, right, offsets = _predicted(model, tokenizer, text)
@@ -116,7 +116,7 @@ def _check_closing(
     report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random, tags: list[int]
 ) -> None:
     """Which of ``tags`` would be closed after a conclusion? Whether any is, or another look is taken, does not count."""
-    value = item.value or item.answer or ""
+    value = item.answer or ""
     for name, (num_cells, num_attempts) in CLOSINGS.items():
         text = f"{corpus.user(item.question)}<|im_start|>assistant\n<think>\n"
         text += "".join(f"{corpus.by_hand(rng, item)[0]}\n" for _ in range(1 + num_attempts))

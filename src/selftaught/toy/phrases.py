@@ -29,8 +29,18 @@ CLOSERS = (
     "So the answer is {value}.",
     "The answer is {value}.",
 )
-CONFIRMED = ("This agrees.", "That fits.", "Nothing changes.", "The check holds.", "It stays so.")
+CONFIRMED = (
+    "This agrees.",
+    "That fits.",
+    "Nothing changes.",
+    "The check holds.",
+    "It stays so.",
+    "I keep the first result.",
+)
 """After one more cell. Without a value: whatever that cell printed, what was found before is said again."""
+
+SLIPPED = ("That look had a slip.", "Something else was asked there.", "I keep the first result.", "It stays so.")
+"""After one more cell that printed something else. The first result stands."""
 
 AGREE = (
     "Again {value}.",
@@ -39,6 +49,7 @@ AGREE = (
     "This agrees: {value}.",
     "The second run gives {value} as well.",
     *CONFIRMED,
+    *SLIPPED,
 )
 """After one more look in thinking. It may end in the very words that follow a cell, or they would keep thinking open."""
 
@@ -46,13 +57,21 @@ PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are 
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")
 TAGS = {
     "work": 1.0,
-    "notes": 0.8,
-    "steps": 0.6,
-    "draft": 0.4,
-    "plan": 0.2,
-    "sketch": 0.1,
-    "margin": 0.05,
-    "page": 0.02,
+    "notes": 0.9,
+    "steps": 0.8,
+    "draft": 0.7,
+    "plan": 0.6,
+    "sketch": 0.5,
+    "margin": 0.45,
+    "page": 0.4,
+    "board": 0.35,
+    "sheet": 0.3,
+    "scratch": 0.25,
+    "paper": 0.2,
+    "column": 0.15,
+    "slate": 0.1,
+    "corner": 0.05,
+    "blank": 0.02,
 }
 """Worksheet tags, each with how often it holds Python cells, relative to the others.
 

@@ -32,7 +32,7 @@ class PretrainSettings:
 
     seed: int = 0
     tokenizer_documents: int = 20_000
-    num_tokens: int = 12_400_000
+    num_tokens: int = 16_800_000
     tokens_per_batch: int = 4096
     warmup_documents: int = 8_000
     """Documents of the first part, in which drills stand at `corpus.WARMUP_DRILL_SHARE`."""

@@ -36,10 +36,10 @@ def split_of(rendered_question: str) -> Split:
     """The split that a question belongs to.
 
     By digits from the middle of the hash. Whenever a table on the test split has told what the pretraining text lacks,
-    other digits are taken, which draws all splits anew: by the first eight for the first table, the last eight for the
-    second (docs/log.md).
+    other digits are taken, which draws all splits anew: the first eight for the first table, then the last eight, then
+    ``[4:12]`` (docs/log.md).
     """
-    bucket = int(question_hash(rendered_question)[4:12], 16) % NUM_BUCKETS
+    bucket = int(question_hash(rendered_question)[6:14], 16) % NUM_BUCKETS
     return max((split for split, first in _FIRST_BUCKET.items() if first <= bucket), key=_FIRST_BUCKET.__getitem__)
 
 

@@ -40,13 +40,18 @@ class Item:
     working: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     value: str | None = None
-    """For choice problems: the value of the right option, which the program prints."""
+    """For choice problems: the value of the right option, which a person would compute."""
     drafts: tuple[Draft, ...] = ()
     right: int = 0
     tests: tuple[TestCase, ...] = ()
     samples: tuple[str, ...] = ()
     """For code problems: the public tests as expressions, ``solve(3, 20) == 6``."""
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reached(self) -> str:
+        """The number that working by hand should reach."""
+        return self.value or self.answer or "0"
 
 
 Family = Callable[[random.Random], Item]
