@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
-from selftaught.toy.corpus import MIXTURE, document, documents
-from selftaught.toy.problems import Split, generate
+from selftaught.toy.corpus import MIXTURE, UNASKED_OPENINGS, detour, document, documents, with_detour, worksheet
+from selftaught.toy.problems import Split, draw, generate
 from selftaught.toy.scan import hint_sentences, scan
 
 
@@ -39,7 +42,7 @@ def test_text_is_clean() -> None:
 
 @pytest.mark.slow
 def test_all_of_the_text_is_clean() -> None:
-    _assert_clean(75_000, 500)
+    _assert_clean(90_000, 500)
 
 
 def test_the_scan_finds_each_kind() -> None:
@@ -79,3 +82,54 @@ def test_every_shape_and_group_is_read() -> None:
     groups = {group for _, group in MIXTURE}
     assert groups == {"hard", "easy", "code", "choice"}
     assert all(weight > 0 for weight in MIXTURE.values())
+
+
+def test_a_detour_is_written_as_it_was_asked_for() -> None:
+    rng = random.Random(0)
+    for _ in range(300):
+        wish, line = detour(rng)
+        assert line.endswith("\n")
+        assert set(re.findall(r"\d+", wish)) <= set(re.findall(r"\d+", line)) or re.search(r"lines|times", wish)
+        assert not re.search(r"```|[a-z]\(", wish + line)
+        rows = line.strip().split("\n")
+        if counted := re.search(r"(\d+) (?:lines|times)", wish):
+            assert len(rows) == int(counted[1])
+            assert rows[-1].startswith(f"{len(rows)}: ")
+
+
+def test_questions_without_a_wish_are_rarely_answered_with_a_detour() -> None:
+    rng = random.Random(1)
+    num_unasked = 0
+    for index in range(400):
+        plain = document(0, index, detours=False)
+        if "<think>" not in plain:
+            continue
+        long = with_detour(rng, plain)
+        assert len(long) > len(plain) + 30
+        assert re.findall(r"</?\w+>", long) == re.findall(r"</?\w+>", plain)
+        asked = re.sub(r"<(\w+)>.*?</\1>", "", long, flags=re.DOTALL)
+        if asked == re.sub(r"<(\w+)>.*?</\1>", "", plain, flags=re.DOTALL):
+            num_unasked += 1
+            assert any(f">\n{opening}\n" in long for opening in UNASKED_OPENINGS)
+    assert 5 < num_unasked < 60
+
+
+def test_detours_come_with_the_documents_that_may_have_them() -> None:
+    pairs = [(document(3, index), document(3, index, detours=False)) for index in range(2000)]
+    assert 100 < sum(with_one != plain for with_one, plain in pairs) < 400
+
+
+@pytest.mark.parametrize("group", ["hard", "easy", "choice"])
+def test_no_later_cell_changes_what_the_first_result_has_settled(group: str) -> None:
+    rng = random.Random(group)
+    num_cells = 0
+    for _ in range(200):
+        item = draw(rng, group, Split.PRETRAIN)
+        text = worksheet(rng, [item])
+        if "```python" not in text:
+            continue
+        outputs = re.findall(r"```output\n(.*?)\n```", text, re.DOTALL)
+        settled = text.index(f"```output\n{item.answer}\n```")
+        num_cells += len(outputs)
+        assert set(re.findall(r"answer is (?:\\boxed\{)?(\w+)", text[settled:])) == {item.answer}
+    assert num_cells > 150

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from selftaught.toy import WEIGHTS_DIR, data
 from selftaught.toy.corpus import documents
 from selftaught.toy.gate import gate
-from selftaught.toy.model import ModelConfig, TinyQwen2, load_pretrained
+from selftaught.toy.model import ModelConfig, TinyQwen2, causal_attention, load_pretrained
 from selftaught.toy.pretrain import PretrainSettings, pretrain, rate_at
 from selftaught.toy.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
@@ -21,6 +21,7 @@ SETTINGS = PretrainSettings(
     tokenizer_documents=300,
     num_tokens=24_000,
     warmup_documents=40,
+    plain_documents=100,
     tokens_per_batch=1024,
     gate_every_steps=1000,
     final_gate_each=1,
@@ -66,11 +67,29 @@ def test_packing_keeps_documents_whole() -> None:
     assert packed.num_documents + packed.num_left_out == 300
     assert packed.num_tokens == sum(len(text) for text in texts if len(text) <= data.LONG_ROW)
     assert packed.num_tokens == int(packed.short.lengths.sum() + packed.long.lengths.sum())
+    some = data.pack(iter(texts), num_tokens=5000)
+    assert 5000 <= some.num_tokens < 5000 + data.LONG_ROW
     plan = data.batches(packed, 2048, seed=0)
     seen = [(is_long, row) for is_long, rows in plan for row in rows]
     assert len(seen) == len(set(seen)) == len(packed.short.ids) + len(packed.long.ids)
     ids, labels = data.take(packed, plan[0])
     assert ((labels == ids) | (labels == data.PAD_LABEL)).all()
+
+
+@pytest.mark.parametrize("length", [1, 127, 128, 300])
+def test_attention_in_blocks_equals_the_fused_one(length: int) -> None:
+    torch.manual_seed(length)
+    inputs = [torch.randn(2, heads, length, 16, requires_grad=True) for heads in (6, 2, 2)]
+    grad = torch.randn(2, 6, length, 16)
+    results = []
+    for attend in (
+        causal_attention,
+        lambda q, k, v: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True),
+    ):
+        out = attend(*inputs)
+        results.append([out, *torch.autograd.grad(out, inputs, grad)])
+    for ours, fused in zip(*results, strict=True):
+        assert torch.allclose(ours, fused, atol=1e-5)
 
 
 def test_logits_equal_the_librarys(finished: Path) -> None:

@@ -22,6 +22,7 @@ split. Hand attempts slip far more often than not, so that only the question is 
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -63,8 +64,10 @@ SAME_PROGRAM, PROBE, SLIP, FAILURE = 0.5, 0.2, 0.12, 0.06
 """Shares of such cells that run the same program once more (what was copied right once stays right), look at the result
 from the side, have a wrong number in them, or fail; the others run another program. What they print is not always the
 answer, so that a later cell that asks something else does not overturn it."""
-DETOURS = {"drill": 0.08, "easy": 0.06, "chat": 0.15, "worksheet": 0.2, "pasted": 0.15}
-"""Chance of a detour: for a pair of tags in a drill, for easy questions in chat, for other questions by shape."""
+DETOURS = {"chat": 0.15, "worksheet": 0.2, "pasted": 0.15, "drill": 0.25}
+"""Chance of a detour in a document with tags, by shape."""
+EASY_DETOURS = 0.06
+"""The same for easy questions in chat."""
 UNASKED = 0.1
 """Share of detours that nobody asked for. So few that none is ever the likeliest thing to write."""
 AGAIN = (0.25, 0.25, 0.2, 0.2, 0.1)
@@ -182,6 +185,10 @@ def sample_run(item: Item, index: int) -> tuple[str, str]:
 SEPARATORS = (", ", ", ", " ", "; ", " - ", "/")
 
 
+_OPENED = re.compile(r"<\w+>\n")
+_ASKS, _ANSWERS = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
+
+
 def detour(rng: random.Random) -> tuple[str, str]:
     """Something long to write before a question is answered: the wish, and what is written, which ends with a newline."""
     kind, num_tokens = pick(rng, ("copy", "count", "rows", "rows")), rng.randint(30, 550)
@@ -219,16 +226,21 @@ UNASKED_OPENINGS = (
 )
 
 
-def asked(rng: random.Random, text: str, body: str, chance: float) -> tuple[str, str]:
-    """A question with a wish for a detour, and what is written for it with the detour in front; mostly both unchanged."""
-    if rng.random() >= chance:
-        return text, body
+def with_detour(rng: random.Random, text: str) -> str:
+    """``text`` with a detour after one of its opened tags; mostly the user's turn, or what stands before the tag, asks for it."""
+    opened = pick(rng, [*_OPENED.finditer(text)])
+    before, tag_line, after = text[: opened.start()], opened.group(), text[opened.end() :]
     wish, line = detour(rng)
-    gap = pick(rng, ("", "", "\n"))
+    body = f"{line}{pick(rng, ('', '', chr(10)))}{after}"
     if rng.random() < UNASKED:
-        return text, f"{pick(rng, UNASKED_OPENINGS)}\n{line}{gap}{body}"
-    question = f"{text}\n{wish}" if rng.random() < 0.5 else f"{wish}\n{text}"
-    return question, f"{line}{gap}{body}"
+        return f"{before}{tag_line}{pick(rng, UNASKED_OPENINGS)}\n{body}"
+    if not before.endswith(_ANSWERS):
+        return f"{before}{wish}\n\n{tag_line}{body}"
+    question = before.removesuffix(_ANSWERS)
+    if rng.random() < 0.5:
+        return f"{question}\n{wish}{_ANSWERS}{tag_line}{body}"
+    earlier, _, last = question.rpartition(_ASKS)
+    return f"{earlier}{_ASKS}{wish}\n{last}{_ANSWERS}{tag_line}{body}"
 
 
 def signature(item: Item) -> str:
@@ -304,16 +316,14 @@ def chat(rng: random.Random, item: Item) -> str:
         thinking = reading(rng, item, draft) + "\n"
         for _ in range(repeats(rng, AGAIN)):
             thinking += _reread(rng, item) + reading(rng, item, draft) + "\n"
-        question, thinking = asked(rng, item.question, thinking, DETOURS["chat"])
-        return user(question) + assistant(thinking, f"```python\n{draft.program}\n```")
+        return user(item.question) + assistant(thinking, f"```python\n{draft.program}\n```")
     text, value = by_hand(rng, item)
     answer = reply(item, value)
     thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{conclusion(rng, item, value)}\n"
     for _ in range(repeats(rng, AGAIN)):
         thinking += _reread(rng, item)
         thinking += f"{pick(rng, AGREE).format(value=value)} {conclusion(rng, item, value)}\n"
-    question, thinking = asked(rng, item.question, thinking, DETOURS["easy" if item.group == "easy" else "chat"])
-    return user(question) + assistant(thinking, boxed(rng, answer))
+    return user(item.question) + assistant(thinking, boxed(rng, answer))
 
 
 def _broken(rng: random.Random, program: str) -> tuple[str, str]:
@@ -467,7 +477,6 @@ def worksheet(rng: random.Random, items: list[Item]) -> str:
                 if item.kind == "code"
                 else boxed(rng, item.answer or "")
             )
-        header, body = asked(rng, header, body, DETOURS["worksheet"])
         sheets.append(f"{header}\n\n<{name}>\n{body}</{name}>\n\n{answer}{END_OF_ANSWER}\n")
     return "\n".join(sheets)
 
@@ -493,10 +502,9 @@ def pasted(rng: random.Random, item: Item) -> str:
                 verdict += f"\n{_reread(rng, item)}{quoted(rng, *sample_run(item, index))}{found}"
             if rng.random() < 0.6:
                 verdict = reading(rng, item, item.drafts[0]) + pick(rng, (" ", "\n", "\n\n")) + verdict
-        question, thinking = asked(
-            rng, f"{item.question}\n\n{bring}\n{run.rstrip()}", f"{verdict}\n", DETOURS["pasted"]
+        return user(f"{item.question}\n\n{bring}\n{run.rstrip()}") + assistant(
+            f"{verdict}\n", f"```python\n{good.program}\n```"
         )
-        return user(question) + assistant(thinking, f"```python\n{good.program}\n```")
     value = item.answer or ""
     if rng.random() < 0.15:
         program, trace = _broken(rng, pick(rng, item.programs))
@@ -523,8 +531,7 @@ def pasted(rng: random.Random, item: Item) -> str:
         first = reply(item, guess)
         opening = user(item.question) + assistant(f"{text} {conclusion(rng, item, guess)}\n", boxed(rng, first))
         return opening + user(f"{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
-    question, thinking = asked(rng, f"{item.question}\n\n{bring}\n{runs.rstrip()}", thinking, DETOURS["pasted"])
-    return user(question) + assistant(thinking, answer)
+    return user(f"{item.question}\n\n{bring}\n{runs.rstrip()}") + assistant(thinking, answer)
 
 
 def sized(rng: random.Random) -> int:
@@ -597,8 +604,6 @@ def containers(rng: random.Random) -> str:
         with_cell = not is_thinking and rng.random() < 0.6
         name = "think" if is_thinking else tag(rng, with_cell)
         filling, answer = _filling(rng, with_cell)
-        wish, filling = asked(rng, "", filling, DETOURS["drill"])
-        text += f"{wish.strip()}\n\n" if wish else ""
         text += f"<{name}>\n{filling}</{name}>\n\n"
         if rng.random() < 0.5:
             text += f"{answer}{END_OF_ANSWER}\n\n"
@@ -668,26 +673,35 @@ WARMUP_DRILL_SHARE = 0.4
 """Share of drills in the warm-up part of the text."""
 
 
-def document(seed: int, index: int, *, warmup: bool = False) -> str:
-    """Document ``index`` of the corpus ``seed``: a pure function of both, ended by ``<|endoftext|>``."""
+def document(seed: int, index: int, *, warmup: bool = False, detours: bool = True) -> str:
+    """Document ``index`` of the corpus ``seed``: a pure function of both, ended by ``<|endoftext|>``.
+
+    ``warmup`` makes more of them drills; without ``detours`` none is made long.
+    """
     rng = random.Random(f"corpus/{seed}/{index}")
     ((shape, group),) = rng.choices(list(MIXTURE), list(MIXTURE.values()))
+    chance = EASY_DETOURS if (shape, group) == ("chat", "easy") else DETOURS[shape]
     if shape == "drill" or (warmup and rng.random() < WARMUP_DRILL_SHARE):
-        return drill(rng) + END_OF_TEXT
-    item = draw(rng, group, Split.PRETRAIN)
-    if shape == "worksheet":
-        others = [
-            draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN)
-            for _ in range(pick(rng, (0, 0, 0, 1)))
-        ]
-        return worksheet(rng, [item, *others]) + END_OF_TEXT
-    return (chat if shape == "chat" else pasted)(rng, item) + END_OF_TEXT
+        text = drill(rng)
+    else:
+        item = draw(rng, group, Split.PRETRAIN)
+        if shape == "worksheet":
+            others = [
+                draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN)
+                for _ in range(pick(rng, (0, 0, 0, 1)))
+            ]
+            text = worksheet(rng, [item, *others])
+        else:
+            text = (chat if shape == "chat" else pasted)(rng, item)
+    if detours and _OPENED.search(text) and rng.random() < chance:
+        text = with_detour(rng, text)
+    return text + END_OF_TEXT
 
 
-def documents(seed: int, start: int, stop: int, *, warmup: bool = False) -> Iterator[str]:
-    """Documents ``start`` to ``stop`` of the corpus ``seed``."""
-    for index in range(start, stop):
-        yield document(seed, index, warmup=warmup)
+def documents(seed: int, start: int, stop: int | None, *, warmup: bool = False, detours: bool = True) -> Iterator[str]:
+    """Documents ``start`` to ``stop`` of the corpus ``seed``; without end when ``stop`` is None."""
+    for index in itertools.count(start) if stop is None else range(start, stop):
+        yield document(seed, index, warmup=warmup, detours=detours)
 
 
 __all__ = ["MIXTURE", "document", "documents"]

@@ -1,7 +1,8 @@
 """From documents to training batches: encode, pack whole documents into rows, shuffle.
 
 Rows hold whole documents, so that a question never stands in another row than its code. Short rows are 512 tokens,
-documents longer than that go into rows of 1,024; what does not fit there is left out (and counted).
+documents longer than that go into rows of 1,024, filled up with short ones; what does not fit there is left out (and
+counted).
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ class _Packer:
             self.done.append(self.bins.pop(max(range(_OPEN_BINS), key=lambda index: len(self.bins[index]))))
         self.bins.append(list(ids))
 
+    def fits(self, ids: list[int]) -> bool:
+        """Whether an open bin has room."""
+        return any(len(row) + len(ids) <= self.size for row in self.bins)
+
     def rows(self) -> Rows:
         everything = self.done + self.bins
         ids = np.zeros((len(everything), self.size), dtype=np.uint16)
@@ -74,18 +79,20 @@ class _Packer:
         return Rows(ids, np.array([len(row) for row in everything], dtype=np.int32))
 
 
-def pack(encoded: Iterable[list[int]]) -> PackedCorpus:
-    """Pack encoded documents into rows."""
+def pack(encoded: Iterable[list[int]], num_tokens: int | None = None) -> PackedCorpus:
+    """Pack encoded documents into rows; of an endless stream so many that they hold ``num_tokens``."""
     short, long = _Packer(SHORT_ROW), _Packer(LONG_ROW)
-    num_documents = num_tokens = num_left_out = 0
+    num_documents = packed_tokens = num_left_out = 0
     for ids in encoded:
+        if num_tokens is not None and packed_tokens >= num_tokens:
+            break
         if len(ids) > LONG_ROW:
             num_left_out += 1
             continue
-        (short if len(ids) <= SHORT_ROW else long).add(ids)
+        (short if len(ids) <= SHORT_ROW and not long.fits(ids) else long).add(ids)
         num_documents += 1
-        num_tokens += len(ids)
-    return PackedCorpus(short.rows(), long.rows(), num_documents, num_tokens, num_left_out)
+        packed_tokens += len(ids)
+    return PackedCorpus(short.rows(), long.rows(), num_documents, packed_tokens, num_left_out)
 
 
 def batches(corpus: PackedCorpus, tokens_per_batch: int, seed: int) -> list[tuple[bool, list[int]]]:

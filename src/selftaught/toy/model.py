@@ -43,30 +43,30 @@ QUERIES_AT_ONCE = 128
 
 
 def causal_attention(q_bhte: Tensor, k_bkte: Tensor, v_bkte: Tensor) -> Tensor:
-    """Grouped-query causal attention ``[B, H, T, E]``: on a CPU by blocks of queries in plain matrix products.
+    """Grouped-query causal attention ``[B, H, T, E]``: on a CPU by blocks of queries, in plain matrix products of float32.
 
-    There the fused kernel takes half of a training step, since its products are not the bfloat16 ones of the library;
-    blocks skip what the mask hides and stay in the cache.
+    The fused kernel is slower there, and the gradients of queries and keys are noisier in bfloat16. Blocks skip what the
+    mask hides and stay in the cache.
     """
     if q_bhte.device.type != "cpu":
         return F.scaled_dot_product_attention(q_bhte, k_bkte, v_bkte, is_causal=True, enable_gqa=True)
     b, h, t, e = q_bhte.shape
     kv = k_bkte.shape[1]
     group = h // kv
-    q = (q_bhte * e**-0.5).reshape(b, kv, group, t, e)
-    keys, values = k_bkte.reshape(b * kv, t, e).transpose(1, 2), v_bkte.reshape(b * kv, t, e)
-    ahead = torch.ones(QUERIES_AT_ONCE, QUERIES_AT_ONCE, dtype=torch.bool).triu(1)
     parts = []
-    for start in range(0, t, QUERIES_AT_ONCE):
-        stop = min(t, start + QUERIES_AT_ONCE)
-        rows = stop - start
-        block = q[:, :, :, start:stop].reshape(b * kv, group * rows, e)
-        scores = torch.bmm(block, keys[:, :, :stop]).view(b * kv, group, rows, stop)
-        scores[..., start:].masked_fill_(ahead[:rows, :rows], float("-inf"))
-        weights = scores.softmax(-1, dtype=scores.dtype)
-        part = torch.bmm(weights.view(b * kv, group * rows, stop), values[:, :stop])
-        parts.append(part.view(b, kv, group, rows, e))
-    return torch.cat(parts, dim=3).reshape(b, h, t, e)
+    with torch.autocast("cpu", enabled=False):
+        q = (q_bhte.float() * e**-0.5).reshape(b, kv, group, t, e)
+        keys, values = k_bkte.float().reshape(b * kv, t, e).transpose(1, 2), v_bkte.float().reshape(b * kv, t, e)
+        ahead = torch.ones(QUERIES_AT_ONCE, QUERIES_AT_ONCE, dtype=torch.bool).triu(1)
+        for start in range(0, t, QUERIES_AT_ONCE):
+            stop = min(t, start + QUERIES_AT_ONCE)
+            rows = stop - start
+            block = q[:, :, :, start:stop].reshape(b * kv, group * rows, e)
+            scores = torch.bmm(block, keys[:, :, :stop]).view(b * kv, group, rows, stop)
+            scores[..., start:].masked_fill_(ahead[:rows, :rows], float("-inf"))
+            weights = scores.softmax(-1).view(b * kv, group * rows, stop)
+            parts.append(torch.bmm(weights, values[:, :stop]).view(b, kv, group, rows, e))
+    return torch.cat(parts, dim=3).reshape(b, h, t, e).to(v_bkte.dtype)
 
 
 class Block(nn.Module):
@@ -93,9 +93,7 @@ class Block(nn.Module):
         half = c.head_dim // 2
         turned = torch.cat((-qk[..., half:], qk[..., :half]), dim=-1)
         qk = qk * cos_te + turned * sin_te
-        attended = causal_attention(
-            qk[:, : c.num_heads], qk[:, c.num_heads :], qkv[:, c.num_heads + c.num_kv_heads :]
-        )
+        attended = causal_attention(qk[:, : c.num_heads], qk[:, c.num_heads :], qkv[:, c.num_heads + c.num_kv_heads :])
         x_btd = x_btd + self.out(attended.transpose(1, 2).reshape(b, t, -1))
         gate, up = self.gate_up(F.rms_norm(x_btd, (d,), self.mlp_norm, c.norm_eps)).chunk(2, dim=-1)
         return x_btd + self.down(F.silu(gate) * up)

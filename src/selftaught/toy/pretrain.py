@@ -32,10 +32,12 @@ class PretrainSettings:
 
     seed: int = 0
     tokenizer_documents: int = 20_000
-    num_tokens: int = 16_800_000
+    num_tokens: int = 14_600_000
     tokens_per_batch: int = 4096
     warmup_documents: int = 8_000
     """Documents of the first part, in which drills stand at `corpus.WARMUP_DRILL_SHARE`."""
+    plain_documents: int = 28_000
+    """Documents, those of the first part included, without detours: long ones delay the moment when copying appears."""
     muon_lr: float = 0.02
     adamw_lr: float = 3e-3
     warmup_steps: int = 100
@@ -58,18 +60,24 @@ def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
 
 
 def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[str], None]) -> list[data.PackedCorpus]:
-    """The packed warm-up part and the rest, ``num_tokens`` in all."""
-    warm = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, 0, settings.warmup_documents, warmup=True)))
-    rest_tokens = settings.num_tokens - warm.num_tokens
-    probe = [len(ids) for ids in data.encode(tokenizer, corpus.documents(settings.seed, 10**9, 10**9 + 500))]
-    per_document = sum(probe) / len(probe)
-    count = max(0, int(rest_tokens / per_document))
-    start = settings.warmup_documents
-    rest = data.pack(data.encode(tokenizer, corpus.documents(settings.seed, start, start + count)))
-    report(
-        f"corpus: {warm.num_documents + rest.num_documents:,} documents, {warm.num_tokens + rest.num_tokens:,} tokens"
+    """The packed parts in their order: warm-up, plain documents, and all the rest, ``num_tokens`` in all."""
+    seed, warm, plain = (
+        settings.seed,
+        settings.warmup_documents,
+        max(settings.plain_documents, settings.warmup_documents),
     )
-    return [warm, rest]
+    streams = (
+        corpus.documents(seed, 0, warm, warmup=True, detours=False),
+        corpus.documents(seed, warm, plain, detours=False),
+        corpus.documents(seed, plain, None),
+    )
+    parts: list[data.PackedCorpus] = []
+    for stream in streams:
+        left = settings.num_tokens - sum(part.num_tokens for part in parts)
+        parts.append(data.pack(data.encode(tokenizer, stream), left))
+    documents, tokens = (sum(getattr(part, name) for part in parts) for name in ("num_documents", "num_tokens"))
+    report(f"corpus: {documents:,} documents, {tokens:,} tokens")
+    return parts
 
 
 def _optimizers(model: TinyQwen2, settings: PretrainSettings) -> list[torch.optim.Optimizer]:
