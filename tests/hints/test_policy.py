@@ -90,6 +90,16 @@ def test_choices_follow_weights_and_schedules(tmp_path: Path) -> None:
             {"num_calls": 1, "last_call_ok": True},
             "unless verified",
         ),
+        (
+            "when: paragraph, hints: [general], unless: [passed]",
+            {"num_calls": 1, "last_call_ok": True, "last_output": "True\nTrue\n"},
+            "unless passed",
+        ),
+        (
+            "when: paragraph, hints: [general], only_if: [passed]",
+            {"num_calls": 1, "last_call_ok": True, "last_output": "True\nFalse\n"},
+            "not passed",
+        ),
         ("when: paragraph, hints: [general], only_if: [failed]", {"num_calls": 1, "last_call_ok": True}, "not failed"),
         ("when: paragraph, hints: [general], only_if: [unsure]", {"tail": "It is surely 4."}, "not unsure"),
         ("when: paragraph, hints: [general], probability: 0.000001", {}, "drew"),

@@ -142,6 +142,21 @@ def test_rounds_may_end_where_python_has_answered(codec: Codec) -> None:
     assert one.decisions and one.decisions[-1].taken is False and "verified" in one.decisions[-1].reason
 
 
+def test_debug_rounds_end_where_every_sample_passes(codec: Codec) -> None:
+    wrong, right = (
+        f"def solve(a, b):\n    return {body}\n\nprint(solve(3, 20) == 60)\n```\n" for body in ("a", "a * b")
+    )
+    final = "</think>\n```python\ndef solve(a, b):\n    return a * b\n```<|im_end|>"
+    turns = ["It is a product.\n</think>", wrong, "That fails.\n</think>", right, f"Right.\n{final}"]
+    one = play(codec, turns, CODE, hints="end", rounds=5)
+    assert [call.output for call in one.tool_calls()] == ["False\n", "True\n"]
+    assert [hint.id.split("/")[0] for hint in one.hints()] == ["debug", "debug"]
+    assert one.decisions[-1].taken is False and "passed" in one.decisions[-1].reason
+    turns = [*turns[:4], "Right.\n</think>", right, f"Right.\n{final}"]
+    again = play(codec, turns, CODE, hints="end_passed", rounds=3)
+    assert [hint.id.split("/")[0] for hint in again.hints()] == ["debug", "check_again", "think_deeper"]
+
+
 def test_recorded_rounds_are_those_of_separate_runs(codec: Codec) -> None:
     def script(sequence: object) -> str:
         ids = sequence.ids  # type: ignore[attr-defined]

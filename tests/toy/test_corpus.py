@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 import re
+from collections.abc import Iterable
 
 import pytest
 
+from selftaught.toy import WEIGHTS_DIR
 from selftaught.toy.corpus import MIXTURE, UNASKED_OPENINGS, detour, document, documents, with_detour, worksheet
+from selftaught.toy.pretrain import PretrainSettings, streams
 from selftaught.toy.problems import Split, draw, generate
 from selftaught.toy.scan import hint_sentences, scan
 
@@ -22,10 +27,10 @@ def _held_out(count: int) -> list[str]:
     return [p.problem for split in (Split.POOL, Split.DEV, Split.TEST) for p in generate(split, count)]
 
 
-def _assert_clean(num_documents: int, held_out: int) -> None:
+def _assert_clean(texts: Iterable[str], num_documents: int, held_out: int) -> None:
     sentences = _library_sentences()
     assert len(sentences) >= 20
-    report = scan(documents(0, 0, num_documents), _held_out(held_out), sentences)
+    report = scan(texts, _held_out(held_out), sentences)
     assert report.num_documents == num_documents
     assert report.num_thinkings > num_documents / 2
     assert report.clean, (
@@ -37,12 +42,14 @@ def _assert_clean(num_documents: int, held_out: int) -> None:
 
 
 def test_text_is_clean() -> None:
-    _assert_clean(4_000, 300)
+    _assert_clean(documents(0, 0, 4_000), 4_000, 300)
 
 
 @pytest.mark.slow
 def test_all_of_the_text_is_clean() -> None:
-    _assert_clean(90_000, 500)
+    num_documents = json.loads((WEIGHTS_DIR / "card.json").read_text())["num_documents"]
+    texts = itertools.islice(itertools.chain(*streams(PretrainSettings())), num_documents)
+    _assert_clean(texts, num_documents, 500)
 
 
 def test_the_scan_finds_each_kind() -> None:

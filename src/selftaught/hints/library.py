@@ -107,6 +107,8 @@ class Gate(StrEnum):
     """Python was called."""
     VERIFIED = "verified"
     """The last call ran without error and printed something."""
+    PASSED = "passed"
+    """The last call printed nothing but ``True``: every sample case of the debug hint's template passes."""
     FAILED = "failed"
     """The last call did not run to its end."""
     UNSURE = "unsure"

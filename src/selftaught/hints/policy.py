@@ -44,6 +44,8 @@ class Occasion:
     calls_left: int = 1
     last_call_ok: bool | None = None
     """None before the first call."""
+    last_output: str = ""
+    """What the last call printed."""
 
 
 @dataclass(slots=True)
@@ -195,6 +197,8 @@ class HintPolicy:
             return occasion.num_calls > 0
         if gate is Gate.VERIFIED:
             return occasion.last_call_ok is True
+        if gate is Gate.PASSED:
+            return occasion.last_call_ok is True and set(occasion.last_output.split()) == {"True"}
         if gate is Gate.FAILED:
             return occasion.last_call_ok is False
         recent = occasion.tail[-_DOUBT_CHARS:].lower()

@@ -143,6 +143,7 @@ class RolloutState:
         self._num_calls = 0
         self._told = False
         self._last_call_ok: bool | None = None
+        self._last_output = ""
         if self.budget <= 0:
             self.stopped = Stop(StopReason.MAX_TOKENS, "the prompt fills the model's context")
 
@@ -289,6 +290,7 @@ class RolloutState:
         )
         self._insert(SpanSource.TOOL, self.codec.encode(text), text, tool=info)
         self._last_call_ok = info.status is ExecStatus.OK and bool(info.output.strip())
+        self._last_output = info.output
         if self._num_calls >= settings.max_tool_calls and settings.at_call_cap == "notice":
             self._tell()
         elif info.status is not ExecStatus.OK and self.policy is not None and self.policy.waits_for(On.TOOL_ERROR):
@@ -347,6 +349,7 @@ class RolloutState:
                 num_calls=self._num_calls,
                 calls_left=self.settings.max_tool_calls - self._num_calls,
                 last_call_ok=self._last_call_ok,
+                last_output=self._last_output,
             )
         )
 

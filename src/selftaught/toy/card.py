@@ -19,8 +19,8 @@ which `selftaught demo` runs the whole of START (arXiv 2503.04625) on two CPU co
 `selftaught.toy.families` and nothing else: use it to see and test the loop, not to solve problems.
 
 Everything it has read is made by `selftaught.toy.corpus`: chats without any call in their thinking, worksheets between
-other tags, chats in which the user pastes a run, and drills. No hint sentence and no problem of the pool, development or test split
-stands in that text; `tests/toy/test_corpus.py` scans for them.
+other tags, chats in which the user pastes a run, and drills; some made long by a list that the question asks for. No hint
+sentence and no problem of the pool, development or test split stands in that text; `tests/toy/test_corpus.py` scans for them.
 
 ## Recipe
 `selftaught toy pretrain --out RUN --seed {seed}`, from nothing, in one run.

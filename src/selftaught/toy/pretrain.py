@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,20 +59,24 @@ def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
     return 1.0 if step < start else max(0.02, (num_steps - step) / (num_steps - start))
 
 
-def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[str], None]) -> list[data.PackedCorpus]:
-    """The packed parts in their order: warm-up, plain documents, and all the rest, ``num_tokens`` in all."""
+def streams(settings: PretrainSettings) -> tuple[Iterator[str], Iterator[str], Iterator[str]]:
+    """The text in its order: warm-up documents, plain ones, and without end those with detours."""
     seed, warm, plain = (
         settings.seed,
         settings.warmup_documents,
         max(settings.plain_documents, settings.warmup_documents),
     )
-    streams = (
+    return (
         corpus.documents(seed, 0, warm, warmup=True, detours=False),
         corpus.documents(seed, warm, plain, detours=False),
         corpus.documents(seed, plain, None),
     )
+
+
+def build_corpus(tokenizer: Any, settings: PretrainSettings, report: Callable[[str], None]) -> list[data.PackedCorpus]:
+    """The packed parts of `streams`, ``num_tokens`` in all."""
     parts: list[data.PackedCorpus] = []
-    for stream in streams:
+    for stream in streams(settings):
         left = settings.num_tokens - sum(part.num_tokens for part in parts)
         parts.append(data.pack(data.encode(tokenizer, stream), left))
     documents, tokens = (sum(getattr(part, name) for part in parts) for name in ("num_documents", "num_tokens"))
