@@ -142,8 +142,10 @@ def test_gate_counts_every_class(finished: Path) -> None:
     assert all(0 <= rate <= 1 for rate in rates.values())
 
 
-def test_gate_tells_a_base_that_closes_its_thinking_from_one_that_does_not(finished: Path) -> None:
-    shipped = gate(*load_pretrained(WEIGHTS_DIR), num_each=1)
-    assert shipped.closed["after 1 cell"] == (16, 16)
-    hits, total = gate(*load_pretrained(finished), num_each=1).closed["after 1 cell"]
-    assert hits < total == 16
+def test_gate_tells_a_base_that_closes_its_thinking_from_one_that_closes_another_tag() -> None:
+    model, tokenizer = load_pretrained(WEIGHTS_DIR)
+    assert gate(model, tokenizer, num_each=1).closed["after 1 cell"] == (16, 16)
+    thinking, other = (tokenizer.token_to_id(tag) for tag in ("</think>", "</work>"))
+    with torch.no_grad():
+        model.embed.weight[[thinking, other]] = model.embed.weight[[other, thinking]]
+    assert gate(model, tokenizer, num_each=1).closed["after 1 cell"] == (0, 16)
