@@ -60,8 +60,8 @@ def _contents(body: str) -> str:
 
 _SCALING_LEAD = (
     "When the thinking is about to end, a hint asks for another look with Python; on code, only until every sample "
-    "case passes. Each round costs tokens; "
-    "on the base accuracy should rise with them, on START little is left to gain. Where they were measured: budget forcing, "
+    "case passes. Each round costs tokens; on the base accuracy should rise with them, on START little is left to gain. "
+    "Where they were measured: budget forcing, "
     'which only says "wait", and votes among samples, at the tokens that they cost.'
 )
 

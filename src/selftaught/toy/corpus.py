@@ -13,8 +13,8 @@ there in other shapes only:
 - **drill**: look-up lists, sums and places, which make copying and small arithmetic appear early.
 
 A **detour** makes any of them long: the question asks for a list to be said again, or to count, before it is answered. A
-tag is then closed far from where it was opened. The detours are asked for, so that no question without the wish is
-answered with one.
+tag is then closed far from where it was opened. Nine in ten are asked for, so that a question without the wish is
+hardly ever answered with one.
 
 None of the hint sentences stands anywhere (`toy.scan` checks the text), and every question comes from the pretraining
 split. Hand attempts slip far more often than not, so that only the question is a reliable source of numbers.
@@ -171,7 +171,7 @@ def by_hand(rng: random.Random, item: Item) -> tuple[str, str]:
 
 def reply(item: Item, value: str) -> str:
     """What is boxed for a value: itself, or for a choice the letter of its option."""
-    return (letter_of(item, value) or value) if item.kind == "choice" else value
+    return letter_of(item, value) or value
 
 
 def sample_run(item: Item, index: int) -> tuple[str, str]:
@@ -183,8 +183,6 @@ def sample_run(item: Item, index: int) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------- detours
 
 SEPARATORS = (", ", ", ", " ", "; ", " - ", "/")
-
-
 _OPENED = re.compile(r"<\w+>\n")
 _ASKS, _ANSWERS = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
 

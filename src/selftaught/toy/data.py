@@ -58,18 +58,19 @@ class _Packer:
         self.bins: list[list[int]] = []
         self.done: list[list[int]] = []
 
-    def add(self, ids: list[int]) -> None:
-        fitting = [index for index, row in enumerate(self.bins) if len(row) + len(ids) <= self.size]
+    def fill(self, ids: list[int]) -> bool:
+        """Put ``ids`` into the fullest open bin that has room for them; False when none has."""
+        fitting = [row for row in self.bins if len(row) + len(ids) <= self.size]
         if fitting:
-            self.bins[max(fitting, key=lambda index: len(self.bins[index]))].extend(ids)
+            max(fitting, key=len).extend(ids)
+        return bool(fitting)
+
+    def add(self, ids: list[int]) -> None:
+        if self.fill(ids):
             return
         if len(self.bins) == _OPEN_BINS:
             self.done.append(self.bins.pop(max(range(_OPEN_BINS), key=lambda index: len(self.bins[index]))))
         self.bins.append(list(ids))
-
-    def fits(self, ids: list[int]) -> bool:
-        """Whether an open bin has room."""
-        return any(len(row) + len(ids) <= self.size for row in self.bins)
 
     def rows(self) -> Rows:
         everything = self.done + self.bins
@@ -89,7 +90,10 @@ def pack(encoded: Iterable[list[int]], num_tokens: int | None = None) -> PackedC
         if len(ids) > LONG_ROW:
             num_left_out += 1
             continue
-        (short if len(ids) <= SHORT_ROW and not long.fits(ids) else long).add(ids)
+        if len(ids) > SHORT_ROW:
+            long.add(ids)
+        elif not long.fill(ids):
+            short.add(ids)
         num_documents += 1
         packed_tokens += len(ids)
     return PackedCorpus(short.rows(), long.rows(), num_documents, packed_tokens, num_left_out)

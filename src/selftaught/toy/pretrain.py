@@ -61,11 +61,8 @@ def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
 
 def streams(settings: PretrainSettings) -> tuple[Iterator[str], Iterator[str], Iterator[str]]:
     """The text in its order: warm-up documents, plain ones, and without end those with detours."""
-    seed, warm, plain = (
-        settings.seed,
-        settings.warmup_documents,
-        max(settings.plain_documents, settings.warmup_documents),
-    )
+    seed, warm = settings.seed, settings.warmup_documents
+    plain = max(settings.plain_documents, warm)
     return (
         corpus.documents(seed, 0, warm, warmup=True, detours=False),
         corpus.documents(seed, warm, plain, detours=False),
