@@ -47,10 +47,10 @@ from selftaught.errors import SelftaughtError
 from selftaught.hints import load_library
 from selftaught.problems import render_question
 from selftaught.records import ExecStatus, Problem
-from selftaught.rollout.loop import Rollout
-from selftaught.rollout.settings import RolloutSettings
-from selftaught.rollout.tools import CellResult, ToolBox
-from selftaught.rollout.worker import Finished, Setup, Task, TaskDone, WorkerCore
+from selftaught.rollouts.loop import Rollout
+from selftaught.rollouts.settings import RolloutSettings
+from selftaught.rollouts.tools import CellResult, ToolBox
+from selftaught.rollouts.worker import Finished, Setup, Task, TaskDone, WorkerCore
 
 NEW_TOKENS = 160
 
@@ -417,7 +417,7 @@ def memory(folder: Path, rows: int, runs: int) -> dict[str, Any]:
 
     program = (
         "import resource, sys, tempfile\nfrom pathlib import Path\n"
-        "from selftaught.records import Problem\nfrom selftaught.rollout import RolloutSettings, run_rollout\n"
+        "from selftaught.records import Problem\nfrom selftaught.rollouts import RolloutSettings, run_rollout\n"
         "count, model = int(sys.argv[1]), sys.argv[2]\n"
         "asked = [Problem(id=str(n), problem='What is %d + 1?' % n, kind='math') for n in range(count)]\n"
         "with tempfile.TemporaryDirectory() as out:\n"

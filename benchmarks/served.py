@@ -59,8 +59,8 @@ from selftaught.engines.http import HttpEngine
 from selftaught.engines.model import SlotModel
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
-from selftaught.rollout import RolloutSettings, run_rollout
-from selftaught.rollout.worker import Finished, Setup, Task, TaskDone, WorkerCore
+from selftaught.rollouts import RolloutSettings, run_rollout
+from selftaught.rollouts.worker import Finished, Setup, Task, TaskDone, WorkerCore
 from selftaught.store import read_jsonl
 
 READY_S = 600.0

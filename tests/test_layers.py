@@ -1,7 +1,7 @@
 """The order of the layers: imports only go down, also those inside functions and under TYPE_CHECKING.
 
-``records errors store | sandbox engines hints problems toy | rollout grading | curate | training | evals | report |
-serve | pipeline | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
+``records errors store runs provenance | tokens sandbox engines hints problems toy | rollouts grading | curation | training |
+evals | report | serve | pipeline | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / PACKAGE
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "store", "overrides"),
-    ("sandbox", "engines", "hints", "problems", "toy"),
-    ("rollout", "grading"),
-    ("curate",),
+    ("errors", "records", "store", "overrides", "provenance", "runs"),
+    ("tokens", "sandbox", "engines", "hints", "problems", "toy"),
+    ("rollouts", "grading"),
+    ("curation",),
     ("training",),
     ("evals",),
     ("report",),
@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
-RECORDS_ONLY = ("curate", "training")
+RECORDS_ONLY = ("curation", "training")
 """Parts that read records and never a model: the data can be rebuilt without one."""
 
 HEAVY = ("torch", "transformers", "trl", "datasets", "ray", "sympy", "scipy", "math_verify", "numpy", "networkx")
@@ -53,7 +53,7 @@ def modules() -> list[Path]:
 
 
 def dotted(path: Path) -> list[str]:
-    """``src/selftaught/rollout/loop.py`` → ``["selftaught", "rollout", "loop"]``."""
+    """``src/selftaught/rollouts/loop.py`` → ``["selftaught", "rollouts", "loop"]``."""
     parts = list(path.relative_to(SOURCE.parent).with_suffix("").parts)
     return parts[:-1] if parts[-1] == "__init__" else parts
 
@@ -131,11 +131,11 @@ def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 
 @pytest.mark.parametrize("part", RECORDS_ONLY)
-def test_curate_and_training_never_reach_an_engine(part: str) -> None:
+def test_curation_and_training_never_reach_an_engine(part: str) -> None:
     graph: dict[str, set[str]] = {}
     for a, b, _ in edges():
         graph.setdefault(a, set()).add(b)
-    assert not reachable(graph, part) & {"engines", "rollout", "toy"}
+    assert not reachable(graph, part) & {"engines", "rollouts", "toy"}
 
 
 def test_imported_packages_are_declared() -> None:

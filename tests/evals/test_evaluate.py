@@ -16,7 +16,7 @@ from selftaught.evals.records import ReportData
 from selftaught.hints import load_library, split_name
 from selftaught.problems import parse_benchmark
 from selftaught.records import ProblemKind, Trajectory
-from selftaught.rollout import RolloutSettings
+from selftaught.rollouts import RolloutSettings
 from selftaught.store import read_jsonl
 
 SETTINGS = RolloutSettings(condition="tiny", max_tokens=24, tools=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from selftaught.records import Trajectory
-from selftaught.rollout import RolloutSettings, run_rollout
+from selftaught.rollouts import RolloutSettings, run_rollout
 from selftaught.store import read_jsonl
 
 psutil = pytest.importorskip("psutil")

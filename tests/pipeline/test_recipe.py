@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.curate.records import Rule
+from selftaught.curation.records import Rule
 from selftaught.errors import ConfigError
 from selftaught.pipeline.plan import make_plan
 from selftaught.pipeline.recipe import find_recipe, load_recipe, recipes_folder

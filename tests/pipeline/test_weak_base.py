@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.curate.records import Funnel
+from selftaught.curation.records import Funnel
 from selftaught.errors import EmptyDataError
 from selftaught.evals.records import ReportData
 from selftaught.pipeline import perform as perform_module

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.curate.records import Facts, KeptRow
+from selftaught.curation.records import Facts, KeptRow
 from selftaught.errors import ConfigError, IncompleteError
 from selftaught.records import Outcome, ProblemKind, Span, SpanSource, StopReason, Trajectory
 from selftaught.store import write_records

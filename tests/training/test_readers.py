@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from selftaught.curate.records import Facts, KeptRow
+from selftaught.curation.records import Facts, KeptRow
 from selftaught.records import Outcome, ProblemKind, Span, SpanSource, StopReason, Trajectory
 from selftaught.store import read_jsonl, write_records
 from selftaught.training.exports import Export, export, turn_of

@@ -78,9 +78,9 @@ def register(app: typer.Typer) -> None:
             return
         if problem_file is None:
             raise ConfigError("--problems is missing; name the file that was rolled out.")
-        from selftaught.curate import CurateInput, load_codec
-        from selftaught.curate import curate as run_curation
-        from selftaught.curate.settings import read_settings
+        from selftaught.curation import CurateInput, load_codec
+        from selftaught.curation import curate as run_curation
+        from selftaught.curation.settings import read_settings
         from selftaught.pipeline.sources import tokenizer_folder
         from selftaught.problems import load_problems
 
@@ -123,7 +123,7 @@ def _problem_file(run: Path) -> Path | None:
 
 def _explain(run: Path, wanted: str, as_json: bool) -> None:
     """Print the verdicts on one trajectory or problem; IncompleteError when nobody knows it."""
-    from selftaught.curate.explain import curated_folders, explain
+    from selftaught.curation.explain import curated_folders, explain
     from selftaught.errors import IncompleteError
 
     verdicts = list(explain(curated_folders(run), wanted))
@@ -142,8 +142,8 @@ def _explain(run: Path, wanted: str, as_json: bool) -> None:
 
 
 def _editable(place: Path, path: Path) -> None:
-    from selftaught.curate.edits import write_editable
-    from selftaught.curate.records import KeptRow
+    from selftaught.curation.edits import write_editable
+    from selftaught.curation.records import KeptRow
     from selftaught.store import read_jsonl
 
     count = write_editable(read_jsonl(place / "kept.jsonl", KeptRow), path)

@@ -78,7 +78,7 @@ def register(app: typer.Typer) -> None:
         """
         from selftaught.evals.evaluate import EvalRequest, default_condition, default_out, evaluate
         from selftaught.problems import parse_benchmark
-        from selftaught.rollout import RolloutSettings
+        from selftaught.rollouts import RolloutSettings
 
         specs = [parse_benchmark(text) for text in benchmarks.split(",") if text.strip()]
         several = max([samples, *(spec.samples or 1 for spec in specs)]) > 1

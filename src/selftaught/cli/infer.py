@@ -51,9 +51,9 @@ def register(app: typer.Typer) -> None:
         """
         from selftaught.errors import ConfigError, IncompleteError
         from selftaught.records import Problem, ProblemKind, question_hash
-        from selftaught.rollout.progress import FAILED
-        from selftaught.rollout.settings import RolloutSettings
-        from selftaught.rollout.single import infer as infer_one
+        from selftaught.rollouts.progress import FAILED
+        from selftaught.rollouts.settings import RolloutSettings
+        from selftaught.rollouts.single import infer as infer_one
 
         text = sys.stdin.read() if question == "-" else question
         if not text.strip():
@@ -90,7 +90,7 @@ def register(app: typer.Typer) -> None:
         if not as_json:
             from rich.console import Console
 
-            from selftaught.rollout.watching import Screen
+            from selftaught.rollouts.watching import Screen
 
             screen = Screen(Console(highlight=False))
         trajectory = infer_one(problem, model, settings, screen)

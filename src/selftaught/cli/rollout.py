@@ -12,7 +12,7 @@ import typer
 from selftaught.cli.options import AllowText, ModelName, Tokenizer
 
 if TYPE_CHECKING:
-    from selftaught.rollout import RolloutProgress
+    from selftaught.rollouts import RolloutProgress
 
 
 class ProgressLine:
@@ -87,7 +87,7 @@ def register(app: typer.Typer) -> None:
         """
         from selftaught.errors import IncompleteError
         from selftaught.problems import load_problems
-        from selftaught.rollout import RolloutSettings, run_rollout
+        from selftaught.rollouts import RolloutSettings, run_rollout
 
         loaded = load_problems(problems, limit=limit)
         settings = RolloutSettings(
@@ -150,7 +150,7 @@ def default_workers(model: str, device: str | None) -> int:
 
 def stall_line(stall: object) -> str:
     """Shares of time and the advice, in one line."""
-    from selftaught.rollout.progress import StallReport
+    from selftaught.rollouts.progress import StallReport
 
     assert isinstance(stall, StallReport)
     return (

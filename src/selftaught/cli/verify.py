@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         """
         from selftaught.engines import Codec, resolve_model
         from selftaught.errors import DataError, IncompleteError
-        from selftaught.rollout.verify import verify_run
+        from selftaught.rollouts.verify import verify_run
 
         codec = Codec(resolve_model(model)) if model else None
         files = [run] if run.is_file() else sorted(run.rglob("trajectories.jsonl"))

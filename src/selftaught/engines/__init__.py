@@ -16,9 +16,9 @@ from selftaught.engines.base import (
     Sequence,
     SequenceKey,
 )
-from selftaught.engines.codec import Codec, TokenSet
 from selftaught.engines.load import load_engine, resolve_model
 from selftaught.engines.scripted import ScriptedEngine
+from selftaught.tokens.codec import Codec, TokenSet
 
 __all__ = [
     "Codec",

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from selftaught.engines.codec import Codec, TokenSet
+    from selftaught.tokens.codec import Codec, TokenSet
 
 
 @dataclass(frozen=True, slots=True)

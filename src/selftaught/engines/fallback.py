@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.engines.codec import Codec
 from selftaught.engines.sampler import UniformStream, draw
 from selftaught.errors import EngineError
+from selftaught.tokens.codec import Codec
 
 _TURN_TOKENS = 8
 """Tokens decoded before another sequence has its turn."""

@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.engines.codec import Codec, TokenSet
 from selftaught.engines.model import Band, SlotModel, Stretch
 from selftaught.engines.sampler import UniformStream, draw
 from selftaught.errors import EngineError
+from selftaught.tokens.codec import Codec, TokenSet
 
 _PREFILL_TOKENS = 2048
 """Most tokens prefilled in one step, so that decoding rows do not wait long."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from collections.abc import Sequence as SequenceABC
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.engines.codec import Codec
 from selftaught.records import SpanSource, Trajectory
+from selftaught.tokens.codec import Codec
 
 Script = Callable[["ScriptedSequence"], "str | SequenceABC[int] | None"]
 """Asked whenever a sequence has said all it had; None (or nothing) means an end token."""

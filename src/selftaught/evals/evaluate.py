@@ -29,7 +29,7 @@ from selftaught.records import Problem
 from selftaught.store import write_json, write_records
 
 if TYPE_CHECKING:
-    from selftaught.rollout import RolloutSettings
+    from selftaught.rollouts import RolloutSettings
 
 ROUNDS_SUFFIX, FORCING_SUFFIX = ".rounds", ".forcing"
 """Folders of the curves: ``<condition>.rounds`` (end-of-thinking hints) and ``<condition>.forcing`` ("Wait", no tools)."""
@@ -182,7 +182,7 @@ def _run_one(
     benchmark: str,
     talk: Talk,
 ) -> StageRow:
-    from selftaught.rollout import run_rollout
+    from selftaught.rollouts import run_rollout
 
     label = f"{benchmark} · {folder.name}"
     summary = run_rollout(problems, model, folder, settings, progress=lambda now: talk(f"{label}: {now.line()}"))

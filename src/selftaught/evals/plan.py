@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from selftaught.errors import ConfigError
 
 if TYPE_CHECKING:
-    from selftaught.rollout import RolloutSettings
+    from selftaught.rollouts import RolloutSettings
 
 PLANS = Path(__file__).with_name("plans")
 """Where the shipped ones lie."""
@@ -39,7 +39,7 @@ class EvalPlan(BaseModel):
 
         ConfigError on an option that a rollout does not have, and when the reference itself is left out.
         """
-        from selftaught.rollout import RolloutSettings
+        from selftaught.rollouts import RolloutSettings
 
         planned: list[tuple[str, RolloutSettings]] = []
         missing: list[str] = []

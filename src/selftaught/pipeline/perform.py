@@ -84,7 +84,7 @@ def load_source_named(name: str) -> list[Problem]:
 
 
 def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -> StageResult:
-    from selftaught.rollout import RolloutSettings, run_rollout
+    from selftaught.rollouts import RolloutSettings, run_rollout
 
     problems = list(read_jsonl(run / stage.problems, Problem))
     if stage.serving is not None:  # a few client processes keep the replicas busy; their cores do no matrix products
@@ -127,8 +127,8 @@ def _grade(run: Path, stage: GradeStage, workers: int) -> StageResult:
 
 
 def _curate(run: Path, stage: CurateStage, progress: Progress) -> StageResult:
-    from selftaught.curate import CurateInput, curate, load_codec
-    from selftaught.curate.records import Funnel
+    from selftaught.curation import CurateInput, curate, load_codec
+    from selftaught.curation.records import Funnel
     from selftaught.pipeline.sources import tokenizer_folder
 
     settings = stage.settings
@@ -173,7 +173,7 @@ def _train(run: Path, stage: TrainStage, progress: Progress) -> StageResult:
 
 def _refuse_empty(run: Path, stage: TrainStage) -> None:
     """EmptyDataError when curation kept nothing: what went in, where it went, what to change."""
-    from selftaught.curate.records import Funnel
+    from selftaught.curation.records import Funnel
 
     path = run / stage.data / "funnel.json"
     funnel = Funnel.model_validate_json(path.read_text("utf-8"))

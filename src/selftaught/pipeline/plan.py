@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from selftaught.curate.records import Rule
+from selftaught.curation.records import Rule
 from selftaught.errors import SelftaughtError
 from selftaught.pipeline.progress import clock
 from selftaught.pipeline.recipe import Recipe
@@ -271,8 +271,8 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
 
 def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> str:
     """The first problem in the base model's chat template; the plain question where the template is not here."""
-    from selftaught.engines.chat import ChatTemplate
     from selftaught.problems import render_question
+    from selftaught.tokens.chat import ChatTemplate
 
     if problem is None:
         assumptions.append("no problem is here: the prompt is shown with a stand-in question")

@@ -18,9 +18,9 @@ from typing import Any
 
 from selftaught.errors import IncompleteError, MissingPartError
 from selftaught.records import Problem, SpanSource, Trajectory
-from selftaught.rollout import RolloutSettings, run_rollout
-from selftaught.rollout.progress import FAILED, RolloutSummary
-from selftaught.rollout.runner import missing_tasks
+from selftaught.rollouts import RolloutSettings, run_rollout
+from selftaught.rollouts.progress import FAILED, RolloutSummary
+from selftaught.rollouts.runner import missing_tasks
 from selftaught.store import JsonlWriter, iter_lines, read_jsonl
 
 Progress = Callable[[int, int], None]

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from selftaught.curate.records import CurateSettings, Rule
+from selftaught.curation.records import CurateSettings, Rule
 from selftaught.errors import ConfigError
 from selftaught.overrides import apply_overrides
 from selftaught.problems.decontaminate import Method

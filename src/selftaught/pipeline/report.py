@@ -132,7 +132,7 @@ def first_round(rounds: Path, out: Path) -> None:
 
 def funnel_rows(run: Path) -> list[FunnelRow]:
     """One row a data set of the run."""
-    from selftaught.curate.records import Funnel
+    from selftaught.curation.records import Funnel
 
     rows = []
     for path in sorted(run.glob("*/*/funnel.json")):

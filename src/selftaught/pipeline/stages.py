@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from selftaught.curate.records import CurateSettings
+from selftaught.curation.records import CurateSettings
 from selftaught.pipeline.recipe import (
     Decontaminate,
     Launch,
@@ -257,7 +257,7 @@ def check_options(options: dict[str, Any], where: str) -> None:
     from pydantic import ValidationError
 
     from selftaught.errors import ConfigError
-    from selftaught.rollout.settings import RolloutSettings
+    from selftaught.rollouts.settings import RolloutSettings
 
     try:
         RolloutSettings.model_validate(options)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from selftaught.curate.records import Funnel, KeptRow
+from selftaught.curation.records import Funnel, KeptRow
 from selftaught.errors import ConfigError, DataError, MissingPartError
 from selftaught.records import SpanSource, Trajectory, utc_now
 from selftaught.store import read_jsonl, write_atomic, write_json

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selftaught.curate.records import ENCODE_TEXT, KeptRow
+from selftaught.curation.records import ENCODE_TEXT, KeptRow
 from selftaught.errors import DataError
 from selftaught.records import Record, SpanSource, Trajectory
 from selftaught.store import read_jsonl

@@ -1,0 +1,22 @@
+"""Curate: score, filter, modify and select trajectories into D_seed and D_START, with an audit trail."""
+
+from __future__ import annotations
+
+from selftaught.curation.codec import Codec, TokenizerCodec, load_codec
+from selftaught.curation.records import CurateSettings, DroppedRow, FilterSettings, Funnel, KeptRow, Modification, Rule
+from selftaught.curation.run import CurateInput, curate
+
+__all__ = [
+    "Codec",
+    "CurateInput",
+    "CurateSettings",
+    "DroppedRow",
+    "FilterSettings",
+    "Funnel",
+    "KeptRow",
+    "Modification",
+    "Rule",
+    "TokenizerCodec",
+    "curate",
+    "load_codec",
+]

@@ -1,0 +1,230 @@
+"""Modify: recorded, undoable changes of a trajectory's spans (START section 2.2).
+
+Each rule looks at a trajectory and gives one change or none; it is asked again until it has nothing to change. A change
+replaces a run of spans; only the tokens that cover changed text are encoded anew, all others stay as the model saw them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from selftaught.curation.codec import Codec, token_cover
+from selftaught.curation.records import ENCODE_TEXT, Modification
+from selftaught.curation.score import THINK_END
+from selftaught.errors import ConfigError
+from selftaught.records import ExecStatus, Span, SpanSource, Trajectory
+
+TEMPLATE_TAG = "Debug Code Template"
+"""The tag that the paper gives to a template block in place of ``python``."""
+
+MAX_CHANGES = 32
+"""Changes of one rule to one trajectory; more means that a rule does not come to rest."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Characters ``[start, end)`` of span ``index`` are to become ``text``."""
+
+    index: int
+    start: int
+    end: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Spans ``[index, index + count)`` are to go."""
+
+    index: int
+    count: int
+    reason: str
+
+
+Rule = Callable[[Trajectory], "Edit | Removal | None"]
+
+
+def rename_template(trajectory: Trajectory) -> Edit | None:
+    """A closed ``python`` block inside a hint is the template: rename its tag, so that it is never taken for a call."""
+    for index, span in enumerate(trajectory.spans):
+        if span.source is SpanSource.HINT and span.text.count("```") >= 2:
+            match = re.search(r"```(python)\n(?=.*?```)", span.text, re.DOTALL)
+            if match:
+                return Edit(index, match.start(1), match.end(1), TEMPLATE_TAG, "the hint's template block")
+    return None
+
+
+_PLACEHOLDER = re.compile(
+    r"^[ \t]*(?:#[ \t]*)?(?:<[^<>\n]*(?:output|result)[^<>\n]*>|\[[^\[\]\n]*(?:output|result) (?:here|goes here|placeholder)\]"
+    r"|(?:expected )?output:[ \t]*\.\.\.)[ \t]*\n?",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def delete_placeholders(trajectory: Trajectory) -> Edit | None:
+    """Lines such as ``<output here>`` that stand where the interpreter's output belongs."""
+    for index, span in enumerate(trajectory.spans):
+        if span.source in (SpanSource.HINT, SpanSource.MODEL):
+            match = _PLACEHOLDER.search(span.text)
+            if match:
+                return Edit(index, match.start(), match.end(), "", f"placeholder {match.group().strip()[:60]!r}")
+    return None
+
+
+_BOXED_END = re.compile(r"\\boxed\{(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*\}[^\n]*")
+_ENDING = re.compile(r"(?:\s*<\|[^|<>\s]+\|>)+\s*$")
+
+
+def cut_tail(trajectory: Trajectory) -> Edit | None:
+    """Text after the line of the first box in the final answer: goes, up to the end-of-turn tokens."""
+    for index in range(len(trajectory.spans) - 1, -1, -1):
+        span = trajectory.spans[index]
+        if span.source is not SpanSource.MODEL or THINK_END not in span.text:
+            continue
+        if index != len(trajectory.spans) - 1:
+            return None
+        answer_at = span.text.rindex(THINK_END) + len(THINK_END)
+        match = _BOXED_END.search(span.text, answer_at)
+        if match is None:
+            return None
+        end_of_box = match.end() - len(_line_ending(match.group()))
+        ending = _ENDING.search(span.text, end_of_box)
+        stop = ending.start() if ending else len(span.text)
+        tail = span.text[end_of_box:stop]
+        if len(tail.strip()) == 0:
+            return None
+        return Edit(index, end_of_box, stop, "", f"{len(tail)} characters after the boxed answer's line")
+    return None
+
+
+def drop_repaired_errors(trajectory: Trajectory) -> Removal | None:
+    """A failed call that the next call repaired: its code and traceback go, so that the model does not learn to fail first.
+
+    Only where the failed call's text stands in spans of its own: from the span after the last kept output up to and with
+    the failed output. The first call is left alone, since the thinking that leads to it stands in the same spans.
+    """
+    spans = trajectory.spans
+    outputs = [i for i, span in enumerate(spans) if span.tool is not None]
+    for before, failed, repaired in zip(outputs, outputs[1:], outputs[2:], strict=False):
+        between = spans[before + 1 : failed]
+        failed_tool, repaired_tool = spans[failed].tool, spans[repaired].tool
+        assert failed_tool is not None
+        assert repaired_tool is not None
+        if (
+            failed_tool.status is not ExecStatus.OK
+            and repaired_tool.status is ExecStatus.OK
+            and all(span.source is SpanSource.MODEL for span in between)
+        ):
+            return Removal(before + 1, failed - before, f"{failed_tool.status} repaired by the next call")
+    return None
+
+
+RULES: dict[str, Rule] = {
+    "rename_template": rename_template,
+    "delete_placeholders": delete_placeholders,
+    "cut_tail": cut_tail,
+    "drop_repaired_errors": drop_repaired_errors,
+}
+"""Rules by name; a recipe lists the ones to use, in order."""
+
+
+def modify(trajectory: Trajectory, rules: list[str], codec: Codec | None) -> tuple[Trajectory, list[Modification]]:
+    """Apply ``rules`` in order; return the changed trajectory (the same object when nothing changed) and the changes.
+
+    A text-only trajectory is encoded first: the rules work on token ids.
+    """
+    changes: list[Modification] = []
+    if trajectory.text_only:
+        changes.append(_encode_text(trajectory, codec))
+        trajectory = apply(trajectory, changes[0])
+    for name in rules:
+        rule = RULES.get(name)
+        if rule is None:
+            raise ConfigError(f"modifications: {name!r} is unknown; expected one of {', '.join(RULES)}.")
+        for _ in range(MAX_CHANGES):
+            found = rule(trajectory)
+            if found is None:
+                break
+            change = _plan(trajectory, name, found, codec)
+            trajectory = apply(trajectory, change)
+            changes.append(change)
+    return trajectory, changes
+
+
+def _encode_text(trajectory: Trajectory, codec: Codec | None) -> Modification:
+    """The change that gives a text-only trajectory token ids: every span encoded anew."""
+    if codec is None:
+        raise ConfigError(
+            "filters.allow_text_only wants a tokenizer to encode the text with. Name the model to train with --model."
+        )
+    spans = [span.model_copy(update={"token_ids": codec.encode(span.text)}) for span in trajectory.spans]
+    return Modification(
+        rule=ENCODE_TEXT,
+        index=0,
+        before=trajectory.spans,
+        after=spans,
+        reencoded=[True] * len(spans),
+        reason="the engine returned text without token ids",
+    )
+
+
+def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: Codec | None) -> Modification:
+    """The splice that carries out one rule's finding."""
+    if isinstance(found, Removal):
+        before = trajectory.spans[found.index : found.index + found.count]
+        return Modification(rule=rule, index=found.index, before=before, after=[], reencoded=[], reason=found.reason)
+    if codec is None:
+        raise ConfigError(
+            f"modification {rule} changes text; expected a tokenizer to encode it. Name the model with --model."
+        )
+    span = trajectory.spans[found.index]
+    after, reencoded = splice_text(span, found.start, found.end, found.text, codec)
+    return Modification(
+        rule=rule, index=found.index, before=[span], after=after, reencoded=reencoded, reason=found.reason
+    )
+
+
+def splice_text(span: Span, start: int, end: int, text: str, codec: Codec) -> tuple[list[Span], list[bool]]:
+    """Replace characters ``[start, end)`` of a span; give the spans that stand in its place and which were re-encoded.
+
+    Up to three spans: tokens before the change as they were, the changed part encoded anew, tokens after it as they were.
+    Hint facts stay on each part that is left of a hint.
+    """
+    first, last, first_char, last_char = token_cover(codec, span.token_ids, start, end)
+    changed = span.text[first_char:start] + text + span.text[end:last_char]
+    parts: list[Span] = []
+    reencoded: list[bool] = []
+    for ids, part_text, new in (
+        (span.token_ids[:first], span.text[:first_char], False),
+        (codec.encode(changed) if changed else [], changed, True),
+        (span.token_ids[last:], span.text[last_char:], False),
+    ):
+        if ids:
+            parts.append(span.model_copy(update={"token_ids": ids, "text": part_text}))
+            reencoded.append(new)
+    return parts, reencoded
+
+
+def apply(trajectory: Trajectory, change: Modification) -> Trajectory:
+    """The trajectory after ``change``."""
+    return _swap(trajectory, change.index, len(change.before), change.after)
+
+
+def undo(trajectory: Trajectory, changes: list[Modification]) -> Trajectory:
+    """The trajectory before all ``changes``, the last one undone first."""
+    for change in reversed(changes):
+        trajectory = _swap(trajectory, change.index, len(change.after), change.before)
+    return trajectory
+
+
+def _swap(trajectory: Trajectory, index: int, count: int, spans: list[Span]) -> Trajectory:
+    """A copy with ``count`` spans from ``index`` on replaced."""
+    return trajectory.model_copy(update={"spans": trajectory.spans[:index] + spans + trajectory.spans[index + count :]})
+
+
+def _line_ending(line: str) -> str:
+    """End-of-turn tokens at the end of a line, which belong to the turn and not to the tail."""
+    match = _ENDING.search(line)
+    return match.group() if match else ""

@@ -1,0 +1,352 @@
+"""Curate: score → filter → modify → select, streamed, with every input in ``kept.jsonl`` or ``dropped.jsonl`` once.
+
+Two passes. The first reads each trajectory once, joins its grade, asks the filters, and keeps a compact key of what
+survives. The second reads back the chosen ones by offset, modifies and writes them. Memory grows by some 400 bytes a
+trajectory, not by its text. The result depends on the records only, not on their order in the files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from selftaught.curation.codec import Codec
+from selftaught.curation.edits import HandEdits
+from selftaught.curation.filters import FILTERS
+from selftaught.curation.grades import GradeIndex, hash64
+from selftaught.curation.modify import modify
+from selftaught.curation.records import (
+    CurateSettings,
+    DroppedRow,
+    Facts,
+    Funnel,
+    FunnelStep,
+    KeptRow,
+    Rule,
+)
+from selftaught.curation.score import Candidate
+from selftaught.curation.select import Survivor, select
+from selftaught.errors import ConfigError, DataError
+from selftaught.records import DropReason, Problem, ProblemKind, Trajectory
+from selftaught.store import JsonlWriter, write_json, write_records
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes read, bytes in all) now and then."""
+
+SELECT_STEPS: tuple[tuple[str, DropReason], ...] = (
+    ("greedy_wrong", DropReason.GREEDY_RIGHT),
+    ("duplicate", DropReason.DUPLICATE),
+    ("no_tool_call", DropReason.NO_TOOL_CALL),
+    ("best_of_problem", DropReason.NOT_BEST),
+    ("tool_share", DropReason.OVER_QUOTA),
+    ("quota", DropReason.OVER_QUOTA),
+)
+"""Steps of the selection, in order, with the reason that each mostly gives."""
+
+
+@dataclass(frozen=True)
+class CurateInput:
+    """One rollout folder: ``trajectories.jsonl`` with its ``grades.jsonl``."""
+
+    name: str
+    folder: Path
+    candidate: bool = True
+    """Its rows may be chosen; each lands in kept or dropped."""
+    reference: bool = False
+    """Its verdicts say which problems the greedy run solved."""
+
+    @property
+    def trajectories(self) -> Path:
+        """The rollouts."""
+        return self.folder / "trajectories.jsonl"
+
+    @property
+    def grades(self) -> Path:
+        """Their verdicts."""
+        return self.folder / "grades.jsonl"
+
+
+class ProblemFacts(NamedTuple):
+    """What curation needs of a problem."""
+
+    kind: ProblemKind
+    family: str | None
+
+
+def curate(
+    inputs: list[CurateInput],
+    problems: Iterable[Problem],
+    out: Path,
+    settings: CurateSettings,
+    *,
+    codec: Codec | None = None,
+    contaminated: frozenset[str] = frozenset(),
+    edits: Path | None = None,
+    progress: Progress | None = None,
+) -> Funnel:
+    """Write ``kept.jsonl``, ``dropped.jsonl`` and ``funnel.json`` into ``out``; a rerun writes them anew.
+
+    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``).
+    Raises DataError for a torn or foreign file, ConfigError when the settings cannot be met.
+    """
+    if settings.rule is Rule.D_SEED and settings.require_tool and not any(i.reference for i in inputs):
+        raise ConfigError("rule d_seed wants greedy runs to compare with; name one input as reference.")
+    facts = {p.id: ProblemFacts(p.kind, _family(p)) for p in problems}
+    hand_edits = HandEdits.load(edits) if edits else None
+    with ExitStack() as stack:
+        grades = {i.name: stack.enter_context(GradeIndex(i.grades)) for i in inputs}
+        greedy = _greedy_verdicts(inputs, grades)
+        run = _Run(out, settings, grades, facts, greedy, contaminated, codec, hand_edits, stack)
+        total = sum(i.trajectories.stat().st_size for i in inputs if i.candidate and i.trajectories.exists())
+        done = 0
+        for source in inputs:
+            if source.candidate:
+                for offset, size, trajectory in read_with_offsets(source.trajectories):
+                    run.consider(source.name, offset, trajectory)
+                    done += size
+                    if progress and run.num_in % 1000 == 0:
+                        progress(done, total)
+        kept = select(run.survivors, settings, run.drop_survivor)
+        run.survivors = []
+        run.write_kept(kept, {i.name: i.trajectories for i in inputs})
+        if progress:
+            progress(total, total)
+        if hand_edits is not None:
+            hand_edits.check_all_used()
+    funnel = run.funnel()
+    write_json(out / "funnel.json", funnel.model_dump(mode="json"))
+    return funnel
+
+
+class _Run:
+    """The state of one curation: counters and open files."""
+
+    def __init__(
+        self,
+        out: Path,
+        settings: CurateSettings,
+        grades: dict[str, GradeIndex],
+        problems: dict[str, ProblemFacts],
+        greedy: dict[str, bool],
+        contaminated: frozenset[str],
+        codec: Codec | None,
+        edits: HandEdits | None,
+        stack: ExitStack,
+    ) -> None:
+        self.out = out
+        self.settings = settings
+        self.grades = grades
+        self.problems = problems
+        self.greedy = greedy
+        self.contaminated = contaminated
+        self.codec = codec
+        self.edits = edits
+        self.filters = [f for f in FILTERS if f.name not in settings.filters.skip]
+        unknown = set(settings.filters.skip) - {f.name for f in FILTERS}
+        if unknown:
+            raise ConfigError(
+                f"filters.skip: {sorted(unknown)[0]!r} is no filter; expected {[f.name for f in FILTERS]}."
+            )
+        self.survivors: list[Survivor] = []
+        self.num_in = 0
+        self.seen_problems: set[str] = set()
+        self.seen: set[int] = set()
+        self.sources: Counter[str] = Counter()
+        self.step_drops: Counter[tuple[str, DropReason]] = Counter()
+        self.kept_by_kind: Counter[str] = Counter()
+        self.modified: Counter[str] = Counter()
+        self.num_kept = self.num_kept_with_tool = 0
+        dropped = out / "dropped.jsonl"
+        out.mkdir(parents=True, exist_ok=True)
+        dropped.unlink(missing_ok=True)
+        self.dropped = stack.enter_context(JsonlWriter(dropped))
+
+    def consider(self, source: str, offset: int, trajectory: Trajectory) -> None:
+        """Filter one trajectory: a dropped row, or a survivor for the selection."""
+        problem = self.problems.get(trajectory.problem_id)
+        if problem is None:
+            raise DataError(
+                f"trajectory {trajectory.id}: problem {trajectory.problem_id!r} is not in the problem file."
+            )
+        key = hash64(f"{source}:{trajectory.id}")
+        if key in self.seen:
+            raise DataError(f"trajectory {trajectory.id} stands twice in {source}; expected unique ids.")
+        self.seen.add(key)
+        self.num_in += 1
+        self.sources[source] += 1
+        self.seen_problems.add(trajectory.problem_id)
+        grade = self.grades[source].get(trajectory.id)
+        candidate = Candidate(trajectory, grade, problem.kind, source, trajectory.problem_id in self.contaminated)
+        for check in self.filters:
+            detail = check.check(candidate, self.settings.filters)
+            if detail is not None:
+                self.drop(
+                    trajectory.id, trajectory.problem_id, source, check.name, check.reason, detail, candidate.facts
+                )
+                return
+        facts = candidate.facts
+        greedy_right = self.greedy.get(trajectory.problem_id)
+        if (
+            self.settings.rule is Rule.D_SEED
+            and self.settings.require_tool
+            and facts.num_calls
+            and greedy_right is not False
+        ):
+            detail = "the greedy run solves it without hints" if greedy_right else "no greedy run to compare with"
+            self.drop(
+                trajectory.id, trajectory.problem_id, source, "greedy_wrong", DropReason.GREEDY_RIGHT, detail, facts
+            )
+            return
+        self.survivors.append(
+            Survivor(
+                trajectory_id=trajectory.id,
+                problem_id=trajectory.problem_id,
+                source=source,
+                offset=offset,
+                kind=problem.kind,
+                family=problem.family,
+                num_calls=facts.num_calls,
+                num_errors=facts.num_errors,
+                num_tokens=facts.num_tokens,
+                text_hash=hash64(trajectory.text_after_prompt()),
+                greedy_right=greedy_right,
+            )
+        )
+
+    def drop(
+        self,
+        trajectory_id: str,
+        problem_id: str,
+        source: str,
+        step: str,
+        reason: DropReason,
+        detail: str,
+        facts: Facts | None,
+    ) -> None:
+        """Write one dropped row and count it."""
+        self.step_drops[step, reason] += 1
+        self.dropped.write(
+            DroppedRow(
+                dataset=self.settings.dataset,
+                source=source,
+                trajectory_id=trajectory_id,
+                problem_id=problem_id,
+                step=step,
+                reason=reason,
+                detail=detail,
+                facts=facts,
+            )
+        )
+
+    def drop_survivor(self, survivor: Survivor, step: str, reason: DropReason, detail: str) -> None:
+        """The selection's callback."""
+        self.drop(survivor.trajectory_id, survivor.problem_id, survivor.source, step, reason, detail, None)
+
+    def write_kept(self, chosen: list[tuple[Survivor, str]], paths: dict[str, Path]) -> None:
+        """Second pass: read the chosen ones back, modify and write them, in the selection's order."""
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(path.open("rb")) for name, path in paths.items() if path.exists()}
+
+            def rows() -> Iterator[KeptRow]:
+                for survivor, why in chosen:
+                    file = files[survivor.source]
+                    file.seek(survivor.offset)
+                    yield self._kept_row(survivor, Trajectory.model_validate_json(file.readline()), why)
+
+            self.num_kept = write_records(self.out / "kept.jsonl", rows())
+
+    def _kept_row(self, survivor: Survivor, trajectory: Trajectory, why: str) -> KeptRow:
+        grade = self.grades[survivor.source].get(trajectory.id)
+        facts = Candidate(trajectory, grade, survivor.kind, survivor.source).facts
+        trajectory, changes = modify(trajectory, self.settings.modifications, self.codec)
+        if self.edits is not None:
+            trajectory, more = self.edits.apply(trajectory, self.codec)
+            changes += more
+        self.modified.update({change.rule for change in changes})
+        self.kept_by_kind[survivor.kind.value] += 1
+        self.num_kept_with_tool += survivor.num_calls > 0
+        return KeptRow(
+            dataset=self.settings.dataset,
+            source=survivor.source,
+            kind=survivor.kind,
+            facts=facts,
+            why=why,
+            modifications=changes,
+            trajectory=trajectory,
+        )
+
+    def funnel(self) -> Funnel:
+        """Counts at every step, which must add up."""
+        steps: list[FunnelStep] = []
+        left = self.num_in
+        order = [(f.name, f.reason) for f in self.filters] + list(SELECT_STEPS)
+        known = {name for name, _ in order}
+        assert all(step in known for step, _ in self.step_drops), self.step_drops
+        for name, reason in order:
+            dropped = sum(count for (step, _), count in self.step_drops.items() if step == name)
+            steps.append(FunnelStep(step=name, reason=reason, num_in=left, num_dropped=dropped, num_out=left - dropped))
+            left -= dropped
+        assert left == self.num_kept, f"{left} left after the steps, {self.num_kept} kept"
+        by_reason: Counter[str] = Counter()
+        for (_, reason), count in self.step_drops.items():
+            by_reason[reason.value] += count
+        return Funnel(
+            dataset=self.settings.dataset,
+            num_in=self.num_in,
+            num_kept=self.num_kept,
+            num_kept_with_tool=self.num_kept_with_tool,
+            num_kept_text_only=self.num_kept - self.num_kept_with_tool,
+            num_problems=len(self.seen_problems),
+            steps=steps,
+            dropped=dict(sorted(by_reason.items())),
+            kept_by_kind=dict(sorted(self.kept_by_kind.items())),
+            modified=dict(sorted(self.modified.items())),
+            sources=dict(self.sources),
+            reference=dict(sorted(Counter("right" if right else "wrong" for right in self.greedy.values()).items())),
+        )
+
+
+def read_with_offsets(path: Path) -> Iterator[tuple[int, int, Trajectory]]:
+    """(offset, bytes, trajectory) of each complete line; DataError with the line number for any other."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); expected trajectories.jsonl of a rollout."
+        ) from None
+    offset = 0
+    with file:
+        for number, line in enumerate(file, start=1):
+            if line.endswith(b"\n") and line.strip():
+                try:
+                    yield offset, len(line), Trajectory.model_validate_json(line)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    where = ".".join(str(part) for part in first["loc"])
+                    raise DataError(
+                        f"{path}:{number}: {where}: {first['msg']}; expected a Trajectory record."
+                    ) from None
+            offset += len(line)
+
+
+def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -> dict[str, bool]:
+    """Problem → whether any of its reference runs is right."""
+    verdicts: dict[str, bool] = {}
+    for source in inputs:
+        if source.reference:
+            for _, _, trajectory in read_with_offsets(source.trajectories):
+                grade = grades[source.name].get(trajectory.id)
+                if grade is not None:
+                    verdicts[trajectory.problem_id] = verdicts.get(trajectory.problem_id, False) or grade.correct
+    return verdicts
+
+
+def _family(problem: Problem) -> str | None:
+    family = problem.metadata.get("family")
+    return str(family) if family is not None else None

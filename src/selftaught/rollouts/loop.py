@@ -1,0 +1,184 @@
+"""The driver: performs the actions of a `RolloutState` on an engine and an interpreter, for one trajectory.
+
+``action = state.next_action()``, ``result = await perform(action)``, ``state.apply(result)``, until `Stop`. At a branch
+(end-of-thinking rounds recorded apart) the sequence is forked and the twin is driven by a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
+from selftaught.errors import EngineError, SandboxError
+from selftaught.hints import HintLibrary, HintPolicy
+from selftaught.records import Problem, Span, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.rollouts.settings import RolloutSettings
+from selftaught.rollouts.state import Executed, Failed, Generate, Inserted, InsertHint, RolloutState, RunCode, Stop
+from selftaught.rollouts.tools import Interpreter, ToolBox
+
+STREAM_TOKENS = 6
+"""Tokens per piece when somebody is watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a trajectory as it comes into being, for watching. ``where`` is thinking, code or answer."""
+
+    span: Span
+    where: str
+    new_span: bool = True
+
+
+Watcher = Callable[[Piece], None]
+Emit = Callable[[Trajectory], None]
+
+
+@dataclass(slots=True)
+class Rollout:
+    """Everything that the trajectories of one run share."""
+
+    engine: Engine
+    settings: RolloutSettings
+    library: HintLibrary
+    policy_name: str
+    tools: ToolBox | None
+    render: Callable[[Problem], str]
+    emit: Emit
+    watcher: Watcher | None = None
+
+    async def run(self, problem: Problem, sample: int) -> None:
+        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
+        settings = self.settings
+        policy = None
+        if self.policy_name != "none":
+            policy = HintPolicy(
+                self.library,
+                self.policy_name,
+                problem,
+                seed=settings.seed,
+                sample=sample,
+                rounds=settings.rounds,
+                language=settings.language,
+            )
+        codec = self.engine.codec
+        prompt = codec.encode_chat(self.render(problem), settings.system)
+        state = RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
+        sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.sampling())
+        await self._drive(state, sequence, problem, sample, time.perf_counter())
+
+    async def _drive(
+        self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
+    ) -> None:
+        interpreter = self.tools.interpreter() if self.tools is not None else None
+        branches: list[asyncio.Task[None]] = []
+        deadline = self.settings.trajectory_timeout_s
+        try:
+            async with asyncio.timeout(
+                None if deadline is None else max(0.0, started + deadline - time.perf_counter())
+            ):
+                while not isinstance(action := state.next_action(), Stop):
+                    if isinstance(action, InsertHint) and action.branch:
+                        twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
+                        branches.append(asyncio.create_task(twin))
+                    await self._perform(action, state, sequence, interpreter)
+        except TimeoutError:
+            state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
+        except asyncio.CancelledError:
+            for branch in branches:
+                branch.cancel()
+            raise
+        finally:
+            sequence.close()
+            if interpreter is not None:
+                await interpreter.close()
+        self._emit(state, problem, sample, time.perf_counter() - started)
+        if branches:
+            await asyncio.gather(*branches)
+
+    async def _perform(
+        self,
+        action: Generate | RunCode | InsertHint,
+        state: RolloutState,
+        sequence: Sequence,
+        interpreter: Interpreter | None,
+    ) -> None:
+        try:
+            if isinstance(action, Generate):
+                sequence.extend(action.extend)
+                request = action.request
+                if self.watcher is not None:
+                    request = replace(request, max_new_tokens=min(request.max_new_tokens, STREAM_TOKENS))
+                where = "answer" if state.in_answer else "code" if state.in_code else "thinking"
+                sampled = await sequence.sample(request)
+                state.apply(sampled)
+                self._watch_sampled(state, sampled, where)
+            elif isinstance(action, RunCode):
+                if interpreter is None:
+                    raise SandboxError("tools are on, but the rollout has no sandbox.")
+                info: ToolInfo = await interpreter.run(action.code)
+                state.apply(Executed(info))
+                self._watch_inserted(state, "output")
+            else:
+                sequence.discard(action.num_discarded)
+                state.apply(Inserted())
+                self._watch_inserted(state, "hint")
+        except EngineError as error:
+            state.apply(Failed(StopReason.ENGINE_ERROR, str(error)))
+        except SandboxError as error:
+            state.apply(Failed(StopReason.SANDBOX_ERROR, str(error)))
+
+    # -------------------------------------------------------------------------------------------------------- watching
+
+    def _watch_sampled(self, state: RolloutState, sampled: Sampled, where: str) -> None:
+        if self.watcher is not None and sampled.token_ids:
+            stretch = state.stretches[-1]
+            text = state.codec.decode(sampled.token_ids)
+            self.watcher(
+                Piece(Span(source=stretch.source, token_ids=sampled.token_ids, text=text), where, new_span=False)
+            )
+
+    def _watch_inserted(self, state: RolloutState, where: str) -> None:
+        if self.watcher is not None:
+            stretch = state.stretches[-1]
+            text = state.codec.decode(stretch.ids)
+            self.watcher(
+                Piece(
+                    Span(source=stretch.source, token_ids=stretch.ids, text=text, hint=stretch.hint, tool=stretch.tool),
+                    where,
+                )
+            )
+
+    # -------------------------------------------------------------------------------------------------------- emitting
+
+    def _emit(self, state: RolloutState, problem: Problem, sample: int, wall_s: float) -> None:
+        stopped = state.next_action()
+        assert isinstance(stopped, Stop)
+        settings = self.settings
+        rounds: list[int | None] = [None]
+        if settings.record_rounds:
+            # A branch that ended its thinking here is round r alone. One that ended otherwise would have done the same
+            # with any larger number of rounds, so it stands for all of them.
+            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.rounds + 1))
+        spans = state.spans()
+        for round_ in rounds:
+            self.emit(
+                Trajectory(
+                    id=trajectory_id(problem.id, sample, round_),
+                    problem_id=problem.id,
+                    sample=sample,
+                    round=round_,
+                    seed=settings.seed,
+                    model=self.engine.name,
+                    condition=settings.condition,
+                    text_only=self.engine.text_only,
+                    spans=spans,
+                    stop_reason=stopped.reason,
+                    error=stopped.error,
+                    decisions=state.policy.decisions if state.policy is not None else None,
+                    wall_s=round(wall_s, 4),
+                    created_at=utc_now(),
+                )
+            )

@@ -1,0 +1,130 @@
+"""Worker processes, kept from one rollout to the next: the second one does not wait for imports again."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from selftaught.errors import EngineError
+from selftaught.rollouts.worker import Ready, Setup
+
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+_PROGRAM = "from selftaught.rollouts.worker import main; main()"
+
+
+class WorkerProcess:
+    """One child process and the parent's end of its socket."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        package_root = str(Path(__file__).resolve().parents[2])
+        paths = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+        )
+        theirs.close()
+        self.connection = Connection(ours.detach())
+
+    def is_alive(self) -> bool:
+        """True while the process runs."""
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """End the process; it is given a moment to close its sandbox."""
+        with contextlib.suppress(OSError, ValueError):
+            self.connection.send("close")
+        try:
+            self.process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.connection.close()
+
+
+class WorkerPool:
+    """``num`` workers, started when first needed."""
+
+    def __init__(self) -> None:
+        self.workers: list[WorkerProcess] = []
+
+    def ensure(self, num: int) -> list[WorkerProcess]:
+        """At least ``num`` living workers; the first ``num`` of them."""
+        living = [worker for worker in self.workers if worker.is_alive()]
+        for dead in set(self.workers) - set(living):
+            dead.connection.close()
+        while len(living) < num:
+            living.append(WorkerProcess())
+        self.workers = living
+        return living[:num]
+
+    def replace(self, worker: WorkerProcess) -> WorkerProcess:
+        """A fresh worker instead of a dead one."""
+        if worker in self.workers:
+            self.workers.remove(worker)
+        worker.close()
+        fresh = WorkerProcess()
+        self.workers.append(fresh)
+        return fresh
+
+    def setup(self, workers: list[WorkerProcess], setup: Setup, timeout_s: float = 600.0) -> None:
+        """Send the set-up to all and wait for all. Raises what a worker could not do."""
+        for worker in workers:
+            worker.connection.send(setup)
+        missing = {worker.connection: worker for worker in workers}
+        while missing:
+            ready = wait(list(missing), timeout=timeout_s)
+            if not ready:
+                self.close()
+                raise EngineError(f"a worker was not ready within {timeout_s:g} s.")
+            for connection in ready:
+                assert isinstance(connection, Connection)
+                try:
+                    answer = connection.recv()
+                except (EOFError, OSError):
+                    code = missing[connection].process.wait()
+                    self.close()
+                    raise EngineError(f"a worker process ended with code {code} while loading the model.") from None
+                if not isinstance(answer, Ready):
+                    continue  # left over from an interrupted run
+                del missing[connection]
+                if answer.error is not None:
+                    raise answer.error
+                if answer.message:
+                    raise EngineError(f"a worker failed to start: {answer.message}")
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            worker.close()
+        self.workers = []
+
+
+_pool: WorkerPool | None = None
+
+
+def shared_pool() -> WorkerPool:
+    """The pool of this process, closed at its end."""
+    global _pool
+    if _pool is None:
+        _pool = WorkerPool()
+        atexit.register(_pool.close)
+    return _pool

@@ -1,0 +1,287 @@
+"""Rolls many problems out: plans what is missing, spreads it over workers, appends what comes back.
+
+`run_rollout` is synchronous and owns ``trajectories.jsonl``: only this process writes it, one whole line at a time, so a
+kill loses at most the trajectories in flight. A rerun does what is missing or ended in an error. Tasks are handed out as
+rows become free, so memory grows with the rows in flight, not with the number of problems.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from selftaught.errors import ConfigError, IncompleteError
+from selftaught.hints import HintLibrary, load_library, split_name
+from selftaught.records import Problem, Trajectory, trajectory_id
+from selftaught.rollouts.manifest import open_run, write_stats
+from selftaught.rollouts.pool import WorkerProcess, shared_pool
+from selftaught.rollouts.progress import FAILED, ProgressCallback, RolloutProgress, RolloutSummary, Tally, stall_report
+from selftaught.rollouts.settings import RolloutSettings
+from selftaught.rollouts.worker import Finished, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
+from selftaught.store import JsonlWriter, iter_lines, repair_tail, write_atomic
+
+__all__ = ["RolloutProgress", "RolloutSummary", "run_rollout"]
+
+TRAJECTORIES = "trajectories.jsonl"
+FAILURES = "failures.jsonl"
+"""Trajectories that ended in an error and were done again."""
+Scorer = Callable[[Problem, Trajectory], "bool | None"]
+_PROGRESS_EVERY_S = 0.5
+_MAX_RESTARTS = 5
+
+
+def run_rollout(
+    problems: Sequence[Problem],
+    model: str,
+    out: Path,
+    settings: RolloutSettings,
+    progress: ProgressCallback | None = None,
+    scorer: Scorer | None = None,
+) -> RolloutSummary:
+    """Roll ``settings.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
+
+    Resumes by trajectory id; refuses a folder that holds a run of other settings or another model. ``progress`` is
+    called about twice a second. ``scorer`` gives an accuracy on the way; it must be quick. Raises ConfigError,
+    EngineError, SandboxError; a model's mistake never raises.
+    """
+    _check(settings)
+    out.mkdir(parents=True, exist_ok=True)
+    open_run(out, model, settings, problems)
+    finished = _finished_ids(out)
+    tasks = missing_tasks(problems, settings, finished)
+    num_per_task = settings.rounds + 1 if settings.record_rounds else 1
+    total = len(problems) * settings.samples * num_per_task
+    tally = Tally(total=total, resumed=total - len(tasks) * num_per_task)
+    by_id = {problem.id: problem for problem in problems}
+    stats: list[WorkerStats] = []
+    last_shown = 0.0
+
+    with JsonlWriter(out / TRAJECTORIES) as writer:
+
+        def receive(done: Finished) -> None:
+            nonlocal last_shown
+            if done.id in finished:
+                return  # a round that an earlier, interrupted run had already written
+            writer.write_line(done.line)
+            finished.add(done.id)
+            verdict = None
+            if scorer is not None:
+                trajectory = Trajectory.model_validate_json(done.line)
+                verdict = scorer(by_id[trajectory.problem_id], trajectory)
+            tally.add(done, verdict)
+            if progress is not None and time.perf_counter() - last_shown >= _PROGRESS_EVERY_S:
+                last_shown = time.perf_counter()
+                progress(tally.snapshot())
+
+        if tasks:
+            setup = Setup(model, settings)
+            spread = _in_processes if settings.workers else _in_this_process
+            stats = spread(tasks, setup, receive)
+    if progress is not None:
+        progress(tally.snapshot())
+    summary = RolloutSummary(
+        out=str(out),
+        num_trajectories=len(finished),
+        num_new=tally.done,
+        num_resumed=tally.resumed,
+        num_failed=tally.errors,
+        stop_reasons=dict(sorted(tally.reasons.items())),
+        model_tokens=tally.tokens,
+        call_rate=tally.with_calls / tally.done if tally.done else 0.0,
+        seconds=round(time.perf_counter() - tally.started, 3),
+        sandbox_tier=next((one.tier for one in stats if one.tier), ""),
+        stall=stall_report(stats, settings.max_rows),
+    )
+    if tasks:
+        write_stats(out, summary)
+    return summary
+
+
+def _check(settings: RolloutSettings) -> None:
+    path, policy = split_name(settings.hints)
+    library = load_library(path)
+    if policy not in library.policies:
+        raise ConfigError(
+            f"hints is {settings.hints!r}; expected one of {', '.join(library.policies)}, or a YAML file."
+        )
+    if policy != "none" and not settings.tools and _opens_code(library, policy):
+        raise ConfigError(f"hints is {settings.hints!r} but tools are off; hints open code blocks, so they need tools.")
+    if settings.record_rounds:
+        targets = (library.policies[policy].by_kind or {}).values() or [policy]
+        rules = [rule for target in targets for rule in library.policies[target].rules]
+        if any(rule.when.value in ("end_of_thinking", "before_final") and rule.cap != "rounds" for rule in rules):
+            raise ConfigError(
+                f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {settings.hints!r}, use 'end'."
+            )
+
+
+def _opens_code(library: HintLibrary, policy: str) -> bool:
+    """Whether a hint that the policy can put opens a code block. Budget forcing only says "Wait"."""
+    targets = set((library.policies[policy].by_kind or {}).values()) or {policy}
+    hints = {hint for target in targets for rule in library.policies[target].rules for hint in rule.hints}
+    return any(library.functions[hint].opens == "python" for hint in hints)
+
+
+def missing_tasks(problems: Sequence[Problem], settings: RolloutSettings, finished: set[str]) -> deque[Task]:
+    """Samples that lack a trajectory, in the order of the problems. ConfigError when two problems share an id."""
+    rounds: list[int | None] = list(range(settings.rounds + 1)) if settings.record_rounds else [None]
+    seen: set[str] = set()
+    tasks: deque[Task] = deque()
+    for problem in problems:
+        if problem.id in seen:
+            raise ConfigError(f"problem id {problem.id!r} occurs twice; expected unique ids.")
+        seen.add(problem.id)
+        for sample in range(settings.first_sample, settings.first_sample + settings.samples):
+            if any(trajectory_id(problem.id, sample, round_) not in finished for round_ in rounds):
+                tasks.append(Task(problem, sample))
+    return tasks
+
+
+def _finished_ids(out: Path) -> set[str]:
+    """Ids in the file that need no second run. Trajectories that ended in an error are moved to ``failures.jsonl``."""
+    path = out / TRAJECTORIES
+    if not path.exists():
+        return set()
+    repair_tail(path)
+    finished: set[str] = set()
+    failed = 0
+    markers = tuple(f'"stop_reason":"{reason.value}"'.encode() for reason in FAILED)
+    for _, line in iter_lines(path):
+        if any(marker in line for marker in markers) and json.loads(line)["stop_reason"] in FAILED:
+            failed += 1
+            continue
+        finished.add(_line_id(line))
+    if failed:
+        with JsonlWriter(out / FAILURES) as kept:
+            for _, line in iter_lines(path):
+                if _line_id(line) not in finished:
+                    kept.write_line(line.decode().rstrip("\n"))
+        write_atomic(path, (line for _, line in iter_lines(path) if _line_id(line) in finished))
+    return finished
+
+
+def _line_id(line: bytes) -> str:
+    """The ``id`` of a trajectory's line, which stands near its beginning; the rest of the line is not parsed."""
+    start = line.find(b'"id":')
+    value, _ = json.JSONDecoder().raw_decode(line[start + 5 : start + 5 + 4096].decode("utf-8", "ignore").lstrip())
+    return str(value)
+
+
+# --------------------------------------------------------------------------------------------------- in this process
+
+
+def _in_this_process(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
+    return asyncio.run(_serve_here(tasks, setup, receive))
+
+
+async def _serve_here(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
+    free = asyncio.Semaphore(setup.in_flight)
+    errors: list[str] = []
+
+    def send(message: object) -> None:
+        if isinstance(message, Finished):
+            receive(message)
+        elif isinstance(message, TaskDone):
+            free.release()
+            if message.error:
+                errors.append(f"{message.key}: {message.error}")
+
+    core = WorkerCore(send=send)
+    try:
+        await core.setup(setup)
+        while tasks:
+            await free.acquire()
+            core.submit(tasks.popleft())
+        for _ in range(setup.in_flight):
+            await free.acquire()
+        stats = core.stats()
+    finally:
+        await core.aclose()
+    _raise_broken(errors)
+    return [stats]
+
+
+def _raise_broken(errors: list[str]) -> None:
+    if errors:
+        raise IncompleteError(
+            f"{len(errors)} trajectories could not be made; the first: {errors[0]}. Run again to retry them."
+        )
+
+
+# ------------------------------------------------------------------------------------------------------- in processes
+
+
+def _in_processes(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
+    settings = setup.settings
+    pool = shared_pool()
+    workers = pool.ensure(min(settings.workers, len(tasks)))
+    pool.setup(workers, setup)
+    depth = max(1, min(setup.in_flight, -(-len(tasks) // len(workers))))
+    open_tasks: dict[WorkerProcess, dict[tuple[str, int], Task]] = {worker: {} for worker in workers}
+    errors: list[str] = []
+    restarts = 0
+
+    def top_up(worker: WorkerProcess) -> None:
+        while tasks and len(open_tasks[worker]) < depth:
+            task = tasks.popleft()
+            open_tasks[worker][task.key] = task
+            worker.connection.send(task)
+
+    try:
+        for worker in workers:
+            top_up(worker)
+        while any(open_tasks.values()):
+            for worker, message in _messages(list(open_tasks)):
+                if message is None:  # the process died: its tasks go back, a fresh one takes over
+                    lost = open_tasks.pop(worker)
+                    tasks.extendleft(reversed(lost.values()))
+                    restarts += 1
+                    if restarts > _MAX_RESTARTS:
+                        raise IncompleteError(
+                            f"worker processes died {restarts} times; the last with code {worker.process.poll()}."
+                        )
+                    fresh = pool.replace(worker)
+                    pool.setup([fresh], setup)
+                    open_tasks[fresh] = {}
+                    top_up(fresh)
+                elif isinstance(message, Finished):
+                    receive(message)
+                elif isinstance(message, TaskDone):
+                    open_tasks[worker].pop(message.key, None)
+                    if message.error:
+                        errors.append(f"{message.key}: {message.error}")
+                    top_up(worker)
+        stats = _collect_stats(list(open_tasks))
+    except BaseException:
+        pool.close()  # whatever the workers are at, nobody wants it any more
+        raise
+    _raise_broken(errors)
+    return stats
+
+
+def _messages(workers: list[WorkerProcess]) -> Iterator[tuple[WorkerProcess, object]]:
+    """What the workers sent; None for one that died."""
+    by_connection = {worker.connection: worker for worker in workers}
+    for connection in wait(list(by_connection)):
+        worker = by_connection[connection]  # type: ignore[index]
+        try:
+            yield worker, worker.connection.recv()
+            while worker.connection.poll():
+                yield worker, worker.connection.recv()
+        except (EOFError, OSError):
+            yield worker, None
+
+
+def _collect_stats(workers: list[WorkerProcess]) -> list[WorkerStats]:
+    stats = []
+    for worker in workers:
+        worker.connection.send("report")
+        answer = worker.connection.recv()
+        if isinstance(answer, Report):
+            stats.append(answer.stats)
+    return stats

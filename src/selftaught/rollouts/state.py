@@ -1,0 +1,419 @@
+"""The rollout state machine: one trajectory, pure, no I/O (START section 2, Hint-infer).
+
+``next_action`` says what to do: `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes the result. One driver
+serves rollouts, evaluation, the server and the tests. The trajectory is a list of stretches of token ids, each with
+its source; text is decoded from them for looking at, never encoded back.
+
+Rules that every engine shares (the seam rule):
+
+- Sampling pauses right after the token in which a trigger word or a fence line ends. That token stays whole.
+- An end-of-thinking hint takes back the sampled ``</think>``; it is kept in ``HintInfo.discarded_ids``.
+- Inserted text is encoded alone.
+- An end token inside thinking ends the trajectory as ``ENDED_IN_THINKING``. Nothing is repaired.
+- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass, field
+
+from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
+from selftaught.hints import HintChoice, HintPolicy, Occasion, On
+from selftaught.records import ExecStatus, HintInfo, Problem, Span, SpanSource, StopReason, ToolInfo
+from selftaught.rollouts.fences import FenceScanner
+from selftaught.rollouts.settings import RolloutSettings, ThinkStyle
+from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
+from selftaught.rollouts.watch import WatchSets, is_in
+from selftaught.tokens.codec import Codec, TokenSet
+
+CHECK_EVERY = 96
+"""Tokens after which sampling pauses anyway, to look for loops."""
+_TAIL_CHARS = 1_000
+_ROOM_AFTER_HINT = 16
+"""Fewer tokens than this after a hint make it pointless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Append ``extend``, then sample."""
+
+    extend: list[int]
+    request: SampleRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RunCode:
+    """Run ``code``; ``earlier`` are the cells run before it in this trajectory."""
+
+    code: str
+    earlier: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InsertHint:
+    """Take back ``num_discarded`` sampled ids and insert a hint. ``branch``: fork first, and let the twin end naturally."""
+
+    info: HintInfo
+    token_ids: list[int]
+    text: str
+    num_discarded: int
+    branch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The trajectory is over."""
+
+    reason: StopReason
+    error: str | None = None
+
+
+Action = Generate | RunCode | InsertHint | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """Result of `RunCode`."""
+
+    info: ToolInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """`InsertHint` was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An action could not be done, or the trajectory is stopped from outside."""
+
+    reason: StopReason
+    error: str | None = None
+
+
+Result = Sampled | Executed | Inserted | Failed
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Ids from one source; becomes a `Span`."""
+
+    source: SpanSource
+    ids: list[int] = field(default_factory=list)
+    hint: HintInfo | None = None
+    tool: ToolInfo | None = None
+
+
+class RolloutState:
+    """One trajectory under way."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        prompt_ids: list[int],
+        codec: Codec,
+        settings: RolloutSettings,
+        policy: HintPolicy | None = None,
+        *,
+        max_context: int = 1 << 30,
+    ) -> None:
+        self.problem, self.codec, self.settings, self.policy = problem, codec, settings, policy
+        self.stretches = [Stretch(SpanSource.PROMPT, list(prompt_ids))]
+        self.budget = min(settings.max_tokens, max_context - len(prompt_ids))
+        self.num_tokens = 0
+        """Tokens after the prompt."""
+        self.round = 0
+        """End-of-thinking rounds so far."""
+        self.stopped: Stop | None = None
+        self.ended_naturally = False
+        """True for a branch that ended its thinking while another went on."""
+        self.cells: tuple[str, ...] = ()
+        tags = codec.think_close_id is not None and settings.think_style is not ThinkStyle.WHOLE_TURN
+        self.think_tags = tags or settings.think_style is ThinkStyle.TAGS
+        self.watch = WatchSets(codec, policy.words if policy else (), think_tags=self.think_tags)
+        self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
+        self._pending: list[int] = list(prompt_ids)
+        self._code: str | None = None
+        self._hint: InsertHint | None = None
+        self._hint_is_round = False
+        self._scanner = FenceScanner()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._tail = ""
+        self._num_calls = 0
+        self._told = False
+        self._last_call_ok: bool | None = None
+        self._last_output = ""
+        if self.budget <= 0:
+            self.stopped = Stop(StopReason.MAX_TOKENS, "the prompt fills the model's context")
+
+    # ----------------------------------------------------------------------------------------------------- the protocol
+
+    def next_action(self) -> Action:
+        """What to do now. Has no side effect."""
+        if self.stopped is not None:
+            return self.stopped
+        if self._code is not None:
+            return RunCode(self._code, self.cells)
+        if self._hint is not None:
+            return self._hint
+        room = self.budget - self.num_tokens
+        if room <= 0:
+            return Stop(StopReason.MAX_TOKENS)
+        banned = None if self.settings.tools or self.in_answer else self.watch.banned
+        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), banned, self._halts())
+        return Generate(self._pending, request)
+
+    def apply(self, result: Result) -> None:
+        """Move on by the result of the last action."""
+        if isinstance(result, Failed):
+            self.stopped = Stop(result.reason, result.error)
+        elif isinstance(result, Sampled):
+            self._on_sampled(result)
+        elif isinstance(result, Executed):
+            self._on_executed(result.info)
+        else:
+            self._on_inserted()
+        if self.stopped is None and self._code is None and self._hint is None and self.num_tokens >= self.budget:
+            self.stopped = Stop(StopReason.MAX_TOKENS)
+
+    def fork_natural(self) -> RolloutState:
+        """The twin that does not take the hint which is waiting now, and ends its thinking here."""
+        twin = self._copy()
+        twin._hint = None
+        twin.ended_naturally = True
+        if twin.policy is not None and twin.policy.decisions:
+            last = twin.policy.decisions[-1]
+            twin.policy.decisions[-1] = last.model_copy(
+                update={"taken": False, "reason": f"branch that ends after {self.round} rounds"}
+            )
+        twin._end_thinking()
+        return twin
+
+    def spans(self) -> list[Span]:
+        """The trajectory so far."""
+        return [
+            Span(source=one.source, token_ids=one.ids, text=self.codec.decode(one.ids), hint=one.hint, tool=one.tool)
+            for one in self.stretches
+            if one.ids or one.tool is not None
+        ]
+
+    @property
+    def in_code(self) -> bool:
+        """True while a Python block is open."""
+        return not self.in_answer and self._scanner.block is not None and self._scanner.block.is_python
+
+    # ---------------------------------------------------------------------------------------------------------- results
+
+    def _on_sampled(self, sampled: Sampled) -> None:
+        self._pending = []
+        ids = sampled.token_ids
+        self._append(SpanSource.MODEL, ids)
+        if ids:
+            if self.in_answer:
+                if ids[-1] in self.codec.end_ids:
+                    self.stopped = Stop(StopReason.ANSWERED)
+            else:
+                self._think(ids)
+        if self.stopped is not None or self._code is not None or self._hint is not None:
+            return
+        if sampled.end is SampleEnd.CONTEXT:
+            self.stopped = Stop(StopReason.MAX_TOKENS, "the model's context is full")
+        elif is_looping(self.stretches[-1].ids, self.settings.repetition_window):
+            self.stopped = Stop(StopReason.REPETITION)
+
+    def _think(self, ids: list[int]) -> None:
+        last = ids[-1]
+        is_control = is_in(self.watch.control, last)
+        text = self._decoder.decode(self.codec.to_bytes(ids[:-1] if is_control else ids))
+        self._tail = (self._tail + text)[-_TAIL_CHARS:]
+        closed = self._scanner.feed(text, SpanSource.MODEL)
+        if is_control:
+            self._on_control(last)
+            return
+        runnable = [block for block in closed if block.is_runnable]
+        if runnable:
+            self._on_block(runnable[-1].code)
+        elif self._scanner.block is None and self.policy is not None:
+            self._on_text(last)
+
+    def _on_control(self, token_id: int) -> None:
+        """An end token, or the end of thinking."""
+        if self.think_tags and token_id != self.codec.think_close_id:
+            self.stopped = Stop(StopReason.ENDED_IN_THINKING)
+            return
+        choice = None
+        if self._scanner.block is None and self.policy is not None:
+            choice = self._consider(On.END_OF_THINKING) or self._consider(On.BEFORE_FINAL)
+        if choice is None or not self._queue_hint(choice, [token_id]):
+            self._end_thinking()
+
+    def _end_thinking(self) -> None:
+        self.in_answer = True
+        if not self.think_tags:
+            self.stopped = Stop(StopReason.ANSWERED)
+
+    def _on_block(self, code: str) -> None:
+        """A Python block that the model closed in its thinking."""
+        if not self.settings.tools:
+            return
+        if self._num_calls < self.settings.max_tool_calls:
+            self._code = code
+        elif self._told or self.settings.at_call_cap == "stop":
+            self.stopped = Stop(StopReason.MAX_TOOL_CALLS)
+        else:
+            self._tell()
+
+    def _on_text(self, last: int) -> None:
+        """Plain text in thinking: do its triggers fire?"""
+        policy = self.policy
+        assert policy is not None
+        choice = None
+        if is_in(self.watch.words, last) and policy.word_at_end(self._tail):
+            choice = self._consider(On.WORD)
+        if choice is None and policy.waits_for(On.REGEX):
+            choice = self._consider(On.REGEX)
+        if choice is None and self._tail.endswith("\n\n") and policy.waits_for(On.PARAGRAPH):
+            choice = self._consider(On.PARAGRAPH)
+        if choice is None and self._tail.endswith("\n") and policy.waits_for(On.BUDGET):
+            choice = self._consider(On.BUDGET)
+        if choice is not None:
+            self._queue_hint(choice, [])
+
+    def _on_executed(self, info: ToolInfo) -> None:
+        self._code = None
+        self._num_calls += 1
+        self.cells = (*self.cells, info.code)
+        settings = self.settings
+        text = output_block(
+            info.output, info.status, max_chars=settings.max_output_chars, timeout_s=settings.tool_timeout_s
+        )
+        self._insert(SpanSource.TOOL, self.codec.encode(text), text, tool=info)
+        self._last_call_ok = info.status is ExecStatus.OK and bool(info.output.strip())
+        self._last_output = info.output
+        if self._num_calls >= settings.max_tool_calls and settings.at_call_cap == "notice":
+            self._tell()
+        elif info.status is not ExecStatus.OK and self.policy is not None and self.policy.waits_for(On.TOOL_ERROR):
+            choice = self._consider(On.TOOL_ERROR)
+            if choice is not None:
+                self._queue_hint(choice, [])
+
+    def _on_inserted(self) -> None:
+        action = self._hint
+        assert action is not None
+        self._hint = None
+        if action.num_discarded:
+            del self.stretches[-1].ids[-action.num_discarded :]
+            self.num_tokens -= action.num_discarded
+        if self._hint_is_round:
+            self.round += 1
+        self._insert(SpanSource.HINT, action.token_ids, action.text, hint=action.info)
+
+    # -------------------------------------------------------------------------------------------------------- internals
+
+    def _watched(self) -> TokenSet:
+        watch, scanner = self.watch, self._scanner
+        if self.in_answer:
+            return watch.ends
+        if scanner.may_be_fence:
+            return watch.fence
+        if scanner.block is not None:
+            return watch.code
+        policy = self.policy
+        if policy is None:
+            return watch.code
+        if policy.waits_for(On.REGEX):
+            return watch.every
+        if policy.waits_for(On.PARAGRAPH) or policy.waits_for(On.BUDGET):
+            return watch.lines
+        return watch.text
+
+    def _halts(self) -> TokenSet | None:
+        """Where something will be inserted, as far as a token can tell."""
+        policy = self.policy
+        if self.in_answer:
+            return None
+        if policy is not None and (policy.waits_for(On.END_OF_THINKING) or policy.waits_for(On.BEFORE_FINAL)):
+            return self.watch.last
+        return self.watch.closing if self.settings.tools else None
+
+    def _consider(self, on: On) -> HintChoice | None:
+        if self.policy is None:
+            return None
+        return self.policy.consider(
+            Occasion(
+                on=on,
+                tail=self._tail,
+                num_tokens=self.num_tokens,
+                max_tokens=self.budget,
+                num_calls=self._num_calls,
+                calls_left=self.settings.max_tool_calls - self._num_calls,
+                last_call_ok=self._last_call_ok,
+                last_output=self._last_output,
+            )
+        )
+
+    def _queue_hint(self, choice: HintChoice, discarded: list[int]) -> bool:
+        """Prepare the insertion; False if the budget has no room for it."""
+        ids = self.codec.encode(choice.text)
+        if self.num_tokens - len(discarded) + len(ids) + _ROOM_AFTER_HINT > self.budget:
+            return False
+        info = HintInfo(
+            id=choice.id,
+            position=choice.position,
+            reason=choice.reason,
+            round=choice.round,
+            trigger=choice.trigger,
+            discarded_ids=list(discarded),
+        )
+        self._hint_is_round = choice.is_round
+        branch = self.settings.record_rounds and choice.is_round
+        self._hint = InsertHint(info, ids, choice.text, len(discarded), branch)
+        return True
+
+    def _tell(self) -> None:
+        """Say in the text that no calls are left."""
+        self._told = True
+        text = NO_CALLS_LEFT[self.settings.language]
+        self._insert(SpanSource.CONTROL, self.codec.encode(text), text)
+
+    def _insert(
+        self, source: SpanSource, ids: list[int], text: str, hint: HintInfo | None = None, tool: ToolInfo | None = None
+    ) -> None:
+        self.stretches.append(Stretch(source, list(ids), hint, tool))
+        self.num_tokens += len(ids)
+        self._pending = [*self._pending, *ids]
+        self._decoder.reset()
+        self._tail = (self._tail + text)[-_TAIL_CHARS:]
+        if source is SpanSource.HINT:
+            self._scanner.feed(text, SpanSource.HINT)
+        else:
+            self._scanner.reset()
+
+    def _append(self, source: SpanSource, ids: list[int]) -> None:
+        last = self.stretches[-1]
+        if last.source is not source:
+            last = Stretch(source)
+            self.stretches.append(last)
+        last.ids.extend(ids)
+        self.num_tokens += len(ids)
+
+    def _copy(self) -> RolloutState:
+        twin = object.__new__(RolloutState)
+        twin.__dict__.update(self.__dict__)
+        twin.stretches = [Stretch(one.source, list(one.ids), one.hint, one.tool) for one in self.stretches]
+        twin.policy = self.policy.fork() if self.policy is not None else None
+        twin._pending = list(self._pending)
+        twin._scanner = self._scanner.copy()
+        twin._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return twin
+
+
+def _thinking_is_over(prompt_ids: list[int], codec: Codec) -> bool:
+    """True when the template has closed the thinking by itself (an empty ``<think></think>``)."""
+    for token_id in reversed(prompt_ids[-32:]):
+        if token_id == codec.think_open_id:
+            return False
+        if token_id == codec.think_close_id:
+            return True
+    return False

@@ -1,0 +1,192 @@
+"""Proves the token ledger of a run: `verify_run` checks every trajectory, by itself and against the tokenizer.
+
+It shares no code with the state machine's bookkeeping. What it proves of each trajectory:
+
+- the spans begin with the prompt, and each span's text is what its ids decode to;
+- what was inserted (hint, tool output, notice) has the ids of its text encoded alone;
+- a hint's discarded ids were sampled at its place, and no ``</think>`` stands before an end-of-thinking hint;
+- every tool call ran exactly the code of a block that the model closed in its thinking right before it, and its text is
+  its output in an output block; no block was run after the thinking or twice;
+- end tokens stand at the end only, and the stop reason fits the last tokens; rounds and ids are unique.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selftaught.errors import ConfigError, DataError
+from selftaught.records import HintPosition, Span, SpanSource, StopReason, Trajectory
+from selftaught.rollouts.fences import Block, FenceScanner
+from selftaught.store import read_jsonl
+from selftaught.tokens.codec import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first thing that does not hold in a trajectory."""
+
+    trajectory_id: str
+    span: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.trajectory_id}: span {self.span}: {self.problem}"
+
+
+def verify_run(run: Path, codec: Codec | None = None) -> Iterator[Mismatch | None]:
+    """Check every trajectory of a rollout folder (or one file); yield a `Mismatch` or None for each.
+
+    The tokenizer is that of the model in ``run.json`` unless ``codec`` is given.
+    """
+    file = run if run.is_file() else run / "trajectories.jsonl"
+    if not file.is_file():
+        raise DataError(f"{file} is not there; expected a rollout folder or a trajectories file.")
+    if codec is None:
+        codec = Codec(_model_folder(file.parent))
+    seen: set[str] = set()
+    for trajectory in read_jsonl(file, Trajectory):
+        if trajectory.id in seen:
+            yield Mismatch(trajectory.id, 0, "this id occurs twice")
+            continue
+        seen.add(trajectory.id)
+        yield verify_trajectory(trajectory, codec)
+
+
+def _model_folder(folder: Path) -> Path:
+    from selftaught.engines.load import is_url, resolve_model
+
+    run_file = folder / "run.json"
+    try:
+        model = json.loads(run_file.read_text("utf-8"))["model"]
+    except (OSError, ValueError, KeyError):
+        raise ConfigError(
+            f"{run_file} names no model; give one with --model to check the ids against its tokenizer."
+        ) from None
+    if is_url(model):
+        raise ConfigError(f"{run_file}: the model was served at {model}; give its folder with --model.")
+    return resolve_model(model)
+
+
+def verify_trajectory(trajectory: Trajectory, codec: Codec) -> Mismatch | None:
+    """The first thing that does not hold, or None."""
+    checker = _Checker(trajectory, codec)
+    for index, span in enumerate(trajectory.spans):
+        problem = checker.check(index, span)
+        if problem is not None:
+            return Mismatch(trajectory.id, index, problem)
+    problem = checker.check_end()
+    return Mismatch(trajectory.id, len(trajectory.spans) - 1, problem) if problem is not None else None
+
+
+class _Checker:
+    """Walks the spans of one trajectory."""
+
+    def __init__(self, trajectory: Trajectory, codec: Codec) -> None:
+        self.trajectory, self.codec = trajectory, codec
+        self.scanner = FenceScanner()
+        self.closed: Block | None = None
+        """A runnable block that the last model span ended with."""
+        self.in_answer = False
+        self.ended = False
+        self.last_model: list[int] = []
+
+    def check(self, index: int, span: Span) -> str | None:
+        """Check one span."""
+        if (index == 0) != (span.source is SpanSource.PROMPT):
+            return f"source is {span.source.value}; the prompt stands first and only there"
+        if self.ended:
+            return "stands after an end token"
+        if self.trajectory.text_only:
+            return None
+        bad = [token_id for token_id in span.token_ids if not 0 <= token_id < self.codec.vocab_size]
+        if bad:
+            return f"id {bad[0]} is not in the vocabulary of {self.codec.vocab_size}"
+        decoded = self.codec.decode(span.token_ids)
+        if decoded != span.text:
+            return f"text is {_clip(span.text)}, the ids decode to {_clip(decoded)}"
+        if span.source is SpanSource.PROMPT:
+            self._enter_prompt(span)
+            return None
+        if span.source is SpanSource.MODEL:
+            return self._check_model(span)
+        return self._check_inserted(span)
+
+    def check_end(self) -> str | None:
+        """Check the stop reason against the last tokens."""
+        reason, last = self.trajectory.stop_reason, self.last_model[-1:] or [-1]
+        is_end = last[0] in self.codec.end_ids
+        if reason in (StopReason.ANSWERED, StopReason.ENDED_IN_THINKING) and not is_end:
+            return f"stop_reason is {reason.value}, but the last token is no end token"
+        if is_end and reason not in (StopReason.ANSWERED, StopReason.ENDED_IN_THINKING):
+            return f"the last token is an end token, but stop_reason is {reason.value}"
+        if reason is StopReason.ENDED_IN_THINKING and self.in_answer:
+            return "stop_reason is ended_in_thinking, but the thinking was closed"
+        return None
+
+    def _enter_prompt(self, span: Span) -> None:
+        codec = self.codec
+        for token_id in reversed(span.token_ids[-32:]):
+            if token_id in (codec.think_open_id, codec.think_close_id):
+                self.in_answer = token_id == codec.think_close_id
+                return
+
+    def _check_model(self, span: Span) -> str | None:
+        if not span.token_ids:
+            return "a model span is empty"
+        self.last_model = span.token_ids
+        ends = [at for at, token_id in enumerate(span.token_ids) if token_id in self.codec.end_ids]
+        if ends and ends[0] != len(span.token_ids) - 1:
+            return f"an end token stands at {ends[0]} of {len(span.token_ids)}"
+        self.ended = bool(ends)
+        self.closed = None
+        if self.in_answer:
+            return None
+        thinking = span.token_ids
+        if self.codec.think_close_id is not None and self.codec.think_close_id in thinking:
+            thinking = thinking[: thinking.index(self.codec.think_close_id)]
+            self.in_answer = True
+        blocks = self.scanner.feed(self.codec.decode(thinking), SpanSource.MODEL)
+        if blocks and blocks[-1].is_runnable and not self.in_answer:
+            self.closed = blocks[-1]
+        return None
+
+    def _check_inserted(self, span: Span) -> str | None:
+        if self.in_answer:
+            return f"a {span.source.value} span stands after the thinking"
+        if self.codec.encode(span.text) != span.token_ids:
+            return f"the ids are not those of its text encoded alone ({_clip(span.text)})"
+        self.last_model = []
+        closed, self.closed = self.closed, None
+        if span.source is SpanSource.TOOL:
+            return self._check_tool(span, closed)
+        if span.source is SpanSource.HINT:
+            if span.hint is None:
+                return "a hint span without its hint"
+            at_end = span.hint.position in (HintPosition.END_OF_THINKING, HintPosition.BEFORE_FINAL)
+            if at_end and len(span.hint.discarded_ids) != 1:
+                return f"an end-of-thinking hint discarded {span.hint.discarded_ids}; expected the token that ended it"
+            if not at_end and span.hint.discarded_ids:
+                return f"a hint at {span.hint.position.value} discarded {span.hint.discarded_ids}"
+            self.scanner.feed(span.text, SpanSource.HINT)
+        else:
+            self.scanner.reset()
+        return None
+
+    def _check_tool(self, span: Span, closed: Block | None) -> str | None:
+        if span.tool is None:
+            return "a tool span without its call"
+        if closed is None:
+            return "a call that follows no closed block of the model's"
+        if closed.code != span.tool.code:
+            return f"ran {_clip(span.tool.code)}, the block before it is {_clip(closed.code)}"
+        if not span.text.startswith("```output\n") or not span.text.endswith("```\n"):
+            return f"the output block is {_clip(span.text)}"
+        self.scanner.reset()
+        return None
+
+
+def _clip(text: str, limit: int = 60) -> str:
+    return repr(text if len(text) <= limit else text[:limit] + "…")

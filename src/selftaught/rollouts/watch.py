@@ -1,0 +1,65 @@
+"""The token sets at which sampling pauses, derived from what a model's tokens look like as bytes.
+
+A pattern that spans tokens is found by pausing at every token that could complete it and then looking at the text, so
+no pattern is missed whatever the tokenizer's cuts, and the token in which it ends stays whole (the seam rule).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from selftaught.tokens.codec import Codec, TokenSet
+
+_CLOSING = re.compile(rb"\s*```[ \t\r]*\n\s*")
+
+
+class WatchSets:
+    """The sets for one model and one list of trigger words; kept by the codec, so built once a process."""
+
+    def __init__(self, codec: Codec, words: Sequence[str] = (), *, think_tags: bool = True) -> None:
+        thinks = [codec.think_close_id] if think_tags and codec.think_close_id is not None else []
+        self.ends = codec.token_set("ends", lambda: codec.end_ids)
+        """End tokens: what stops the answer."""
+        self.control = codec.token_set(f"control:{len(thinks)}", lambda: [*codec.end_ids, *thinks])
+        """End tokens and the end of thinking."""
+        self.words = codec.token_set("words:" + "\x1f".join(words), lambda: _completing(codec, words))
+        newline = codec.where("newline", lambda text: b"\n" in text)
+        backtick = codec.where("backtick", lambda text: b"`" in text)
+        every = codec.where("every", lambda text: True)
+        self.text = codec.union(self.control, backtick, self.words)
+        """In running text."""
+        self.lines = codec.union(self.text, newline)
+        """The same, and every line end (paragraph and budget triggers)."""
+        self.every = codec.union(self.control, every)
+        """Every token (regex triggers)."""
+        self.code = codec.union(self.control, backtick)
+        """Inside a block."""
+        self.fence = codec.union(self.control, newline)
+        """On a line that may be a fence."""
+        self.closing = codec.where("closing", lambda text: _CLOSING.fullmatch(text) is not None)
+        """A whole closing fence: a block that the model wrote is run."""
+        self.last = codec.union(self.closing, codec.token_set(f"thinks:{len(thinks)}", lambda: thinks))
+        """The same, and the end of thinking, where a hint may wait."""
+        self.banned = codec.where("fences", lambda text: b"``" in text)
+        """What is not offered to the sampler when Python is switched off: any two backticks in one token."""
+
+
+def _completing(codec: Codec, words: Sequence[str]) -> list[int]:
+    """Tokens that may be the last one of a trigger word, with or without its comma."""
+    found = []
+    encoded = [word.encode() for word in words]
+    for token_id, text in enumerate(codec.token_bytes):
+        core = text.rstrip(b" ").removesuffix(b",").removesuffix("，".encode())
+        if (
+            core
+            and token_id not in codec.control_ids
+            and any(core.endswith(word) or word.endswith(core) for word in encoded)
+        ):
+            found.append(token_id)
+    return found
+
+
+def is_in(token_set: TokenSet, token_id: int) -> bool:
+    """Membership by table."""
+    return token_id < len(token_set.table) and token_set.table[token_id] == 1

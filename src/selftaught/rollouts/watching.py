@@ -1,0 +1,123 @@
+"""Shows one trajectory while it comes into being: thinking, hints, code, output, answer.
+
+On a terminal, thinking is dim, a hint stands in its own colour with its name and reason, code is highlighted line by
+line as it is completed, output is framed by a rule with its seconds, the answer is plain. Without a terminal the same
+text comes without any of it, so that a pipe gets exactly what the model saw, with hints and outputs marked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from selftaught.records import ExecStatus, SpanSource, ToolInfo
+from selftaught.rollouts.loop import Piece
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+HINT_STYLE, THINK_STYLE, NOTICE_STYLE = "magenta", "dim", "yellow"
+
+
+class Screen:
+    """Takes `Piece`s and prints them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._line = ""
+        """A line that is held back: it may be a fence, or it is code."""
+        self._in_code = False
+        self._column = 0
+        self._answering = False
+
+    def __call__(self, piece: Piece) -> None:
+        """Print one piece."""
+        if piece.span.tool is not None:
+            self._flush()
+            self._output(piece.span.tool)
+            return
+        text = piece.span.text
+        if piece.span.source is SpanSource.HINT and piece.span.hint is not None:
+            self._flush()
+            hint = piece.span.hint
+            self._rule(f"hint {hint.id} · {hint.reason}", HINT_STYLE)
+            self._say(text, HINT_STYLE)
+            return
+        if piece.where == "answer" and not self._answering:
+            self._flush()
+            self._answering = True
+            self._rule("answer", "green")
+            text = text.lstrip("\n")
+        style = (
+            "" if piece.where == "answer" else NOTICE_STYLE if piece.span.source is SpanSource.CONTROL else THINK_STYLE
+        )
+        self._say(text, style)
+
+    def finish(self, line: str) -> None:
+        """Print what is held back, and a last line."""
+        self._flush()
+        self._rule(line, "")
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    def _say(self, text: str, style: str) -> None:
+        for control in ("</think>", "<|im_end|>", "<|endoftext|>"):
+            text = text.replace(control, "")
+        *lines, rest = text.split("\n")
+        for line in lines:
+            self._end_line(self._line + line, style)
+            self._line = ""
+        self._line += rest
+        if self._line and not self._in_code and not self._line.lstrip().startswith("`"):
+            self._put(self._line, style)
+            self._line = ""
+
+    def _end_line(self, line: str, style: str) -> None:
+        fence = line.strip()
+        if self._in_code:
+            if fence == "```":
+                self._in_code = False
+            else:
+                self._code(line)
+        elif fence.startswith("```") and fence[3:].lower() in ("python", "py"):
+            self._in_code = True
+            if self._column:
+                self._put("\n", style)
+        else:
+            self._put(line + "\n", style)
+
+    def _code(self, line: str) -> None:
+        from rich.syntax import Syntax
+
+        if self._console.is_terminal:
+            self._console.print(Syntax(line or " ", "python", background_color="default", word_wrap=True))
+        else:
+            self._console.print(f"    {line}", style="", markup=False, highlight=False, soft_wrap=True)
+        self._column = 0
+
+    def _output(self, tool: ToolInfo) -> None:
+        ok = tool.status is ExecStatus.OK
+        cached = ", from the cache" if tool.cached else ""
+        self._rule(f"output · {tool.status.value} · {tool.wall_s:.2f} s{cached}", "cyan" if ok else "red")
+        self._put((tool.output.rstrip("\n") or "(nothing printed)") + "\n", "cyan" if ok else "red")
+        self._rule("", "cyan" if ok else "red")
+
+    def _flush(self) -> None:
+        if self._line:
+            self._put(self._line, THINK_STYLE)
+            self._line = ""
+        self._in_code = False
+
+    def _rule(self, title: str, style: str) -> None:
+        if self._column:
+            self._put("\n", "")
+        if self._console.is_terminal:
+            self._console.rule(title, align="left", style=style or "dim", characters="─")
+        elif title:
+            self._console.print(f"[{title}]", markup=False, highlight=False, soft_wrap=True)
+
+    def _put(self, text: str, style: str) -> None:
+        text = _CONTROL.sub("\ufffd", text)  # what a model writes must not drive the terminal
+        self._console.print(text, style=style or None, end="", markup=False, highlight=False, soft_wrap=True)
+        self._column = 0 if text.endswith("\n") else 1

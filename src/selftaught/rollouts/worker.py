@@ -1,0 +1,316 @@
+"""The part of a rollout that runs inside one process: an engine, a sandbox and many trajectories on one event loop.
+
+`WorkerCore` is used in this process (``workers=0``) and by worker processes, which are started by
+`selftaught.rollouts.pool` and talk over a socket pair: `Setup`, then `Task` after `Task`; back come
+`Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent is gone ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from selftaught.engines.load import is_url
+from selftaught.errors import SelftaughtError
+from selftaught.records import Problem, SpanSource, StopReason, Trajectory
+from selftaught.rollouts.settings import RolloutSettings
+
+
+@dataclass(slots=True)
+class Setup:
+    """Load this model and be ready for tasks of these settings."""
+
+    model: str
+    settings: RolloutSettings
+
+    @property
+    def in_flight(self) -> int:
+        """Tasks that a worker holds: its rows, and a few more whose prompts are ready when a row becomes free.
+
+        With a server twice its rows: a trajectory gives its row up while its tool runs.
+        """
+        rows = self.settings.max_rows
+        return rows + (rows if is_url(self.model) else max(2, rows // 8))
+
+    @property
+    def num_sandbox_workers(self) -> int:
+        """Calls of the tool at once: what the settings say, or by where the model runs."""
+        return self.settings.sandbox_workers or (8 if is_url(self.model) else 2)
+
+
+@dataclass(slots=True)
+class Task:
+    """One sample of one problem."""
+
+    problem: Problem
+    sample: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What identifies it."""
+        return self.problem.id, self.sample
+
+
+@dataclass(slots=True)
+class Ready:
+    """Setup done, or its error."""
+
+    error: SelftaughtError | None = None
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Finished:
+    """One trajectory, as a line, with the numbers that progress needs."""
+
+    id: str
+    line: str
+    stop_reason: StopReason
+    num_model_tokens: int
+    num_calls: int
+
+
+@dataclass(slots=True)
+class TaskDone:
+    """All trajectories of a task were sent. ``error`` if it broke in a way that is no trajectory."""
+
+    key: tuple[str, int]
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class WorkerStats:
+    """Where a worker's time went, since its setup."""
+
+    wall_s: float = 0.0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    idle_s: float = 0.0
+    """The engine had nothing to do while trajectories were open."""
+    prefill_tokens: int = 0
+    decode_tokens: int = 0
+    recomputed_tokens: int = 0
+    num_steps: int = 0
+    num_calls: int = 0
+    num_run: int = 0
+    tool_wait_s: float = 0.0
+    """Sum over trajectories."""
+    num_retries: int = 0
+    tier: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """Asked for with the string ``report``."""
+
+    stats: WorkerStats
+
+
+Send = Callable[[object], None]
+
+
+@dataclass(slots=True)
+class WorkerCore:
+    """Runs tasks; whatever comes of them goes to ``send``."""
+
+    send: Send
+    engine: Any = None
+    rollout: Any = None
+    _engine_key: tuple[object, ...] = ()
+    _sandbox: Any = None
+    _sandbox_key: tuple[object, ...] = ()
+    _tool_cache: Any = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _started: float = 0.0
+
+    async def setup(self, setup: Setup) -> None:
+        """Load what differs from before. Raises SelftaughtError."""
+        from selftaught.engines.load import load_engine
+        from selftaught.hints import load_library, split_name
+        from selftaught.problems import render_question
+        from selftaught.rollouts.loop import Rollout
+        from selftaught.rollouts.tools import ToolBox
+
+        settings = setup.settings
+        key = (
+            setup.model,
+            settings.dtype,
+            settings.max_rows,
+            settings.device,
+            settings.threads,
+            settings.model_name,
+            settings.tokenizer,
+            settings.allow_text,
+            _stamp(setup.model),
+        )
+        if self._engine_key != key:
+            if self.engine is not None:
+                await self.engine.aclose()
+            self.engine, self._engine_key = None, ()
+            self.engine = load_engine(
+                setup.model,
+                threads=settings.threads,
+                dtype=settings.dtype,
+                model_name=settings.model_name,
+                tokenizer=settings.tokenizer,
+                allow_text=settings.allow_text,
+                max_rows=settings.max_rows,
+                device=settings.device,
+            )
+            self._engine_key = key
+        self.engine.reset_stats()
+        path, policy = split_name(settings.hints)
+        tools = None
+        if settings.tools:
+            await self._open_sandbox(setup)
+            tools = ToolBox(self._sandbox, settings, self._tool_cache)
+        self.rollout = Rollout(
+            engine=self.engine,
+            settings=settings,
+            library=load_library(path),
+            policy_name=policy,
+            tools=tools,
+            render=render_question,
+            emit=self._emit,
+        )
+        self._started = time.perf_counter()
+
+    def submit(self, task: Task) -> None:
+        """Start a task."""
+        running = asyncio.get_running_loop().create_task(self._run(task))
+        self._tasks.add(running)
+        running.add_done_callback(self._tasks.discard)
+
+    async def cancel(self) -> None:
+        """Stop all tasks; nothing of them is kept."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Stop everything."""
+        await self.cancel()
+        if self.engine is not None:
+            await self.engine.aclose()
+        if self._sandbox is not None:
+            await self._sandbox.__aexit__(None, None, None)
+            self._sandbox = None
+
+    def stats(self) -> WorkerStats:
+        """Where the time went."""
+        engine = self.engine.stats
+        tools = self.rollout.tools
+        return WorkerStats(
+            wall_s=time.perf_counter() - self._started,
+            prefill_s=engine.prefill_s,
+            decode_s=engine.decode_s,
+            idle_s=engine.idle_s,
+            prefill_tokens=engine.prefill_tokens,
+            decode_tokens=engine.decode_tokens,
+            recomputed_tokens=engine.recomputed_tokens,
+            num_steps=engine.num_steps,
+            num_calls=tools.num_calls if tools else 0,
+            num_run=tools.num_run if tools else 0,
+            tool_wait_s=tools.wait_s if tools else 0.0,
+            num_retries=engine.num_retries,
+            tier=tools.tier if tools else "",
+        )
+
+    async def _run(self, task: Task) -> None:
+        error = None
+        try:
+            await self.rollout.run(task.problem, task.sample)
+        except asyncio.CancelledError:
+            raise
+        except Exception as broken:  # a defect of ours: one task is lost, not the run
+            error = f"{type(broken).__name__}: {broken}"
+            import traceback
+
+            traceback.print_exc(file=sys.stderr)
+        self.send(TaskDone(task.key, error))
+
+    def _emit(self, trajectory: Trajectory) -> None:
+        num_tokens = trajectory.num_tokens(SpanSource.MODEL)
+        num_calls = sum(span.tool is not None for span in trajectory.spans)
+        self.send(Finished(trajectory.id, trajectory.to_json(), trajectory.stop_reason, num_tokens, num_calls))
+
+    async def _open_sandbox(self, setup: Setup) -> None:
+        from selftaught.rollouts.tools import ToolCache
+        from selftaught.sandbox import Sandbox, SandboxSettings
+
+        settings = setup.settings
+        options: dict[str, Any] = {"workers": setup.num_sandbox_workers, "timeout_s": settings.tool_timeout_s}
+        if settings.tool_memory_mb is not None:
+            options["memory_bytes"] = settings.tool_memory_mb << 20
+        if settings.preload is not None:
+            options["preload"] = tuple(settings.preload)
+        key = tuple(sorted(options.items(), key=lambda item: item[0]))
+        if self._sandbox is not None and self._sandbox_key == key:
+            return
+        if self._sandbox is not None:
+            await self._sandbox.__aexit__(None, None, None)
+        self._sandbox = await Sandbox(SandboxSettings(**options)).__aenter__()
+        self._sandbox_key, self._tool_cache = key, ToolCache()
+
+
+def _stamp(model: str) -> tuple[float, ...]:
+    """Changes when a local model folder was written again."""
+    from pathlib import Path
+
+    path = Path(model)
+    return tuple(sorted(file.stat().st_mtime for file in path.glob("*.safetensors"))) if path.is_dir() else ()
+
+
+# ------------------------------------------------------------------------------------------------------ worker process
+
+
+async def serve(connection: Connection) -> None:
+    """Answer the parent until it closes the connection."""
+    loop = asyncio.get_running_loop()
+    inbox: asyncio.Queue[object] = asyncio.Queue()
+    core = WorkerCore(send=connection.send)
+
+    def receive() -> None:
+        try:
+            while connection.poll():
+                inbox.put_nowait(connection.recv())
+        except (EOFError, OSError):
+            os._exit(0)  # the parent is gone: nobody wants the rest
+
+    loop.add_reader(connection.fileno(), receive)
+    while True:
+        message = await inbox.get()
+        if isinstance(message, Task):
+            core.submit(message)
+        elif isinstance(message, Setup):
+            try:
+                await core.setup(message)
+                connection.send(Ready())
+            except SelftaughtError as error:
+                connection.send(Ready(error))
+            except Exception as error:
+                connection.send(Ready(None, f"{type(error).__name__}: {error}"))
+        elif message == "cancel":
+            await core.cancel()
+            connection.send("cancelled")
+        elif message == "report":
+            connection.send(Report(core.stats()))
+        elif message == "close":
+            with contextlib.suppress(Exception):
+                await core.aclose()
+            return
+
+
+def main() -> None:
+    """Entry point of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    connection = Connection(int(sys.argv[1]))
+    asyncio.run(serve(connection))

@@ -1,0 +1,113 @@
+"""Modifications are exact, recorded, undoable, and encode anew only what they change."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from selftaught.curation.codec import token_cover
+from selftaught.curation.modify import RULES, apply, modify, splice_text, undo
+from selftaught.errors import ConfigError
+from selftaught.records import ExecStatus, Trajectory
+
+from .samples import CODEC, hint, hinted, span, tool
+
+DEBUG_HINT = (
+    ", let me test the program.\n\n```python\ndef solve(a):\n    ...\n\nprint(solve(3))\n# <output here>\n```\n\n"
+    "The sample is solve(3) == 4.\n\n```python\n"
+)
+
+
+class PairCodec:
+    """Two characters a token, to have token borders inside words; single characters encode what is left over."""
+
+    def encode(self, text: str) -> list[int]:
+        pairs = [text[i : i + 2] for i in range(0, len(text), 2)]
+        return [ord(p[0]) * 0x11000 + (ord(p[1]) if len(p) == 2 else 0xFFFF) for p in pairs]
+
+    def decode(self, token_ids: list[int]) -> str:
+        return "".join(chr(i // 0x11000) + ("" if i % 0x11000 == 0xFFFF else chr(i % 0x11000)) for i in token_ids)
+
+
+def code_trajectory() -> Trajectory:
+    trajectory = hinted()
+    return trajectory.model_copy(update={"spans": [*trajectory.spans[:2], hint(DEBUG_HINT), *trajectory.spans[3:]]})
+
+
+def check_ledger(trajectory: Trajectory) -> None:
+    for one in trajectory.spans:
+        assert CODEC.decode(one.token_ids) == one.text
+
+
+def test_the_template_gets_the_papers_tag_and_loses_its_placeholder() -> None:
+    before = code_trajectory()
+    after, changes = modify(before, ["rename_template", "delete_placeholders", "cut_tail"], CODEC)
+    text = after.text_after_prompt()
+    assert "```Debug Code Template\ndef solve(a):" in text and "<output here>" not in text
+    assert text.count("```python\n") == 1  # the real call
+    assert [c.rule for c in changes] == ["rename_template", "delete_placeholders"]
+    assert undo(after, changes) == before
+    check_ledger(after)
+
+
+def test_a_clean_one_is_left_alone() -> None:
+    trajectory = hinted()
+    after, changes = modify(trajectory, list(RULES), CODEC)
+    assert after is trajectory and changes == []
+
+
+def test_cut_tail_keeps_the_end_of_turn() -> None:
+    before = hinted()
+    tail = span("model", "Done.\n</think>\nThe answer is \\boxed{42}.\n\nWait, and also, and also<|im_end|>")
+    before = before.model_copy(update={"spans": [*before.spans[:-1], tail]})
+    after, changes = modify(before, ["cut_tail"], CODEC)
+    assert after.spans[-1].text.endswith("<|im_end|>") and "also" not in after.text_after_prompt()
+    assert "".join(s.text for s in after.spans[5:]) == "Done.\n</think>\nThe answer is \\boxed{42}.<|im_end|>"
+    assert undo(after, changes) == before
+    check_ledger(after)
+
+
+def test_repaired_errors_can_be_dropped() -> None:
+    before = hinted(calls=1)
+    middle = [
+        span("model", "Again:\n```python\nprint(y)\n```\n"), tool("NameError", "print(y)", ExecStatus.ERROR),
+        span("model", "Fixed:\n```python\nprint(42)\n```\n"), tool("42", "print(42)"),
+    ]  # fmt: skip
+    before = before.model_copy(update={"spans": [*before.spans[:5], *middle, before.spans[-1]]})
+    after, changes = modify(before, ["drop_repaired_errors"], None)
+    assert [call.output for call in after.tool_calls()] == ["42", "42"]
+    assert undo(after, changes) == before
+
+
+def test_unknown_rules_and_missing_tokenizers_are_said() -> None:
+    with pytest.raises(ConfigError, match="rename_tag"):
+        modify(hinted(), ["rename_tag"], CODEC)
+    with pytest.raises(ConfigError, match="tokenizer"):
+        modify(code_trajectory(), ["rename_template"], None)
+
+
+def test_only_covering_tokens_are_encoded_anew() -> None:
+    rng = random.Random(0)
+    codec = PairCodec()
+    for _ in range(300):
+        text = "".join(rng.choice("abcdef \n") for _ in range(rng.randrange(1, 40)))
+        ids = codec.encode(text)
+        start = rng.randrange(len(text) + 1)
+        end = rng.randrange(start, len(text) + 1)
+        new = "".join(rng.choice("xyz") for _ in range(rng.randrange(4)))
+        first, last, first_char, last_char = token_cover(codec, ids, start, end)
+        assert first_char <= start and last_char >= end
+        assert start - first_char < 2 and last_char - end < 2
+        one = span("model", text).model_copy(update={"token_ids": ids})
+        parts, marks = splice_text(one, start, end, new, codec)
+        assert "".join(p.text for p in parts) == text[:start] + new + text[end:]
+        assert all(codec.decode(p.token_ids) == p.text for p in parts)
+        untouched = [i for p, mark in zip(parts, marks, strict=True) if not mark for i in p.token_ids]
+        assert untouched == ids[:first] + ids[last:]
+
+
+def test_a_change_is_its_own_inverse() -> None:
+    before = code_trajectory()
+    _, changes = modify(before, ["rename_template"], CODEC)
+    assert undo(apply(before, changes[0]), changes) == before

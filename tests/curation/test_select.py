@@ -1,0 +1,66 @@
+"""Selection on compact keys: shares of text-only rows, for all rows or by kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from pydantic import ValidationError
+
+from selftaught.curation.records import CurateSettings, Rule
+from selftaught.curation.select import Survivor, select
+from selftaught.records import DropReason, ProblemKind
+
+
+def survivor(problem: str, kind: ProblemKind, num_calls: int) -> Survivor:
+    return Survivor(
+        trajectory_id=f"{problem}#{num_calls}",
+        problem_id=problem,
+        source="sampled",
+        offset=0,
+        kind=kind,
+        family=None,
+        num_calls=num_calls,
+        num_errors=0,
+        num_tokens=100,
+        text_hash=num_calls,
+        greedy_right=not num_calls,
+    )
+
+
+def rows() -> list[Survivor]:
+    """Of each kind 40 problems right with a call, half of them right without one, too; and 20 only without."""
+    found = []
+    for kind in (ProblemKind.MATH, ProblemKind.CODE):
+        found += [survivor(f"{kind.value}{i}", kind, 1) for i in range(40)]
+        found += [survivor(f"{kind.value}{i}", kind, 0) for i in range(20, 60)]
+    return found
+
+
+def chosen(share: object) -> tuple[Counter[tuple[str, bool]], Counter[DropReason]]:
+    dropped: list[tuple[Survivor, DropReason]] = []
+    settings = CurateSettings(rule=Rule.D_START, tool_share=share)  # type: ignore[arg-type]
+    kept = select(rows(), settings, lambda row, step, reason, detail: dropped.append((row, reason)))
+    assert len(kept) + len(dropped) == len(rows())
+    assert len({row.problem_id for row, _ in kept}) == len(kept)
+    return Counter((row.kind.value, row.num_calls > 0) for row, _ in kept), Counter(reason for _, reason in dropped)
+
+
+def test_one_share_holds_for_all_rows_together() -> None:
+    kept, _ = chosen(0.8)
+    assert sum(kept.values()) == 100 and kept["math", False] + kept["code", False] == 20
+
+
+def test_shares_by_kind_hold_for_each_kind_and_are_one_for_the_others() -> None:
+    kept, reasons = chosen({"math": 0.5})
+    assert kept == {("math", True): 30, ("math", False): 30, ("code", True): 40}
+    assert reasons == {DropReason.NO_TOOL_CALL: 40, DropReason.NOT_BEST: 10, DropReason.OVER_QUOTA: 10}
+    kept, _ = chosen({"math": 0.5, "code": 0.9})
+    assert kept["code", False] / (kept["code", False] + kept["code", True]) == pytest.approx(0.1, abs=0.03)
+    assert kept["math", False] == 30
+
+
+@pytest.mark.parametrize("share", [0, 1.5, {"maths": 0.5}, {"math": 0}])
+def test_a_share_that_is_none_is_refused(share: object) -> None:
+    with pytest.raises(ValidationError, match="expected a share above 0 and at most 1"):
+        CurateSettings(tool_share=share)  # type: ignore[arg-type]
