@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from selftaught.grading.boxes import last_box
 from selftaught.grading.spelling import after_text, before_text
 
 _SYMBOLS = {
@@ -167,8 +168,6 @@ _IMPLIES = re.compile(r"\\(?:Rightarrow|implies|Longrightarrow|therefore)(?![A-Z
 
 def _strip_markup(text: str) -> str:
     """Outer ``**bold**``, quotes and ``\\boxed{}`` go; of an implication its end stays."""
-    from selftaught.grading.extract import last_box
-
     pieces = _IMPLIES.split(text)
     if len(pieces) > 1 and pieces[-1].strip():
         text = pieces[-1]
