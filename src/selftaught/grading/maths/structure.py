@@ -162,3 +162,18 @@ def _encloses(text: str) -> bool:
 def squeeze(text: str) -> str:
     """Without spaces, but ``1 1/2`` does not become ``11/2``."""
     return re.sub(r"(?<!\d) | (?!\d)", "", text)
+
+
+_NAME_OR_WORD = re.compile(
+    r"\\text\{[^{}]*\}|\\[A-Za-z]+|(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|max|min|gcd|lcm)(?![a-z])|[A-Za-z]"
+)
+
+
+def names_in(text: str) -> set[str]:
+    """The one-letter names of a formula."""
+    return {name for name in _NAME_OR_WORD.findall(text) if len(name) == 1}
+
+
+def rename(text: str, names: dict[str, str]) -> str:
+    """A formula with its one-letter names replaced, all at once."""
+    return _NAME_OR_WORD.sub(lambda match: names.get(match.group(), match.group()), text)

@@ -30,6 +30,7 @@ _MINUTES = re.compile(r"(\d+)\s*\^\{\\circ\}\s*(\d+(?:\.\d+)?)\s*'(?!')(?:\s*(\d
 _TEXT_RATIO = re.compile(
     r"\\frac\s*\{\s*\\text\{([^{}\d]+)\}\s*\}\s*\{\s*\\text\{([^{}\d]+)\}\s*(\^\s*\{?[23]\}?)?\s*\}"
 )
+_VECTOR_PRODUCT = re.compile(r"\\vec.{0,80}\\(?:times|cdot)(?![A-Za-z]).{0,80}\\vec", re.DOTALL)
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _HAN = "\u3400-\u9fff"
 _HAN_ANSWER = re.compile(rf"^\s*(?:最终|最后)?(?:答案|结果)(?:[是为])?\s*[:=]?\s*(?=[^{_HAN}\s])")
@@ -49,7 +50,8 @@ def before_text(text: str) -> str:
         text.replace("\\nicefrac", "\\frac").replace("\\sfrac", "\\frac").replace("\\text{:}", ":").replace("{:}", ":")
     )
     text = re.sub(r"\\mathbb\s*([A-Z])(?![A-Za-z])", r"\\mathbb{\1}", text)
-    text = re.sub(r"\\vec\s*\{?([A-Za-z])\}?(?![A-Za-z])", r"\1", text)
+    if not _VECTOR_PRODUCT.search(text):
+        text = re.sub(r"\\vec\s*\{?([A-Za-z])\}?(?![A-Za-z])", r"\1", text)
     text = re.sub(r"\\hat\s*\{?\\?([ijk])(?:math)?\}?(?![A-Za-z])", r"\1", text)
     text = _TEXT_RATIO.sub(lambda match: f"\\text{{{match[1].strip()}/{match[2].strip()}{_power(match[3])}}}", text)
     text = re.sub(r"(?<=\d)\s*(?:\\text\{\s*)?¢(?:\s*\})?", r"\\text{ cents}", text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from selftaught.grading.equations import is_name
-from selftaught.grading.expression import TooLarge, Unreadable, evaluate, parse_or_none
-from selftaught.grading.structure import shape_of, split_relations, split_top
+from selftaught.grading.maths.equations import is_name
+from selftaught.grading.maths.evaluate import evaluate
+from selftaught.grading.maths.parse import parse_or_none
+from selftaught.grading.maths.structure import shape_of, split_relations, split_top
+from selftaught.grading.maths.tokens import TooLarge, Unreadable
 
 
 @dataclass(frozen=True)
@@ -137,17 +139,6 @@ def set_builder(text: str) -> str:
     """``\\{x \\mid x>3\\}`` is ``x>3``."""
     match = _SET_BUILDER.fullmatch(text)
     return match[2] if match and match[1] in match[2] and re.search(r"<|>|\\[lgn]e(?![A-Za-z])", match[2]) else text
-
-
-_DOMAIN = re.compile(
-    r"(?:,|\\text\{\s*(?:where|for|with|and|,|for all|for any|for some|for integers?|, where)\s*\}|:)\s*(?:\\text\{[^{}]*\}\s*)?[A-Za-z]\s*\\in\s*\\mathbb\{[A-Z]\}(?:\^[+*])?$"
-)
-_DOMAIN_FIRST = re.compile(r"^[A-Za-z]\s*\\in\s*\\mathbb\{R\}\s*(?:,|\\text\{[^{}]*\}|:|\|)\s*(?=\S)")
-
-
-def without_domain(text: str) -> str:
-    """``k\\pi, k \\in \\mathbb{Z}`` without where k comes from."""
-    return _DOMAIN_FIRST.sub("", _DOMAIN.sub("", text).strip()) if "\\mathbb" in text else text
 
 
 def french_brackets(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 from selftaught.grading.boxes import last_box
-from selftaught.grading.spelling import after_text, before_text
+from selftaught.grading.maths.spelling import after_text, before_text
 
 _SYMBOLS = {
     **dict.fromkeys("−–—‐‑‒―﹣－⁻", "-"),
