@@ -65,8 +65,9 @@ def extract_answer(text: str, *, allow_whole: bool = False) -> Extraction | None
 
 def _after_answer_is(text: str) -> str | None:
     last = None
-    for last in _ANSWER_IS.finditer(text):
-        pass
+    for match in _ANSWER_IS.finditer(text):
+        if not _is_denied(text, match):
+            last = match
     if last is None and "答案" in text:
         for last in _CHINESE_ANSWER.finditer(text):
             pass
@@ -81,6 +82,21 @@ def _after_answer_is(text: str) -> str | None:
     end = _SENTENCE_END.search(rest)
     answer = rest[: end.start()] if end else rest
     return answer.strip(" \t*_`\"'") or None
+
+
+_DENIED_BEFORE = re.compile(r"\b(?:not|never|wrong|incorrect|false|doubt)\b|n['’]t\b", re.IGNORECASE)
+_DENIED_AFTER = re.compile(
+    r"[*_\s]*(?:not|never|no longer|anything but|definitely not|certainly not|≠|\\ne)(?![A-Za-z])"
+    r"|[^\n.?!]{0,40}(?:\?\s{0,2}No\b|\bis (?:wrong|incorrect|false)\b)",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"[.,;:!?\n]|\b(?:so|but|thus|hence|and|therefore)\b")
+
+
+def _is_denied(text: str, match: re.Match[str]) -> bool:
+    """ "I don't think the answer is 3", "the answer is not 3", "the answer is 3? No"."""
+    clause = _CLAUSE_END.split(text[max(0, match.start() - 60) : match.start()])[-1]
+    return bool(_DENIED_BEFORE.search(clause) or _DENIED_AFTER.match(text, match.end()))
 
 
 _PROSE = re.compile(

@@ -182,6 +182,7 @@ class Finder:
         return before[ends[-1] :] if ends else before
 
     def is_negated(self, place: int) -> bool:
+        """A word of negation stands before ``place`` in its clause."""
         return bool(_NEGATES.search(self._clause_before(place).replace("no doubt", "").replace("without doubt", "")))
 
     def is_supposed(self, place: int) -> bool:
@@ -251,5 +252,6 @@ class Finder:
         if last and re.search(r"(?<=[\s(*])[B-J][).:][*\s]", last.string[last.end("letter") + 1 :]):
             return  # the options themselves, in one line
         if last and len(labelled) == 1 and "A" <= labelled[0] <= self.last and len(last.string) < 300:
-            if not self.is_rejected(self.text.find(last.string) + last.start("letter")):
+            letter_place = self.text.find(last.string) + last.start("letter")
+            if not self.is_rejected(letter_place):
                 yield Statement(place, PLAIN, labelled[0])

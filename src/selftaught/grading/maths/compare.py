@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from selftaught.grading.maths.structure import shape_of
+from selftaught.grading.maths.structure import shape_of, squeeze
 from selftaught.grading.maths.understood import is_understood
 from selftaught.grading.workers import MathVerdict
 
@@ -78,6 +78,8 @@ class Comparison:
                 outcome = rule(pair, self)
                 if isinstance(outcome, Pair):
                     pair = outcome
+                    if squeeze(pair.gold) == squeeze(pair.given):
+                        return self.decide("string", True)
                 elif outcome is not None:
                     return outcome
             return False

@@ -47,6 +47,7 @@ REAL_LINE = "(-\\infty,\\infty)"
 def real_line(text: str) -> str:
     """All ways of saying "all real numbers" as one interval."""
     plain = re.sub(r"\\text|[{}]", "", text).strip().casefold()
+    plain = "all real x" if re.fullmatch(r"all\s?real\s?(?:values of\s?|numbers\s?)?[a-z]", plain) else plain
     if plain in ("\\mathbbr^+", "\\mathbbr_+", "all positive real numbers", "positive real numbers"):
         return "(0,\\infty)"
     return (

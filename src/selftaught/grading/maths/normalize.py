@@ -49,7 +49,7 @@ _TEXT_NAMES = re.compile(
 )
 _COLOUR = re.compile(r"\\(?:color|textcolor|colorbox)\s*(?:\[[^\]]*\])?\{[A-Za-z!0-9,.]*\}")
 _DECORATION = re.compile(
-    r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|cancel|operatorname|displaylines|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?"
+    r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|operatorname|displaylines|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?"
 )
 _THOUSANDS_LATEX = re.compile(r"(?<=\d)(?:\{\s*,\s*\}|\\,\s?|\\ |,\\!\s?|,\s*\{\}|\\;|\{\\,\})(?=\d{3}(?!\d))")
 _THOUSANDS_WHOLE = re.compile(r"(?<![\d.,_^{(\[])(?<!, )([1-9]\d{0,2})((?:,\d{3})+)(?![\d,])(?!\.\d*,)(?!\s*,)")

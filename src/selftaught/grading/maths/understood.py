@@ -14,8 +14,8 @@ _KNOWN = (
     FUNCTIONS
     | GREEK
     | frozenset(
-        "frac sqrt pi infty cup cap setminus text begin end over sum prod lim int cdot times pm mp le ge ne in emptyset circ ldots binom "
-        "lfloor rfloor lceil rceil langle rangle mathbb overline bar mid quad pmod mod det cot land lor".split()
+        "frac sqrt pi infty cup setminus text begin end over sum prod lim int cdot times pm mp le ge ne emptyset circ ldots binom "
+        "lfloor rfloor lceil rceil langle rangle mathbb overline bar pmod mod det cot land lor".split()
     )
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -23,6 +23,9 @@ _LIMIT = re.compile(r"\\lim\s*_\s*\{[^{}]*\}")
 _REGION = re.compile(r"\\int\s*_\s*(?:\{[^{}]*\}|[^\s{}])(?!\s*\^)")
 _FIELD = re.compile(r"\\mathbb\s*(?!\{?[RZNQC](?![A-Za-z]))")
 _DERIVATIVE = re.compile(r"\\frac\{d(?:\^\{?\d\}?)?\}\{d")
+_ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", re.DOTALL)
+_LOOSE = re.compile(r"[?&]|\\\\")
+"""Outside of a matrix: math-verify takes what stands last."""
 _APPLIED = re.compile(r"(?<![A-Za-z\\])[A-Z]\[")
 
 
@@ -30,5 +33,7 @@ def is_understood(text: str) -> bool:
     """Whether every sign of a normalised answer is one that math-verify reads."""
     text = _LIMIT.sub(r"\\lim ", text)
     if _REGION.search(text) or _FIELD.search(text) or _DERIVATIVE.search(text) or _APPLIED.search(text):
+        return False
+    if _LOOSE.search(_ENVIRONMENT.sub("", text)):
         return False
     return all(name in _KNOWN for name in _COMMAND.findall(text))

@@ -12,7 +12,7 @@ _MARKS = re.compile(r"\\text|[{}_ ]")
 
 def chemical(pair: Pair, comparison: Comparison) -> Outcome:
     """``\\text{H}_2\\text{O}`` is ``H2O``."""
-    if "_" in pair.gold + pair.given and _FORMULA.fullmatch(_MARKS.sub("", pair.gold)):
-        if _MARKS.sub("", pair.gold) == _MARKS.sub("", pair.given):
-            return comparison.decide("string", True)
-    return None
+    if "_" not in pair.gold + pair.given:
+        return None
+    gold, given = _MARKS.sub("", pair.gold), _MARKS.sub("", pair.given)
+    return comparison.decide("string", True) if gold == given and _FORMULA.fullmatch(gold) else None

@@ -8,11 +8,11 @@ from selftaught.grading.maths.compare import Comparison, Outcome, Pair
 
 _WORDS = (
     r"not|isn't|aren't|never|wrong|incorrect|false|except|excluded|rejected|impossible|cannot|can't|anything but|everything but|"
-    r"all but|ruled out|no longer|other than|rather than|instead of|unequal|different from"
+    r"all but|ruled out|falsch|nicht|faux|incorrect[oa]|неверно|no longer|other than|rather than|instead of|unequal|different from"
 )
 NEGATION = re.compile(
     rf"\\text\{{[^{{}}]*\b(?:{_WORDS})\b|(?<![A-Za-z\\])(?:{_WORDS})(?![A-Za-z])|"
-    r"\\(?:neg|lnot|not|nexists|cancel|bcancel|xcancel|sout|st|widetilde\{\})(?![A-Za-z])|(?<![A-Za-z)\d])!|¬",
+    r"\\(?:neg|lnot|not|nexists|cancel|bcancel|xcancel|sout|st)(?![A-Za-z])|(?<![A-Za-z)\d}])!|¬|不是|不等于|错误|不对",
     re.IGNORECASE,
 )
 

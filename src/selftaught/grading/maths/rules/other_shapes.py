@@ -12,6 +12,7 @@ def other_shapes(pair: Pair, comparison: Comparison) -> Outcome:
     if kinds == {"scalar"}:
         return None
     if "scalar" in kinds and kinds & {"union", "matrix", "empty", "set", "interval"}:
-        if parse_or_none(pair.gold if pair.gold_kind == "scalar" else pair.given) is None:
+        scalar = pair.gold if pair.gold_kind == "scalar" else pair.given
+        if parse_or_none(scalar) is None:
             return comparison.ask(pair)
     return comparison.decide("structure", False)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from selftaught.grading.maths.compare import Comparison, Outcome, Pair
-from selftaught.grading.maths.structure import rename
+from selftaught.grading.maths.structure import names_in, rename
 
 _SETS = {"R": "real", "Z": "integer", "N": "natural", "Q": "rational", "C": "complex"}
 _SORTS = frozenset("real integer natural rational complex positive negative nonnegative nonzero odd even prime".split())
@@ -15,65 +15,78 @@ _OTHER = frozenset(
     "for all any every each some where with is are be being a an the number value constant arbitrary parameter in of and whole "
     "variable on belongs to given fixed".split()
 )
+_SORT = r"(?:all|any|every|each|some|arbitrary|real|integer|constant)s?"
 _START = re.compile(
-    r"(?:[,;:(]\s*|\s)*(?:\\forall(?![A-Za-z])|\\text\{[\s,;(]*(?:for|where|with|and|,)?\s*(?:all|any|every|each|some|arbitrary|[a-zA-Z]\s*\}?\s*(?:\\in|\\text\{\s*(?:is|are))|(?:real|integer|constant)s?|\}\s*(?:\\text\{[^{}]*\}\s*)?[A-Za-z])|(?<![A-Za-z\\])(?:for|where)(?![A-Za-z])\s*(?:all|any|every|each|some|[a-zA-Z]\b)|(?<=[^,(\[{\s])[,:]\s*[A-Za-z](?:,\s*[A-Za-z])*\s*\\in(?![A-Za-z]))"
+    r"(?:[,;:(]\s*|\s)*(?:\\forall(?![A-Za-z])"
+    rf"|\\text\{{[\s,;(]*(?:for|where|with|and|,)?\s*(?:{_SORT}|[a-zA-Z]\s*\}}?\s*(?:\\in|\\text\{{\s*(?:is|are))"
+    r"|\}\s*(?:\\text\{[^{}]*\}\s*)?[A-Za-z])"
+    rf"|(?<![A-Za-z\\])(?:for|where)(?![A-Za-z])\s*(?:{_SORT}|[a-zA-Z]\b)"
+    r"|(?<=[^,(\[{\s])[,:(]\s*[A-Za-z](?:,\s*[A-Za-z])*\s*"
+    r"(?:\\in(?![A-Za-z])|\\text\{\s*(?:is |are |an? |any |arbitrary |real |integer )*constant))"
 )
-_DOMAIN_FIRST = re.compile(r"^[A-Za-z]\s*\\in\s*\\mathbb\{R\}\s*(?:,|\\text\{[^{}]*\}|:|\|)\s*(?=\S)")
+"""Where a trailing qualifier may start."""
+_LEADING = re.compile(
+    r"((?:\\forall(?![A-Za-z])|\\text\{\s*for\b|[A-Za-z]\s*\\in(?![A-Za-z]))[^=<>]{1,60}?)\s*(?:[,:|]|\\text\{\s*[,:]?\s*\})\s*(?=\S)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class _Qualified:
-    """A formula without its qualifier; the sorts that the qualifier names, and the constants that it binds."""
+    """A formula without its qualifier; the sorts that the qualifier names, and the names that it binds."""
 
     formula: str
     sorts: frozenset[str] = frozenset()
-    constants: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def qualifier(pair: Pair, comparison: Comparison) -> Outcome:
-    """``3x\\text{ for all real }x`` → ``3x``; two sides whose names come from different sets differ; bound constants are renamed."""
+    """``3x\\text{ for all real }x`` → ``3x``; names from different sets differ, and the names themselves do not count."""
     gold, given = _qualified(pair.gold), _qualified(pair.given)
     if gold.formula == pair.gold and given.formula == pair.given:
         return None
     if gold.sorts and given.sorts and gold.sorts != given.sorts:
         return comparison.decide("qualifier", False)
-    formula = given.formula
-    if len(gold.constants) == len(given.constants):
-        formula = rename(formula, dict(zip(given.constants, gold.constants, strict=True)))
-    return Pair(gold.formula, formula)
+    wanted = [name for name in gold.names if name not in given.names]
+    bound = [name for name in given.names if name not in gold.names]
+    if len(wanted) != len(bound) or names_in(given.formula) & set(wanted):
+        return Pair(gold.formula, given.formula)
+    return Pair(gold.formula, rename(given.formula, dict(zip(bound, wanted, strict=True))))
 
 
 def _qualified(text: str) -> _Qualified:
-    if "\\mathbb" in text:
-        text = _DOMAIN_FIRST.sub("", text)
+    leading = _LEADING.match(text)
+    if leading and (clause := _Clause.read(leading[1])):
+        return _Qualified(text[leading.end() :], clause.sorts, clause.names)
     for start in _START.finditer(text):
-        words, names = _words_and_names(text[start.start() :])
-        if start.start() and words is not None:
-            sorts = frozenset(word for word in words if word in _SORTS)
-            constants = tuple(dict.fromkeys(names)) if _CONSTANT & set(words) else ()
-            return _Qualified(text[: start.start()].strip().rstrip(",;:("), sorts, constants)
+        if start.start() and (clause := _Clause.read(text[start.start() :])):
+            return _Qualified(text[: start.start()].strip().rstrip(",;:("), clause.sorts, clause.names)
     return _Qualified(text)
 
 
-def _words_and_names(clause: str) -> tuple[list[str] | None, list[str]]:
-    """The words of a qualifier and the names that it binds; no words where the clause says anything else."""
-    clause = re.sub(
-        r"\\mathbb\{([A-Z])\}(?:\^[+*]|_[+]|\^\{[+*]\})?",
-        lambda found: f" {_SETS.get(found[1], found[1] + '?')} ",
-        clause,
-    )
-    clause = (
-        clause.replace("\\forall", " for all ")
-        .replace("\\in", " in ")
-        .replace("\\text", " ")
-        .casefold()
-        .replace("non-", "non")
-    )
-    tokens = re.findall(r"[a-z]+(?:_\{?\w+\}?)?|[^\s{}(),.;:a-z]", clause)
-    names = [token for token in tokens if len(token.partition("_")[0]) == 1 and token[0].isalpha() and token != "a"]
-    words = [
-        token.removesuffix("s") if token.removesuffix("s") in _SORTS | _OTHER else token
-        for token in tokens
-        if token not in names
-    ]
-    return (words if names and all(word in _SORTS | _OTHER for word in words) else None), names
+@dataclass(frozen=True)
+class _Clause:
+    sorts: frozenset[str]
+    names: tuple[str, ...]
+
+    @classmethod
+    def read(cls, text: str) -> _Clause | None:
+        """What a qualifier says; None where the clause says anything else."""
+        text = re.sub(
+            r"\\mathbb\{([A-Z])\}(?:\^[+*]|_[+]|\^\{[+*]\})?",
+            lambda found: f" {_SETS.get(found[1], found[1] + '?')} ",
+            text,
+        )
+        text = (
+            text.replace("\\forall", " for all ").replace("\\in", " in ").replace("\\text", " ").replace("non-", "non")
+        )
+        tokens = re.findall(r"[A-Za-z]+(?:_\{?\w+\}?)?|[^\s{}(),.;:A-Za-z]", text)
+        names = [token for token in tokens if len(token.partition("_")[0]) == 1 and token[0].isalpha() and token != "a"]
+        words = {_singular(token.casefold()) for token in tokens if token not in names}
+        if not names or not words <= _SORTS | _OTHER or "some" in words and not words & (_CONSTANT | {"integer"}):
+            return None
+        return cls(frozenset(words & _SORTS), tuple(dict.fromkeys(names)))
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s") if word.removesuffix("s") in _SORTS | _OTHER else word

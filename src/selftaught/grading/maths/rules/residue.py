@@ -10,13 +10,14 @@ from selftaught.grading.maths.structure import split_top
 _MODULUS = re.compile(
     r"(.*?)\s*\(?\s*(?:\\pmod\s*\{?([^{}]+)\}?|\\p?b?mod\s*\{?([^{}()]+)\}?|(?:\\text\{\s*)?\(?mod\s*\}?\s*\{?([^{}()]+)\}?)\s*\)?"
 )
+_IDENTICAL = re.compile(r"\\equiv(?![A-Za-z])\s*")
 
 
 def residue(pair: Pair, comparison: Comparison) -> Outcome:
-    """``5 \\pmod 7`` is ``12 \\pmod 7``; a modulus that one side leaves out is ignored."""
+    """``5 \\pmod 7`` is ``12 \\pmod 7``; a modulus that one side leaves out is ignored. Without one ``\\equiv`` → ``=``."""
     a, b = _MODULUS.fullmatch(pair.gold), _MODULUS.fullmatch(pair.given)
     if not a and not b:
-        return None
+        return pair.rewritten(lambda text: _IDENTICAL.sub("=", text))
     first, second = (a[1].strip() if a else pair.gold), (b[1].strip() if b else pair.given)
     if not first or not second:
         return None
