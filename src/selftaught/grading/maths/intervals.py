@@ -11,6 +11,11 @@ from selftaught.grading.maths.parse import parse_or_none
 from selftaught.grading.maths.structure import shape_of, split_relations, split_top
 from selftaught.grading.maths.tokens import TooLarge, Unreadable
 
+_TEXT_MARKS = re.compile(r"\\text|[{}]")
+_ALL_REAL = re.compile(r"all\s?real\s?(?:values of\s?|numbers\s?)?[a-z]")
+_MEMBER = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![A-Za-z])\s*(.+)$")
+_OUTWARD = re.compile(r"([\[\]])([^\[\]]+,[^\[\]]+)([\[\]])")
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -46,8 +51,8 @@ REAL_LINE = "(-\\infty,\\infty)"
 
 def real_line(text: str) -> str:
     """All ways of saying "all real numbers" as one interval."""
-    plain = re.sub(r"\\text|[{}]", "", text).strip().casefold()
-    plain = "all real x" if re.fullmatch(r"all\s?real\s?(?:values of\s?|numbers\s?)?[a-z]", plain) else plain
+    plain = _TEXT_MARKS.sub("", text).strip().casefold()
+    plain = "all real x" if _ALL_REAL.fullmatch(plain) else plain
     if plain in ("\\mathbbr^+", "\\mathbbr_+", "all positive real numbers", "positive real numbers"):
         return "(0,\\infty)"
     return (
@@ -129,7 +134,7 @@ def _between(sides: list[str], operators: list[str]) -> list[Interval] | None:
 
 def after_in(text: str) -> str | None:
     """``S`` of ``x \\in S``; None without a membership."""
-    match = re.match(r"[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![A-Za-z])\s*(.+)$", text)
+    match = _MEMBER.match(text)
     return match[1].strip() if match else None
 
 
@@ -144,7 +149,7 @@ def set_builder(text: str) -> str:
 
 def french_brackets(text: str) -> str:
     """``]2,5[`` → ``(2,5)``: brackets that look outwards."""
-    match = re.fullmatch(r"([\[\]])([^\[\]]+,[^\[\]]+)([\[\]])", text)
+    match = _OUTWARD.fullmatch(text)
     if not match or (match[1], match[3]) == ("[", "]"):
         return text
     return ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")

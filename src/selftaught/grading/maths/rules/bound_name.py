@@ -13,6 +13,8 @@ _MAPPING = re.compile(r"()\(?([A-Za-z](?:,\s*[A-Za-z])*)\)?\s*\\mapsto(?![A-Za-z
 
 def bound_name(pair: Pair, comparison: Comparison) -> Outcome:
     """``f(t)=3t`` → ``f(x)=3x`` where the reference has ``f(x)``."""
+    if "=" not in pair.given and "\\mapsto" not in pair.given:
+        return None
     for form in (_DEFINITION, _MAPPING):
         gold, given = form.fullmatch(pair.gold), form.fullmatch(pair.given)
         if gold and given and gold[1] == given[1]:

@@ -12,6 +12,8 @@ _AND_FRACTION = re.compile(r"([-+]?\d+)\s*(?:\\text\{and\}|and)\s*(\\frac\{\d+\}
 
 def mixed_number(pair: Pair, comparison: Comparison) -> Outcome:
     """``3\\text{ and }\\frac12`` → ``3 \\frac12``, where only one side is written so."""
+    if "and" not in pair.gold + pair.given:
+        return None
     gold, given = _joined(pair.gold), _joined(pair.given)
     if (gold != pair.gold) != (given != pair.given) and shape_of(gold).kind == shape_of(given).kind == "scalar":
         return Pair(gold, given)

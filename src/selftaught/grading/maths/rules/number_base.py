@@ -28,6 +28,8 @@ def number_base(pair: Pair, comparison: Comparison) -> Outcome:
 
 def _based(text: str) -> tuple[str, int] | None:
     """Digits without leading zeros, and the base."""
+    if "_" not in text and "base" not in text:
+        return None
     text = re.sub(r"(?<=\w) (?=\w+_)", "", text)
     match = _BASED.fullmatch(text) or _IN_WORDS.fullmatch(text)
     if not match:

@@ -23,4 +23,4 @@ def option_letter(pair: Pair, comparison: Comparison) -> Outcome:
 
 def is_option_letter(text: str) -> bool:
     """One letter A to E, in round brackets or not."""
-    return bool(re.fullmatch(r"\(?[A-Ea-e]\)?", text))
+    return len(text) <= 3 and bool(re.fullmatch(r"\(?[A-Ea-e]\)?", text))

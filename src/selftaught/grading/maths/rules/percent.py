@@ -18,6 +18,8 @@ _PERCENT = re.compile(
 
 def percent(pair: Pair, comparison: Comparison) -> Outcome:
     """``50%`` is ``0.5``, and ``50`` where a percentage was asked for; ``0.5`` is not ``0.5%``."""
+    if not any(mark in text for mark in ("%", "percent", "pct", "per cent") for text in (pair.gold, pair.given)):
+        return None
     a, b = _PERCENT.fullmatch(pair.gold), _PERCENT.fullmatch(pair.given)
     if a and b:
         return comparison.same(a[1], b[1])

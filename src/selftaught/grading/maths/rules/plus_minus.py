@@ -13,7 +13,7 @@ _MINUS_PLUS = re.compile(r"\\mp(?![A-Za-z])\s*")
 
 def plus_minus(pair: Pair, comparison: Comparison) -> Outcome:
     """``1\\pm\\sqrt{2}`` → ``1+\\sqrt{2},1-\\sqrt{2}``; all signs of one answer go together."""
-    return pair.rewritten(_expanded)
+    return pair.rewritten(_expanded) if "\\pm" in pair.gold + pair.given or "\\mp" in pair.gold + pair.given else None
 
 
 def _expanded(text: str) -> str:

@@ -6,6 +6,8 @@ import re
 
 from selftaught.grading.maths.compare import Comparison, Outcome, Pair
 
+_LABELLED = re.compile(r"[A-Z]'?(\(.*,.*\))")
+
 
 def point_label(pair: Pair, comparison: Comparison) -> Outcome:
     """``A(1,2)`` → ``(1,2)``."""
@@ -13,5 +15,5 @@ def point_label(pair: Pair, comparison: Comparison) -> Outcome:
 
 
 def _without_label(text: str) -> str:
-    match = re.fullmatch(r"[A-Z]'?(\(.*,.*\))", text)
+    match = _LABELLED.fullmatch(text) if text.endswith(")") else None
     return match[1] if match else text

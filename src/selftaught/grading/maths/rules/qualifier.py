@@ -42,6 +42,8 @@ class _Qualified:
 
 def qualifier(pair: Pair, comparison: Comparison) -> Outcome:
     """``3x\\text{ for all real }x`` → ``3x``; names from different sets differ, and the names themselves do not count."""
+    if not any(word in pair.gold + pair.given for word in ("\\text", "\\in", "\\forall", "for", "where")):
+        return None
     gold, given = _qualified(pair.gold), _qualified(pair.given)
     if gold.formula == pair.gold and given.formula == pair.given:
         return None

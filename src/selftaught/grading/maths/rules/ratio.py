@@ -31,7 +31,7 @@ def ratio(pair: Pair, comparison: Comparison) -> Outcome:
 
 def _parts(text: str) -> list[str] | None:
     """Parts of ``a:b:c`` or ``a to b``; None for a time of day and for anything else."""
-    if re.fullmatch(r"\d{1,2}:\d{2}", text):
+    if ":" not in text and "to" not in text or re.fullmatch(r"\d{1,2}:\d{2}", text):
         return None
     parts = split_top(re.sub(r"(?<=\d)\s*(?:\\text\{to\}|to)\s*(?=\d)", ":", text), ":")
     return parts if len(parts) > 1 and all(parts) else None

@@ -15,7 +15,8 @@ _IDENTICAL = re.compile(r"\\equiv(?![A-Za-z])\s*")
 
 def residue(pair: Pair, comparison: Comparison) -> Outcome:
     """``5 \\pmod 7`` is ``12 \\pmod 7``; a modulus that one side leaves out is ignored. Without one ``\\equiv`` → ``=``."""
-    a, b = _MODULUS.fullmatch(pair.gold), _MODULUS.fullmatch(pair.given)
+    has_modulus = "mod" in pair.gold or "mod" in pair.given
+    a, b = (_MODULUS.fullmatch(text) if has_modulus else None for text in (pair.gold, pair.given))
     if not a and not b:
         return pair.rewritten(lambda text: _IDENTICAL.sub("=", text))
     first, second = (a[1].strip() if a else pair.gold), (b[1].strip() if b else pair.given)
