@@ -13,7 +13,8 @@ LETTERS = "A-Za-zÀ-ÖØ-öø-ÿĀ-žΑ-ωА-яЁёІіЇї"
 def latin(*groups: str) -> str:
     """Whole words of spaced scripts: ``latin("ist lautet", "est")``; ``+`` stands for a space inside one expression."""
     words = sorted({word for group in groups for word in group.split()}, key=lambda word: (-len(word), word))
-    alternatives = "|".join(word.replace("+", r"\s{1,3}") for word in words)
+    # A single letter is a word of its language in lower case only: "A" would be an option.
+    alternatives = "|".join(f"(?-i:{word})" if len(word) == 1 else word.replace("+", r"\s{1,3}") for word in words)
     return rf"(?<![{LETTERS}0-9])(?:{alternatives})(?![{LETTERS}])"
 
 

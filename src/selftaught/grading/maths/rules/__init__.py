@@ -18,7 +18,6 @@ from selftaught.grading.maths.rules.chemical import chemical
 from selftaught.grading.maths.rules.computer_algebra import computer_algebra
 from selftaught.grading.maths.rules.equation import equation
 from selftaught.grading.maths.rules.inequality import inequality
-from selftaught.grading.maths.rules.many_parts import many_parts
 from selftaught.grading.maths.rules.matrix import matrix
 from selftaught.grading.maths.rules.membership import membership
 from selftaught.grading.maths.rules.mixed_number import mixed_number
@@ -39,7 +38,6 @@ from selftaught.grading.maths.rules.residue import residue
 from selftaught.grading.maths.rules.scale_words import scale_words
 from selftaught.grading.maths.rules.set_builder import set_builder
 from selftaught.grading.maths.rules.single_member import single_member
-from selftaught.grading.maths.rules.spelling import spelling
 from selftaught.grading.maths.rules.thousands import thousands
 from selftaught.grading.maths.rules.transposed import transposed
 from selftaught.grading.maths.rules.union import union
@@ -51,8 +49,6 @@ from selftaught.grading.maths.rules.words import words
 Rule = Callable[[Pair, Comparison], Outcome]
 
 RULES: tuple[Rule, ...] = (
-    # What is written the same, whatever it means.
-    spelling,
     # Notation that says nothing: rewritten.
     real_line,
     qualifier,
@@ -82,7 +78,6 @@ RULES: tuple[Rule, ...] = (
     caption,
     # Shapes: brackets and order carry meaning. Only pairs of single values go past these.
     point_label,
-    many_parts,
     union,
     unordered,
     ordered,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from selftaught.grading.choice import extract_letter
 
-from .choice_cases import CHOICE_CASES
+from .cases import CHOICE_CASES
 
 
 @pytest.mark.parametrize("kind", CHOICE_CASES)

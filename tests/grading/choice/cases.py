@@ -47,6 +47,8 @@ CHOICE_CASES: dict[str, list[tuple[str, str | None]]] = {
         ("The right one is B.", "B"),
         ("The letter of the correct answer is C.", "C"),
         ("The answer to this question is B.", "B"),
+        ("Answer: A\n(B) would need more energy.", "A"),
+        ("Resposta: E\n(B) estaria errada.", "E"),
             ],
     "rejected letters": [
         ("Answer: It is not B, the answer is D", "D"),
