@@ -54,7 +54,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import httpx2
 import torch
 
-from selftaught.engines import Codec
+from selftaught.tokens import Codec
 from selftaught.engines.http import HttpEngine
 from selftaught.engines.model import SlotModel
 from selftaught.problems import render_question
