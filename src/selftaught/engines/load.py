@@ -7,6 +7,7 @@ import os
 from selftaught.engines.base import Engine
 from selftaught.errors import ConfigError, EngineError
 from selftaught.tokens.folder import is_url, resolve_model
+from selftaught.tokens.weight_files import find_weight_files
 
 
 def load_engine(
@@ -44,12 +45,13 @@ def load_engine(
     folder = resolve_model(model)
     if importable := _missing_torch():
         raise EngineError(importable)
-    from selftaught.engines.weights import ModelShape, UnsupportedArchitecture
+    from selftaught.engines.shape import ModelShape, UnsupportedArchitecture
 
     name = model_name or model
     try:
         ModelShape.read(folder)
     except UnsupportedArchitecture:
+        find_weight_files(folder)  # refuses two sets that disagree: transformers would take one of them silently
         from selftaught.engines.fallback import TransformersEngine
 
         return TransformersEngine(folder, max_rows=max_rows, threads=threads, dtype=dtype, device=device, name=name)

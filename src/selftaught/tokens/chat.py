@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from selftaught.errors import EngineError
 from selftaught.tokens.files import ModelFiles
@@ -85,7 +85,7 @@ def _environment() -> Environment:
     class Generation(Extension):
         """``{% generation %}…{% endgeneration %}`` prints what stands inside; where it stood is not needed here."""
 
-        tags: ClassVar[set[str]] = {"generation"}
+        tags: set[str] = {"generation"}  # noqa: RUF012
 
         def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
             line = next(parser.stream).lineno
