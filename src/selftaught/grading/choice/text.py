@@ -86,7 +86,7 @@ def letters_in_box(content: str, last: str, choices: Sequence[str] | None) -> st
         content = content[start:end]
     if len(content) > MAX_BOX_CHARS:
         return ""
-    plain = _plain(content).strip("'\"`")
+    plain = re.sub(r"^(['\"`])(.*)\1$", r"\2", _plain(content))
     leading = _LEADING.match(plain)
     if leading and "A" <= (letter := leading[1].upper()) <= last:
         rest = plain[leading.end() :]

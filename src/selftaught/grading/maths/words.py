@@ -17,7 +17,7 @@ _EMPTY = frozenset({"\\emptyset", "no solution", "no solutions", "none", "no rea
 _WORDS_ONLY = re.compile(r"[A-Za-z][A-Za-z'’. -]*[A-Za-z.]")
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _ABBREVIATION = re.compile(r"(?<=[A-Za-z])\.")
-_TWO_LETTERS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_THREE_LETTERS = re.compile(r"(?<![\\A-Za-z])(?:[A-Za-z]{3,}|[AaPp][Mm](?![A-Za-z]))")
 
 
 def words_of(text: str) -> str | None:
@@ -111,9 +111,9 @@ def has_long_word(text: str) -> bool:
 
 
 def has_word(text: str) -> bool:
-    """A word of two letters or more, apart from commands."""
+    """A word of three letters or more, apart from commands: ``Ce`` is a product, whose capitals count."""
     plain = _ABBREVIATION.sub("", text.replace("\\text", ""))
-    return bool(_TWO_LETTERS.search(plain))
+    return bool(_THREE_LETTERS.search(plain))
 
 
 def fold_text(text: str) -> str:
