@@ -156,6 +156,10 @@ class ModelFolder(Folder):
         """What training resumes from."""
         return self.path / FILES.checkpoints
 
+    def holds_model(self) -> bool:
+        """Whether a model in the Hugging Face layout, whoever made it, lies in the folder."""
+        return (self.path / "config.json").is_file()
+
     @property
     def job(self) -> Path:
         """What processes under a launcher are to do."""

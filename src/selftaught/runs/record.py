@@ -173,7 +173,7 @@ def kind_without_record(folder: Path) -> RunKind | None:
     """What a folder without a record holds, told by its files; None for an empty one or one that is not ours."""
     if RunFolder(folder).markers.is_dir():
         return RunKind.RECIPE
-    if ModelFolder(folder).summary.is_file() or (folder / "config.json").is_file():
+    if ModelFolder(folder).summary.is_file() or ModelFolder(folder).holds_model():
         return RunKind.TRAINING
     if DataFolder(folder).funnel.is_file() or DataFolder(folder).kept.is_file():
         return RunKind.CURATION

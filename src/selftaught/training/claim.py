@@ -92,7 +92,7 @@ def _check_older(
     if read_record(folder.path) is not None or not folder.path.is_dir():
         return
     if not folder.summary.is_file():
-        if (folder.path / "config.json").exists() and not folder.checkpoints.is_dir():
+        if folder.holds_model() and not folder.checkpoints.is_dir():
             raise ConfigError(f"{folder.path} holds a model that was not trained there; name another --out.")
         return
     there = read_summary(folder)
