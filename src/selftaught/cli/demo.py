@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
     @app.command(name="demo")
     def demo(
         out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")] = Path("runs/demo"),
-        fresh: Annotated[bool, typer.Option("--fresh", help="Delete what this run has written there and start over.")] = False,
+        fresh: Annotated[
+            bool, typer.Option("--fresh", help="Delete what this run has written there and start over.")
+        ] = False,
         recipe: Annotated[str, typer.Option(help="Another recipe for the embedded reasoner.")] = "demo",
         set_: Annotated[
             list[str] | None, typer.Option("--set", help="Override a recipe key: seed=1, evaluate.scaling_rounds=0.")

@@ -68,5 +68,6 @@ def register(app: typer.Typer) -> None:
         for path in (paths.html, paths.markdown, paths.json):
             talk.print(f"wrote {path}{carried if path == paths.html else ''}", markup=False)
         talk.print(
-            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {Folder(run).report_files}", markup=False
+            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {Folder(run).report_files}",
+            markup=False,
         )

@@ -18,7 +18,12 @@ def register(app: typer.Typer) -> None:
     def train(
         data: Annotated[Path, typer.Argument(help="kept.jsonl of a curation, or its folder.")],
         model: Annotated[str, typer.Option(help="Base model: a folder, a hub id, or `toy`.")],
-        out: Annotated[Path, typer.Option(help="Folder for the model; the same command goes on in it, and does nothing when it is complete.")],
+        out: Annotated[
+            Path,
+            typer.Option(
+                help="Folder for the model; the same command goes on in it, and does nothing when it is complete."
+            ),
+        ],
         config: Annotated[
             Path | None, typer.Option(help="YAML with training settings, or a recipe with --round.")
         ] = None,

@@ -80,9 +80,7 @@ def _evaluate(request: EvalRequest, out: Folder, talk: Talk) -> ReportData:
                     place = RolloutFolder(folder / _folder_name(name))
                     stages.append(_run_one(model, problems, place, chosen, grader, spec.name, talk))
     data = tabulate(request.out, reference=request.reference, ablation_reference=request.ablation_reference)
-    merged = {
-        stage.name: stage for stage in [*_earlier_stages(out), *stages] if stage.tokens or stage.seconds >= 0.05
-    }
+    merged = {stage.name: stage for stage in [*_earlier_stages(out), *stages] if stage.tokens or stage.seconds >= 0.05}
     data.stages = list(merged.values())
     write_json(out.report_json, json.loads(data.model_dump_json()))
     return data
