@@ -83,7 +83,7 @@ def test_a_recipe_with_other_names(run_cli: Any, tmp_path: Path, monkeypatch: py
     settings = {"epochs": 1, "global_batch_size": 2, "micro_batch_size": 2, "max_length": 1024}
     for part in ("seed_round", "start_round", "control"):
         content[part]["train"] = settings
-        content[part]["curate"] |= {"require_tool": False, "tool_share": 1.0}
+        content[part]["curate"] |= {"require_tool": False, "tool_share": 1.0, "filters": {"answer_before_call": False}}
     for part in ("pool", "test"):
         content[part] = {"source": content[part]["source"], "counts": {"easy": 3}}
     content["defaults"]["max_tokens"] = 100
