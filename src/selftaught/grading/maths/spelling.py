@@ -136,7 +136,7 @@ def after_text(text: str) -> str:
     if "o" in text:
         text = re.sub(r"(?<=\d)\s*\^\s*(?:o(?![A-Za-z])|\{o\})", r"^{\\circ}", text)
     if "/d" in text:
-        text = _PLAIN_DERIVATIVE.sub(lambda found: f"\\frac{{d{found[1] or str()}{found[2]}}}{{d{found[3]}}}", text)
+        text = _PLAIN_DERIVATIVE.sub(lambda found: f"\\frac{{d{found[1] or ''}{found[2]}}}{{d{found[3]}}}", text)
     text = _MINUTES.sub(_degrees, text)
     if text.lstrip("-+")[:1] not in ("o", "i", "I"):
         return text
