@@ -15,7 +15,8 @@ from selftaught.evals.build import slices_of
 from selftaught.evals.columns import Columns
 from selftaught.evals.records import ConditionRow, PairedRow, TransitionRow
 from selftaught.evals.rows import read_rows
-from selftaught.evals.tables import Samples, condition_row, paired_row, transition_row
+from selftaught.evals.samples import Samples
+from selftaught.evals.tables import condition_row, paired_row, transition_row
 from selftaught.grading.folders import GRADES, problems_for, trajectory_files
 from selftaught.records import Problem, Record
 

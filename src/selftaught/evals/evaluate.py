@@ -80,7 +80,7 @@ def evaluate(request: EvalRequest, talk: Talk = lambda line: None) -> ReportData
 
 
 def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str | None = None) -> ReportData:
-    """Tables of everything that lies in an evaluation folder. ``reference`` defaults to ``base``, else the first condition."""
+    """Tables of everything that lies in an evaluation folder. Without ``reference``: see `choose_reference`."""
     benchmarks: list[BenchmarkRuns] = []
     conditions: list[str] = []
     provenance = Provenance(grader=GRADER, versions=_versions(), hardware=_hardware())
@@ -104,8 +104,6 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
             seed = manifest.get("configuration", {}).get("settings.seed")
             if isinstance(seed, int) and seed not in provenance.seeds:
                 provenance.seeds.append(seed)
-    if reference is None:
-        reference = "base" if "base" in conditions or not conditions else conditions[0]
     names = list(dict.fromkeys(conditions))
     shown = ", ".join(names) if len(names) <= MAX_TITLE_NAMES else f"{', '.join(names[:3])} and {len(names) - 3} more"
     title = f"Evaluation of {shown}" if names else "Evaluation"

@@ -17,13 +17,19 @@ from selftaught.report.charts import Figure, Palette
 from selftaught.report.payload import Payload
 from selftaught.report.text import html_text
 
-_SCRIPTS = ("data.js", "highlight.js", "maths.js", "trajectory.js", "problems.js", "problem.js", "app.js")
+_SCRIPTS = (
+    "vendor/temml.min.js", "data.js", "highlight.js", "tex.js", "trajectory.js", "sample.js", "search.js", "mosaic.js",
+    "problems.js", "problem.js", "app.js",
+)  # fmt: skip
+"""In the order in which they stand in the page's one script."""
 
 _KEYS = (
     ("n p", "next, previous hint"),
     ("c C", "next, previous Python call"),
     ("e E", "next, previous failed call"),
-    ("j k", "next, previous problem"),
+    ("j k", "next, previous problem of the filtered list, same trajectories"),
+    ("1 … 9", "this condition at the right (with Shift: at the left)"),
+    ("[ ]", "previous, next trajectory at the right"),
     ("s", "one trajectory or two side by side"),
     ("r", "rendered or exact text"),
     ("g", "all problems"),
@@ -34,7 +40,7 @@ _KEYS = (
 
 def asset(name: str) -> str:
     """Text of a file of ``report/assets``."""
-    return resources.files("selftaught.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return resources.files("selftaught.report").joinpath("assets", *name.split("/")).read_text(encoding="utf-8")
 
 
 def style(palette: Palette) -> str:
@@ -46,7 +52,7 @@ def style(palette: Palette) -> str:
         f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
     )
     dots = "".join(f".d-{name}{{background:var(--{name})}}" for name in palette.colours)
-    return themes + palette.class_rules(literal=False) + "\n" + asset("page.css") + dots
+    return themes + palette.class_rules(literal=False) + "\n" + asset("vendor/temml.css") + asset("page.css") + dots
 
 
 def script() -> str:
@@ -90,7 +96,7 @@ def render_page(data: ReportData, figures: dict[str, Figure], palette: Palette, 
             '<header class="bar"><div><a class="brand" href="#/">selftaught</a><nav aria-label="parts of the report">',
             '<a href="#/" data-place="results" aria-current>Results</a><a href="#/problems" data-place="problems">Problems</a>',
             '<a href="#/about" data-place="about">About this run</a></nav>',
-            '<button class="quiet" id="theme" type="button">theme: auto</button></div></header>',
+            '<button class="quiet" id="theme" type="button"><span class="theme-word">theme: </span><span id="theme-name">auto</span></button></div></header>',
             "<main><noscript><p>Tables and figures are readable without JavaScript; the trajectories need it.</p></noscript>",
             f'<div id="results">{sections.results(data, figures, palette)}</div>',
             f'<div id="about" hidden>{about.about(data)}</div>',

@@ -16,6 +16,7 @@ from typing import Any
 from selftaught.evals.records import GridRow, ReportData
 from selftaught.records import Grade, Outcome, Problem, Span, SpanSource, Trajectory
 from selftaught.report.load import Converter, Entry, Key, RunContent
+from selftaught.report.tables import opening_pair
 from selftaught.report.text import clip, one_line, visible
 
 CHUNK_BYTES = 400_000
@@ -69,6 +70,7 @@ def converter(weigh: Weigh) -> Converter:
             "sec": round(trajectory.wall_s, 3),
             "model": one_line(trajectory.model),
             "seed": trajectory.seed,
+            "when": trajectory.created_at,
             "err": visible(clip(trajectory.error, 2000)) if trajectory.error else None,
         }
         calls = trajectory.tool_calls()
@@ -80,6 +82,7 @@ def converter(weigh: Weigh) -> Converter:
             "calls": len(calls),
             "bad": sum(call.status.value != "ok" for call in calls),
             "hints": len(trajectory.hints()),
+            "seconds": round(trajectory.wall_s, 2),
         }
         return dump(body), summary
 
@@ -147,6 +150,7 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
     columns = {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)}
     index = {
         "conditions": [visible(name) for name in conditions],
+        "pair": [visible(name) for name in opening_pair(data)],
         "names": [visible(name) for name in names],
         "problems": problems,
         "t": columns,
@@ -157,8 +161,8 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
     return Payload(pack(index), chunks.done)
 
 
-_COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "x", "id", "ch", "at")
-"""Problem, condition, outcome, sample, round, tokens, calls, failed calls, hints, extracted, id, chunk, place in it."""
+_COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "s", "x", "id", "ch", "at")
+"""Problem, condition, outcome, sample, round, tokens, calls, failed calls, hints, seconds, extracted, id, chunk, place in it."""
 
 
 def _summary(entry: Entry) -> list[Any]:
@@ -166,7 +170,7 @@ def _summary(entry: Entry) -> list[Any]:
     grade, known = entry.grade, entry.summary
     outcome = _ORDER.index(grade.outcome) if grade else -1
     extracted = one_line(grade.extracted, 40) if grade and grade.extracted is not None else ""
-    counts = [known[name] for name in ("sample", "round", "tokens", "calls", "bad", "hints")]
+    counts = [known[name] for name in ("sample", "round", "tokens", "calls", "bad", "hints", "seconds")]
     return [outcome, *counts, extracted, visible(str(known["id"]))]
 
 
