@@ -9,6 +9,7 @@ fractions in [0, 1], differences are fractions in [-1, 1], times are seconds, to
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from pydantic import Field
@@ -357,6 +358,23 @@ class ReportData(Record):
     def condition(self, name: str, benchmark: str) -> ConditionRow | None:
         """The headline row of one condition on one benchmark, or None."""
         return next((row for row in self.conditions if row.name == name and row.benchmark == benchmark), None)
+
+    def compared_with(self) -> str:
+        """The condition that others are compared with; in documents that name none, the one that most pairs name second.
+
+        Empty where nothing was compared.
+        """
+        if self.reference in {row.b for row in self.paired}:
+            return self.reference
+        named = Counter(row.b for row in self.paired)
+        if not named:
+            return ""
+        return CONDITION_ORDER[0] if CONDITION_ORDER[0] in named else named.most_common(1)[0][0]
+
+    def against_reference(self, name: str, benchmark: str) -> PairedRow | None:
+        """The paired difference of ``name`` from the reference on ``benchmark``."""
+        reference = self.compared_with()
+        return next((r for r in self.paired if (r.a, r.b, r.benchmark) == (name, reference, benchmark)), None)
 
     def benchmarks(self) -> list[str]:
         """Benchmarks in table order: the known slices first, then others as they came."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,7 +86,10 @@ def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: 
             content.problems.setdefault((benchmark, problem.id), problem)
             if not gated_text and is_withheld(problem):
                 content.withheld.add(benchmark)
-    counts = {ref.trajectories: ref.num_trajectories or _num_lines(folder / ref.trajectories) for ref in data.runs}
+    counts = {
+        (ref.trajectories, ref.round): ref.num_trajectories or _num_lines(folder / ref.trajectories)
+        for ref in data.runs
+    }
     chosen = _chosen(folder, data, counts)
     content.num_total = sum(counts.values())
     seen: set[tuple[Key, str, str]] = set()
@@ -96,6 +99,8 @@ def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: 
         grades = _grades(folder / ref.grades, ref, chosen)
         found: dict[str, Entry] = {}
         for trajectory in _trajectories(folder / ref.trajectories, ref, chosen):
+            if ref.round is not None and trajectory.round != ref.round:
+                continue
             key = (ref.benchmark, trajectory.problem_id)
             # A curve over rounds holds its plain condition as round 0; the page carries that once.
             if (key, trajectory.condition, trajectory.id) in seen:
@@ -152,7 +157,7 @@ def _records(path: Path, model: type[RecordT], ref: RunRef, chosen: set[Key] | N
                 raise DataError(f"{path}:{number}: not a {model.__name__} record.") from None
 
 
-def _chosen(folder: Path, data: ReportData, counts: dict[str, int]) -> set[Key] | None:
+def _chosen(folder: Path, data: ReportData, counts: Mapping[tuple[str, int | None], int]) -> set[Key] | None:
     """Problems that the page carries, or None for all."""
     sizes = [path.stat().st_size for ref in data.runs if (path := folder / ref.trajectories).exists()]
     total = sum(counts.values())

@@ -12,7 +12,7 @@ import hashlib
 from importlib import resources
 
 from selftaught.evals.records import ReportData
-from selftaught.report import about, sections
+from selftaught.report import identity, sections
 from selftaught.report.charts import Figure, Palette
 from selftaught.report.payload import Payload
 from selftaught.report.text import html_text
@@ -72,7 +72,9 @@ def policy(css: str, js: str) -> str:
     )
 
 
-def render_page(data: ReportData, figures: dict[str, Figure], palette: Palette, payload: Payload) -> str:
+def render_page(
+    data: ReportData, figures: dict[str, Figure], palette: Palette, payload: Payload, questions: sections.Questions
+) -> str:
     """The whole document."""
     css, js = style(palette), script()
     keys = "".join(
@@ -98,10 +100,10 @@ def render_page(data: ReportData, figures: dict[str, Figure], palette: Palette, 
             '<a href="#/about" data-place="about">About this run</a></nav>',
             '<button class="quiet" id="theme" type="button"><span class="theme-word">theme: </span><span id="theme-name">auto</span></button></div></header>',
             "<main><noscript><p>Tables and figures are readable without JavaScript; the trajectories need it.</p></noscript>",
-            f'<div id="results">{sections.results(data, figures, palette)}</div>',
-            f'<div id="about" hidden>{about.about(data)}</div>',
+            f'<div id="results">{sections.results(data, figures, palette, questions)}</div>',
+            f'<div id="about" hidden>{sections.about(data)}</div>',
             '<div id="view" hidden><p class="empty">Opening …</p></div>',
-            f'<p class="foot">{about.footer(data)}</p></main>',
+            f'<p class="foot">{identity.footer(data)}</p></main>',
             f'<dialog id="help"><h2>Keys</h2><dl>{keys}</dl>',
             '<button class="quiet" id="close-help" type="button">Close</button></dialog>',
             *blocks,

@@ -16,7 +16,6 @@ from typing import Any
 from selftaught.evals.records import GridRow, ReportData
 from selftaught.records import Grade, Outcome, Problem, Span, SpanSource, Trajectory
 from selftaught.report.load import Converter, Entry, Key, RunContent
-from selftaught.report.tables import opening_pair
 from selftaught.report.text import clip, one_line, visible
 
 CHUNK_BYTES = 400_000
@@ -159,6 +158,25 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
         "withheld": sorted(visible(name) for name in content.withheld),
     }
     return Payload(pack(index), chunks.done)
+
+
+def short_questions(content: RunContent, limit: int = 64) -> dict[Key, str]:
+    """(benchmark, problem id) → the question's start on one line, for problems whose text may be shown."""
+    return {
+        key: one_line(problem.problem, limit)
+        for key, problem in content.problems.items()
+        if key[0] not in content.withheld
+    }
+
+
+def opening_pair(data: ReportData) -> tuple[str, str]:
+    """The two conditions that a problem opens with: the reference, and START or else the last of the others."""
+    names = [name for name in data.condition_names() if data.condition(name, data.benchmarks()[0])]
+    if not names:
+        return "", ""
+    first = data.compared_with() or names[0]
+    others = [name for name in names if name != first]
+    return first, "start" if "start" in others else others[-1] if others else first
 
 
 _COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "s", "x", "id", "ch", "at")

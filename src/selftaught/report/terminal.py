@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from selftaught.evals.records import ReportData
 from selftaught.records import Outcome
-from selftaught.report.numbers import interval, percent, points, points_interval, whole
-from selftaught.report.table import paired_with_reference, reference_of
 from selftaught.report.tables import accuracy_note
-from selftaught.report.text import one_line
+from selftaught.report.text import interval, one_line, percent, points, points_interval, whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +28,9 @@ _KEY = (
 )
 
 
+_VERDICT_STYLE = {"met": "green", "not met": "red", "too few": "yellow"}
+
+
 def print_summary(data: ReportData, console: Console) -> None:
     """Print accuracy by condition and benchmark, then differences, calls, tokens and outcomes, then the claims."""
     from rich.text import Text
@@ -46,7 +47,7 @@ def print_summary(data: ReportData, console: Console) -> None:
     console.print(Text(_KEY + accuracy_note(data), style="dim"))
     for check in data.checks:
         line = Text.assemble(
-            ("  met      " if check.passed else "  not met  ", "green" if check.passed else "red"),
+            (f"  {check.word:<9}", _VERDICT_STYLE.get(check.word, "")),
             f"{one_line(check.name)}: {one_line(check.measured)}",
             (f"  (bar: {one_line(check.bar)})", "dim"),
         )
@@ -84,16 +85,24 @@ def _behaviour(data: ReportData, benchmark: str) -> Table:
     table = _table()
     seen = [o for o in Outcome if any(row.outcomes.get(o, 0) for row in data.conditions if row.benchmark == benchmark)]
     table.add_column("condition", no_wrap=True)
-    table.add_column(f"Δ {one_line(reference_of(data), 16)} [95 %]", no_wrap=True)
+    pairs = {name: data.against_reference(name, benchmark) for name in data.condition_names()}
+    compared = any(pairs.values())
+    if compared:
+        table.add_column(f"Δ {one_line(data.compared_with(), 16)} [95 %]", no_wrap=True)
     for heading in ("calls", "tokens", *(_SHORT[outcome] for outcome in seen)):
         table.add_column(heading, justify="right", no_wrap=True)
     for name in data.condition_names():
         row = data.condition(name, benchmark)
         if row is None:
             continue
-        pair = paired_with_reference(data, name, benchmark)
+        pair = pairs[name]
         change = "–" if pair is None else f"{points(pair.diff):>5} {points_interval(pair.ci95)}"
-        cells = [one_line(name, 24), change, percent(row.tool_call_rate, 0), whole(row.tokens_mean)]
+        cells = [
+            one_line(name, 24),
+            *([change] if compared else []),
+            percent(row.tool_call_rate, 0),
+            whole(row.tokens_mean),
+        ]
         cells += [str(row.outcomes.get(outcome, 0)) for outcome in seen]
         table.add_row(*cells, style="bold" if name == "start" else None)
     return table

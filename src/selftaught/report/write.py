@@ -13,7 +13,8 @@ from selftaught.report.charts import Palette, all_figures
 from selftaught.report.load import load_run, read_report_data
 from selftaught.report.markdown import render_markdown
 from selftaught.report.page import render_page
-from selftaught.report.payload import Weigh, build_payload, converter
+from selftaught.report.payload import Weigh, build_payload, converter, short_questions
+from selftaught.report.recorded import with_records
 from selftaught.store import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ def write_report(run_dir: Path, data: ReportData | None = None, *, gated_text: b
     """
     if data is None:
         data = read_report_data(run_dir / "report.json")
+    data = with_records(run_dir, data)
     palette = Palette(data.condition_names())
     figures = all_figures(data, palette)
     content = load_run(run_dir, data, converter(weigh_by(data)), gated_text=gated_text)
-    page = render_page(data, figures, palette, build_payload(data, content))
+    page = render_page(data, figures, palette, build_payload(data, content), short_questions(content))
     figure_paths, table_paths = [], []
     for name, figure in figures.items():
         figure_paths.append(_write(run_dir / FOLDER / "figures" / f"{name}.svg", figure.file(palette)))

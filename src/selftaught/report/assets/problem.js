@@ -58,8 +58,8 @@ async function drawPane(index, row, statement, split, one) {
   const entry = await loadEntry(row.chunk, row.at);
   const pane = el("article", { class: `pane${one ? " one" : ""}` });
   const name = el("div", { class: "name" }, sign(row.outcome), el("span", null, rowName(index, row)),
-    el("span", { class: "id" }, row.id), el("span", { class: "grow" }), takeAway(index, row, entry, statement));
-  pane.append(el("header", null, name, verdictLine(entry, row, statement), ribbon(entry.s, pane), tokenKey(entry.s)));
+    el("span", { class: "grow" }), takeAway(index, row, entry, statement));
+  pane.append(el("header", null, name, el("div", { class: "id" }, row.id), verdictLine(entry, row, statement), ribbon(entry.s, pane), tokenKey(entry.s)));
   pane.append(drawSpans(entry.s, { raw: reading.raw, split }));
   return pane;
 }

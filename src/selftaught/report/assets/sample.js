@@ -51,12 +51,13 @@ function saveFile(name, text) {
 
 /** The two buttons of a pane. */
 function takeAway(index, row, entry, statement) {
-  const copy = el("button", { class: "quiet small", type: "button", title: "copy the text after the prompt" }, "copy");
+  const copy = el("button", { class: "quiet tiny", type: "button", title: "copy the text after the prompt" }, "copy");
   copy.addEventListener("click", async () => {
     copy.textContent = (await copyText(sampleText(entry))) ? "copied" : "not allowed";
     setTimeout(() => { copy.textContent = "copy"; }, 1500);
   });
   const name = `${index.problems[row.problem].id}-${row.ref}`.replace(/[^\w.+@~-]+/g, "_").slice(0, 120);
   const save = () => saveFile(`${name}.json`, JSON.stringify(sampleRecord(index, row, entry, statement), null, 2));
-  return [copy, el("button", { class: "quiet small", type: "button", title: "save this trajectory as JSON", onclick: save }, "download")];
+  const file = el("button", { class: "quiet tiny", type: "button", title: "save this trajectory as JSON", onclick: save }, "download");
+  return el("span", { class: "takeaway" }, copy, file);
 }

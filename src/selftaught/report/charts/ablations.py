@@ -7,7 +7,7 @@ from selftaught.report.charts.accuracy import ROW_PX, WIDTH, label_width
 from selftaught.report.charts.behaviour import main_benchmark
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear, ticks
-from selftaught.report.numbers import points, points_interval
+from selftaught.report.text import points, points_interval
 
 
 def ablations(data: ReportData, palette: Palette) -> Figure | None:

@@ -65,8 +65,8 @@ def transitions(data: ReportData, palette: Palette) -> Figure | None:
             zero + won + 9, y + 19, _share(row.wrong_to_right, row.rate_wrong_to_right, "wrong"), css="f-soft", size=12
         )
     caption = (
-        f"Problems of {benchmark} whose verdict changed. In brackets: the share of those that were right, or wrong, before. "
-        "The paper's hints turned 33.0 % of the wrong right and 10.4 % of the right wrong."
+        f"Number of problems of {benchmark} whose verdict changed. In brackets: the share of those that were right, or wrong, "
+        "before. The paper's hints turned 33.0 % of the wrong right and 10.4 % of the right wrong."
     )
     return Figure("transitions", "What changed, problem by problem", caption, canvas)
 
