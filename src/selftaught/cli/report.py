@@ -12,8 +12,17 @@ def register(app: typer.Typer) -> None:
 
     @app.command("report")
     def report(
-        run: Path = typer.Argument(
-            ..., help="Folder of a run: trajectories with grades, or a report.json.", show_default=False
+        runs: list[Path] = typer.Argument(
+            ...,
+            metavar="RUN...",
+            help="Folder of a run: trajectories with grades, or a report.json. Several make one report.",
+            show_default=False,
+        ),
+        out: Path | None = typer.Option(
+            None,
+            "--out",
+            help="Folder for a report of several runs. Default: runs/report-NAME-NAME.",
+            show_default=False,
         ),
         json_: bool = typer.Option(False, "--json", help="Print report.json on stdout instead of the table."),
         table: bool = typer.Option(True, "--table/--no-table", help="Print the results table on stdout."),
@@ -31,20 +40,28 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Table, report.md, report.json and a self-contained report.html of a run.
 
-        Example: selftaught report runs/demo
+        A run that has not ended is reported as far as it is. Examples: selftaught report runs/demo · selftaught report runs/a runs/b
         """
         import sys
 
         from rich.console import Console
 
-        from selftaught.errors import DataError
+        from selftaught.errors import ConfigError, DataError
         from selftaught.report import print_summary, write_report
         from selftaught.report.folder import report_data
+        from selftaught.report.several import default_out, join_runs
 
-        if not run.is_dir():
-            raise DataError(f"{run} is not a folder; expected the folder of a run, such as runs/demo.")
-        data = report_data(run)
-        paths = write_report(run, data, gated_text=gated_text)
+        missing = next((one for one in runs if not one.is_dir()), None)
+        if missing is not None:
+            raise DataError(f"{missing} is not a folder; expected the folder of a run, such as runs/demo.")
+        several = len(runs) > 1
+        if several and publish is not None:
+            raise ConfigError("--publish copies one run; name one.")
+        if out is not None and not several:
+            raise ConfigError("--out is for a report of several runs; the report of one run lies in its own folder.")
+        run = (out or default_out(runs)) if several else runs[0]
+        data = join_runs(runs, run) if several else report_data(run)
+        paths = write_report(run, data, gated_text=gated_text, records=not several)
         if json_:
             print(paths.json.read_text(encoding="utf-8"), end="")
         elif table:

@@ -80,6 +80,7 @@ def build_report(
     base_folder: Path,
     reference: str | None = None,
     ablation_reference: str | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
     funnel: Sequence[FunnelRow] = (),
     stages: Sequence[StageRow] = (),
     provenance: Provenance | None = None,
@@ -88,7 +89,8 @@ def build_report(
     """Tabulate ``benchmarks``. Paths in the result are relative to ``base_folder``, where ``report.json`` will lie.
 
     ``reference`` is the condition that all others are compared with; None lets `choose_reference` find it. With
-    ``ablation_reference`` every other condition is an ablation of that one.
+    ``ablation_reference`` every other condition is an ablation of that one. ``pairs`` names further conditions to compare,
+    as (a, b) for a − b.
     """
     data = ReportData(
         title=title,
@@ -98,7 +100,7 @@ def build_report(
         paper=list(PAPER_FIGURES),
     )
     for benchmark in benchmarks:
-        _add_benchmark(data, benchmark, base_folder, reference, ablation_reference)
+        _add_benchmark(data, benchmark, base_folder, reference, ablation_reference, pairs)
     if {row.name for row in data.conditions} >= {"base", "start"}:
         data.checks = check_claims(data)
     return data
@@ -133,7 +135,12 @@ def condition_order(names: Sequence[str]) -> list[str]:
 
 
 def _add_benchmark(
-    data: ReportData, benchmark: BenchmarkRuns, base_folder: Path, reference: str | None, ablation_reference: str | None
+    data: ReportData,
+    benchmark: BenchmarkRuns,
+    base_folder: Path,
+    reference: str | None,
+    ablation_reference: str | None,
+    pairs: Sequence[tuple[str, str]],
 ) -> None:
     problems = {problem.id: problem for problem in benchmark.problems}
     slices = slices_of(benchmark.name, benchmark.problems)
@@ -153,7 +160,7 @@ def _add_benchmark(
             used = tool_row(one, slice_)
             if used is not None:
                 data.tools.append(used)
-        _add_pairs(data, samples, slice_, reference, ablation_reference)
+        _add_pairs(data, samples, slice_, reference, ablation_reference, pairs)
     for one in samples.values():
         data.families.extend(family_rows(one, whole, problems))
         if kinds != {ProblemKind.CODE}:
@@ -206,34 +213,49 @@ def _read_conditions(
     return samples
 
 
+LOOP_PAIRS = (
+    ("start", "base+hint"),
+    ("start", "start-0"),
+    ("start+hint", "start"),
+    ("start-no-tools", "start"),
+    ("start", "base-rft"),
+)
+"""Differences that START's loop is about, beside those from the reference: (a, b) for a − b."""
+
+LOOP_CHANGES = (
+    ("base", "base+hint"),
+    ("base", "start"),
+    ("base+hint", "start"),
+    ("start", "start+hint"),
+    ("start", "start-no-tools"),
+)
+"""Steps of START's loop whose effect on each problem is shown: (before, after)."""
+
+MAX_CHANGES = 6
+"""Most such steps of a run that is not START's loop."""
+
+
 def _add_pairs(
-    data: ReportData, samples: Mapping[str, Samples], slice_: Slice, reference: str, ablation_reference: str | None
+    data: ReportData,
+    samples: Mapping[str, Samples],
+    slice_: Slice,
+    reference: str,
+    ablation_reference: str | None,
+    more: Sequence[tuple[str, str]],
 ) -> None:
     """Every condition against the reference; START against base+hint and its own variants; ablations against theirs."""
-    pairs = [(name, reference) for name in samples if name != reference]
-    pairs += [
-        ("start", "base+hint"),
-        ("start", "start-0"),
-        ("start+hint", "start"),
-        ("start-no-tools", "start"),
-        ("start", "base-rft"),
-    ]
-    for a, b in dict.fromkeys(pairs):
+    against_reference = [(name, reference) for name in samples if name != reference]
+    for a, b in dict.fromkeys([*against_reference, *LOOP_PAIRS, *more]):
         if a in samples and b in samples:
             row = paired_row(samples[a], samples[b], slice_)
             if row is not None:
                 data.paired.append(row)
-    for a, b in (
-        ("base", "base+hint"),
-        ("base", "start"),
-        ("base+hint", "start"),
-        ("start", "start+hint"),
-        ("start", "start-no-tools"),
-    ):
-        if a in samples and b in samples:
-            change = transition_row(samples[a], samples[b], slice_)
-            if change is not None:
-                data.transitions.append(change)
+    changes = [pair for pair in LOOP_CHANGES if pair[0] in samples and pair[1] in samples]
+    others = [(b, a) for a, b in [*more, *against_reference] if a in samples and b in samples]
+    for a, b in changes or list(dict.fromkeys(others))[:MAX_CHANGES]:
+        change = transition_row(samples[a], samples[b], slice_)
+        if change is not None:
+            data.transitions.append(change)
     if ablation_reference and ablation_reference in samples:
         for name, one in samples.items():
             if name != ablation_reference:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from selftaught.errors import DataError
-from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
+from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report, slices_of
+from selftaught.evals.claims import check_claims
 from selftaught.evals.records import ReportData, RunRef
 from selftaught.grading.folders import GRADES, PROBLEMS, problems_for, trajectory_files
 from selftaught.problems import load_file
@@ -21,15 +22,18 @@ MAX_TITLE_MODELS = 3
 _BY_ROUNDS = re.compile(r"(.*) by rounds \((.*)\)")
 
 
-def report_data(run: Path) -> ReportData:
-    """The folder's ``report.json``; built from trajectories and grades where it is missing or older than they are."""
+def report_data(run: Path, scratch: Path | None = None) -> ReportData:
+    """The folder's ``report.json``; built from trajectories and grades where it is missing or older than they are.
+
+    Problems that lie outside the run are copied into ``scratch``, by default the run's own folder of report files.
+    """
     path = run / "report.json"
     if not path.exists():
-        return build_from_folder(run)
+        return build_from_folder(run, scratch)
     data = read_report_data(path)
     if not is_stale(run, data):
         return data
-    return build_from_folder(run) if data.gathered else rebuild(run, data)
+    return build_from_folder(run, scratch) if data.gathered else rebuild(run, data)
 
 
 def is_stale(run: Path, data: ReportData) -> bool:
@@ -47,21 +51,8 @@ def is_stale(run: Path, data: ReportData) -> bool:
 
 def rebuild(run: Path, data: ReportData) -> ReportData:
     """Count the same files again; what was handed in (funnel, stages, provenance, checks) stays."""
-    decoding = {row.name: row.decoding for row in data.conditions}
-    by_benchmark: dict[str, list[RunRef]] = {}
-    for ref in data.runs:
-        by_benchmark.setdefault(ref.benchmark, []).append(ref)
-    groups = [
-        BenchmarkRuns(
-            name,
-            load_file(run / refs[0].problems),
-            run / refs[0].problems,
-            [_eval_run(run, ref, decoding) for ref in refs],
-        )
-        for name, refs in by_benchmark.items()
-    ]
     fresh = build_report(
-        groups,
+        benchmarks_of(run, data),
         base_folder=run,
         reference=data.compared_with() or None,
         ablation_reference=data.ablations[0].b if data.ablations else None,
@@ -70,7 +61,23 @@ def rebuild(run: Path, data: ReportData) -> ReportData:
         provenance=data.provenance,
         title=data.title,
     )
-    return fresh.model_copy(update={"checks": data.checks, "paper": data.paper})
+    checks = check_claims(fresh) or data.checks
+    return fresh.model_copy(update={"checks": checks if data.checks else [], "paper": data.paper})
+
+
+def benchmarks_of(run: Path, data: ReportData) -> list[BenchmarkRuns]:
+    """The benchmarks of a document with the files that it counts."""
+    decoding = {row.name: row.decoding for row in data.conditions}
+    by_benchmark: dict[str, list[RunRef]] = {}
+    for ref in data.runs:
+        by_benchmark.setdefault(ref.benchmark, []).append(ref)
+    groups = []
+    for name, refs in by_benchmark.items():
+        place = run / refs[0].problems
+        group = BenchmarkRuns(name, load_file(place), place, [_eval_run(run, ref, decoding) for ref in refs])
+        # Problems whose groups would give the benchmark another name were tabled without them.
+        groups.append(group if slices_of(name, group.problems)[0].name == name else _without_groups(group))
+    return groups
 
 
 def _eval_run(run: Path, ref: RunRef, decoding: dict[str, str]) -> EvalRun:
@@ -88,9 +95,9 @@ def _eval_run(run: Path, ref: RunRef, decoding: dict[str, str]) -> EvalRun:
     )
 
 
-def build_from_folder(run: Path) -> ReportData:
+def build_from_folder(run: Path, scratch: Path | None = None) -> ReportData:
     """Report data of what rollout and grade have written so far. Trajectories without a grade are told apart."""
-    groups = gather(run)
+    groups = gather(run, scratch or run / "report")
     if not groups:
         raise DataError(f"{run} holds no trajectories yet; expected the folder of a rollout or of a run.")
     models = dict.fromkeys(one.model.rstrip("/").rsplit("/", 1)[-1] for group in groups for one in group.runs)
@@ -99,7 +106,7 @@ def build_from_folder(run: Path) -> ReportData:
     return build_report(groups, base_folder=run, title=title).model_copy(update={"gathered": True})
 
 
-def gather(run: Path) -> list[BenchmarkRuns]:
+def gather(run: Path, scratch: Path) -> list[BenchmarkRuns]:
     """The rollouts below a folder, grouped by the problems that they were asked; test problems first."""
     found: dict[tuple[str, ...], BenchmarkRuns] = {}
     for trajectories in trajectory_files(run):
@@ -111,7 +118,7 @@ def gather(run: Path) -> list[BenchmarkRuns]:
         if key not in found:
             stem = place.stem if place is not None and place.parent.name == "problems" else ""
             if place is None:
-                place = run / "report" / f"problems-{len(found)}.jsonl"
+                place = scratch / f"problems-{len(found)}.jsonl"
                 write_records(place, problems)
             name = stem or problems[0].source or run.resolve().name
             found[key] = BenchmarkRuns(name, problems, place, [])

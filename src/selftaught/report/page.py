@@ -22,6 +22,8 @@ _SCRIPTS = (
     "problems.js", "problem.js", "app.js",
 )  # fmt: skip
 """In the order in which they stand in the page's one script."""
+_LIVE = "live.js"
+"""Only in a page that a server sends."""
 
 _KEYS = (
     ("n p", "next, previous hint"),
@@ -55,28 +57,35 @@ def style(palette: Palette) -> str:
     return themes + palette.class_rules(literal=False) + "\n" + asset("vendor/temml.css") + asset("page.css") + dots
 
 
-def script() -> str:
+def script(live: bool = False) -> str:
     """The page's script: its parts in one strict function."""
-    return '(() => {\n"use strict";\n' + "\n".join(asset(name) for name in _SCRIPTS) + "\n})();\n"
+    names = (*_SCRIPTS, *((_LIVE,) if live else ()))
+    return '(() => {\n"use strict";\n' + "\n".join(asset(name) for name in names) + "\n})();\n"
 
 
 def _hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
-def policy(css: str, js: str) -> str:
-    """The content security policy of a page with this style and this script."""
+def policy(css: str, js: str, live: bool = False) -> str:
+    """The content security policy of a page with this style and this script; a live page may ask its own server."""
+    ask = "connect-src 'self'; " if live else ""
     return (
-        f"default-src 'none'; script-src {_hash(js)}; style-src {_hash(css)}; img-src data:; "
+        f"default-src 'none'; script-src {_hash(js)}; style-src {_hash(css)}; img-src data:; {ask}"
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
 def render_page(
-    data: ReportData, figures: dict[str, Figure], palette: Palette, payload: Payload, questions: sections.Questions
+    data: ReportData,
+    figures: dict[str, Figure],
+    palette: Palette,
+    payload: Payload,
+    questions: sections.Questions,
+    live: bool = False,
 ) -> str:
-    """The whole document."""
-    css, js = style(palette), script()
+    """The whole document. ``live``: it looks for news at the server that it came from."""
+    css, js = style(palette), script(live)
     keys = "".join(
         f"<dt>{' '.join(f'<kbd>{html_text(key)}</kbd>' for key in pair.split())}</dt><dd>{html_text(words)}</dd>"
         for pair, words in _KEYS
@@ -91,13 +100,14 @@ def render_page(
         [
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy(css, js)}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy(css, js, live)}">',
             '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">',
             f'<title>{title}</title><link rel="icon" href="data:,">',
             f"<style>{css}</style></head><body>",
             '<header class="bar"><div><a class="brand" href="#/">selftaught</a><nav aria-label="parts of the report">',
             '<a href="#/" data-place="results" aria-current>Results</a><a href="#/problems" data-place="problems">Problems</a>',
             '<a href="#/about" data-place="about">About this run</a></nav>',
+            *(['<span class="live" id="live" role="status">live</span>'] if live else []),
             '<button class="quiet" id="theme" type="button"><span class="theme-word">theme: </span><span id="theme-name">auto</span></button></div></header>',
             "<main><noscript><p>Tables and figures are readable without JavaScript; the trajectories need it.</p></noscript>",
             f'<div id="results">{sections.results(data, figures, palette, questions)}</div>',

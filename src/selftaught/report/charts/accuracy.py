@@ -92,8 +92,8 @@ def families(
     data: ReportData, palette: Palette, shown: tuple[str, ...] = ("base", "base+hint", "start")
 ) -> Figure | None:
     """Pass@1 by family: for each of a few conditions a dot with its interval, families grouped and ordered by the last one."""
-    listed = [name for name in data.condition_names() if any(row.condition == name for row in data.families)]
-    present = [name for name in shown if name in listed] if shown[-1] in listed else listed[:3]
+    measured = [name for name in data.condition_names() if any(row.condition == name for row in data.families)]
+    present = [name for name in shown if name in measured] if shown[-1] in measured else measured[:3]
     rows = [row for row in data.families if row.condition in present and row.benchmark == data.families[0].benchmark]
     if not rows:
         return None
