@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selftaught.evals.claims import check_claims
@@ -169,8 +169,10 @@ def _add_benchmark(
                 data.scaling.extend(curve)
     data.histograms.extend(histograms(list(samples.values()), whole))
     data.grid.extend(grid_rows(list(samples.values()), whole, problems)[:MAX_GRID_ROWS])
+    models = {run.condition: run.model for run in plain}
     for run in benchmark.runs:
         if run.scaling:
+            run = replace(run, model=run.model or models.get(run.condition, ""))
             ungraded: list[str] = []
             rows, count = _curve(run, whole, problems, ungraded)
             data.scaling.extend(rows)

@@ -47,7 +47,8 @@ def _pair(data: ReportData, a: str, b: str, benchmark: str) -> PairedRow | None:
 
 def _signed(difference: float) -> str:
     """A difference in points with its sign and a true minus: ``+12.5``, ``−1.6``."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def _points(difference: float) -> str:

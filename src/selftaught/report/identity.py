@@ -12,6 +12,9 @@ from selftaught.sandbox.settings import Tier
 MAX_FACTS = 4
 """Most conditions among the chief numbers."""
 
+MAX_NAMED = 8
+"""With more conditions than this the models are listed without them."""
+
 _LOOP_LEAD = (
     "A base reasoner that never calls Python, the same one with hints, and what it becomes when it is trained on its own "
     "hinted successes. Every number is on held-out problems."
@@ -77,6 +80,8 @@ def models(data: ReportData) -> str:
     for ref in data.runs:
         if ref.model:
             by_model.setdefault(ref.model, {})[ref.condition] = None
+    if sum(map(len, by_model.values())) > MAX_NAMED:
+        return "; ".join(by_model)
     listed = [(model, [name for name in data.condition_names() if name in names]) for model, names in by_model.items()]
     return "; ".join(
         f"{model} ({', '.join(names)})" if names and names != [model] else model for model, names in listed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,10 +168,29 @@ def _chosen(folder: Path, data: ReportData, counts: Mapping[tuple[str, int | Non
     if total <= limit:
         return None
     listed = list(dict.fromkeys((row.benchmark, row.problem_id) for row in data.grid))
-    per_problem = max(1.0, total / max(len(listed), 1))
-    room = max(1, int(limit / per_problem))
     wanted: dict[Key, None] = dict.fromkeys((sample.benchmark, sample.problem_id) for sample in data.samples)
     changed = {problem_id for row in data.transitions for problem_id in (*row.fixed, *row.broken)}
     wanted |= dict.fromkeys(key for key in listed if key[1] in changed)
     wanted |= dict.fromkeys(listed)
-    return set(list(wanted)[:room])
+    per_problem = _per_problem(data, counts, wanted)
+    chosen: set[Key] = set()
+    room = float(limit)
+    for key in wanted:
+        room -= per_problem.get(key[0], 1.0)
+        if room < 0 and chosen:
+            break
+        chosen.add(key)
+    return chosen
+
+
+def _per_problem(
+    data: ReportData, counts: Mapping[tuple[str, int | None], int], keys: Mapping[Key, None]
+) -> dict[str, float]:
+    """Benchmark → mean number of trajectories of a problem."""
+    problems = Counter(benchmark for benchmark, _ in keys)
+    # A curve holds its plain condition as round 0: the page carries that once, so that it is counted once.
+    files = {(ref.benchmark, ref.trajectories): counts[ref.trajectories, ref.round] for ref in data.runs}
+    totals: Counter[str] = Counter()
+    for (benchmark, _), count in files.items():
+        totals[benchmark] += count
+    return {benchmark: total / max(1, problems[benchmark]) for benchmark, total in totals.items()}

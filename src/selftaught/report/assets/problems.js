@@ -63,7 +63,7 @@ async function showProblems(view) {
   listState.a ||= index.pair[0] || "";
   listState.b ||= index.pair[1] || "";
   const body = el("tbody", null), said = el("span", { class: "count", role: "status" }), mosaic = el("div", { class: "mosaic" });
-  const more = el("div", { class: "more" });
+  const more = el("div", { class: "more" }), wrap = el("div", { class: "gridwrap" });
   let list = [], drawn = 0;
   const draw = () => {
     for (const problem of list.slice(drawn, drawn + PAGE_ROWS)) body.append(problemRow(index, problem, listState.hits?.get(problem.i)));
@@ -95,7 +95,10 @@ async function showProblems(view) {
     mosaic,
     el("div", { class: "key" }, OUTCOMES.map((name, i) => el("span", null, sign(i), ` ${WORDS[i]}`))),
     filterRow(index, refresh, search, said),
-    el("div", { class: "gridwrap" }, el("table", { class: "grid" }, el("thead", null, head), body)), more);
+    wrap, more);
+  wrap.append(el("table", { class: "grid" }, el("thead", null, head), body));
   await refresh();
+  // Where the table is wider than the window, each row becomes a card.
+  wrap.classList.toggle("cards", wrap.scrollWidth > wrap.clientWidth + 1);
   new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting) && drawn < list.length) draw(); }, { rootMargin: "600px" }).observe(more);
 }

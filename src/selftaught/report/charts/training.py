@@ -50,7 +50,7 @@ def _panel(canvas: Canvas, curve: TrainingCurve, colour: str, x0: float, y0: flo
     canvas.text(x0 + 6, y0 + 12, "loss", css="f-soft", size=12)
     _learning_rate(canvas, curve, (left, right, top, end), x0 + width)
     losses = [(x_scale(point.step), y_scale(point.loss)) for point in curve.points]
-    canvas.path(losses, css=f"s-{colour} pale", width=1)
+    canvas.path(losses, css=f"s-{colour}", width=1, opacity=0.4)
     means = smooth([point.loss for point in curve.points])
     canvas.path([(x_scale(s), y_scale(m)) for s, m in zip(steps, means, strict=True)], css=f"s-{colour}", width=2)
     last = curve.points[-1]
