@@ -76,7 +76,8 @@ def benchmarks_of(run: Path, data: ReportData) -> list[BenchmarkRuns]:
         place = run / refs[0].problems
         group = BenchmarkRuns(name, load_file(place), place, [_eval_run(run, ref, decoding) for ref in refs])
         # Problems whose groups would give the benchmark another name were tabled without them.
-        groups.append(group if slices_of(name, group.problems)[0].name == name else _without_groups(group))
+        ungrouped = name in data.benchmarks() and slices_of(name, group.problems)[0].name != name
+        groups.append(_without_groups(group) if ungrouped else group)
     return groups
 
 

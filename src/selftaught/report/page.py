@@ -60,7 +60,8 @@ def style(palette: Palette) -> str:
 def script(live: bool = False) -> str:
     """The page's script: its parts in one strict function."""
     names = (*_SCRIPTS, *((_LIVE,) if live else ()))
-    return '(() => {\n"use strict";\n' + "\n".join(asset(name) for name in names) + "\n})();\n"
+    licence = f"/* Temml (temml.org), in this script and style:\n{asset('vendor/temml.LICENSE')}*/\n"
+    return licence + '(() => {\n"use strict";\n' + "\n".join(asset(name) for name in names) + "\n})();\n"
 
 
 def _hash(text: str) -> str:
