@@ -100,7 +100,7 @@ def test_rollouts_on_pool_and_test_stay_apart(tmp_path: Path) -> None:
     }
     paths = write_report(folder, data)
     written = read_report_data(paths.json)
-    assert "has not reached its report stage (1 stages are done, the last of them eval/base)" in written.unfinished
+    assert "has not reached the last of its stages (1 done, the last of them eval/base)" in written.unfinished
     assert (written.provenance.command, written.wall_s) == ("selftaught demo", 5.0)
     assert paths.num_trajectories == 24
     assert not (folder / "report" / "problems-0.jsonl").exists()

@@ -97,7 +97,7 @@ def test_an_own_run_says_model_command_time_and_settings(made: MadeRun, tmp_path
 
 
 def test_what_the_document_says_stays(made: MadeRun, tmp_path: Path) -> None:
-    write_json(tmp_path / "run.json", {"digest": "other", "command": "selftaught x"})
+    write_json(tmp_path / "run.json", {"digest": "other", "command": "selftaught x", "configuration": {}})
     data = with_records(tmp_path, made.data)
     assert data.provenance.config_digest == made.data.provenance.config_digest
     assert data.provenance.command == "selftaught x"

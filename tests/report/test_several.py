@@ -60,7 +60,7 @@ def test_other_problems_of_the_same_name_stay_apart(tmp_path: Path) -> None:
 def test_a_run_without_its_own_record_and_one_with(tmp_path: Path) -> None:
     for name in ("a", "b"):
         _rollout(tmp_path / name, "base", better=False)
-    write_json(tmp_path / "b" / "run.json", {"digest": "d2", "command": "selftaught rollout"})
+    write_json(tmp_path / "b" / "run.json", {"digest": "d2", "command": "selftaught rollout", "configuration": {}})
     data = join_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert data.provenance.command == "b: selftaught rollout"
     assert "not recorded" in data.provenance.data["a"]

@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
         from selftaught.report import print_summary, write_report
         from selftaught.report.folder import report_data
         from selftaught.report.several import default_out, join_runs
+        from selftaught.runs.folders import Folder
 
         missing = next((one for one in runs if not one.is_dir()), None)
         if missing is not None:
@@ -84,5 +85,6 @@ def register(app: typer.Typer) -> None:
         for path in (paths.html, paths.markdown, paths.json):
             talk.print(f"wrote {path}{carried if path == paths.html else ''}", markup=False)
         talk.print(
-            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {run / 'report'}", markup=False
+            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {Folder(run).report_files}",
+            markup=False,
         )

@@ -39,13 +39,12 @@ from selftaught.evals.tables import (
     transition_row,
 )
 from selftaught.records import Outcome, Problem, ProblemKind
+from selftaught.runs.folders import ModelFolder
 
 SMALL_BENCHMARK = 100
 """Below this many problems a note says how large a difference must be to mean anything."""
 MAX_GRID_ROWS = 5_000
 NUM_SAMPLES_PER_KIND = 4
-SUMMARY = "training.json"
-"""Stands in the folder of a model that was trained here."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def choose_reference(samples: Mapping[str, Samples], runs: Sequence[EvalRun], wh
     here; among equals the one given first. Empty without any condition."""
     if not samples or CONDITION_ORDER[0] in samples:
         return CONDITION_ORDER[0] if samples else ""
-    trained = {run.condition: (Path(run.model) / SUMMARY).is_file() for run in runs}
+    trained = {run.condition: ModelFolder(Path(run.model)).summary.is_file() for run in runs}
     given = list(dict.fromkeys(run.condition for run in runs if run.condition in samples))
     return min(given, key=lambda name: (samples[name].mean("num_hints", whole) > 0, trained[name], given.index(name)))
 

@@ -1,8 +1,8 @@
-"""Report data from a folder's own records: made where there is none yet, and made anew when the grades have changed."""
+"""Report data from a folder's own records: made where there is none yet, and made anew when the folder has changed."""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,47 +10,64 @@ from selftaught.errors import DataError
 from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report, slices_of
 from selftaught.evals.claims import check_claims
 from selftaught.evals.records import ReportData, RunRef
-from selftaught.grading.folders import GRADES, PROBLEMS, problems_for, trajectory_files
 from selftaught.problems import load_file
-from selftaught.records import Problem, Trajectory
+from selftaught.records import Problem
 from selftaught.report.load import read_report_data
-from selftaught.store import read_jsonl, write_records
+from selftaught.runs.condition import Condition, Curve
+from selftaught.runs.folders import Folder
+from selftaught.runs.found import FoundRollout, find_rollouts, is_one_rollout, problem_file
 
 MAX_TITLE_MODELS = 3
 """A title names at most as many models."""
 
-_BY_ROUNDS = re.compile(r"(.*) by rounds \((.*)\)")
 
-
-def report_data(run: Path, scratch: Path | None = None) -> ReportData:
-    """The folder's ``report.json``; built from trajectories and grades where it is missing or older than they are.
-
-    Problems that lie outside the run are copied into ``scratch``, by default the run's own folder of report files.
-    """
-    path = run / "report.json"
+def report_data(run: Path) -> ReportData:
+    """The folder's ``report.json``; built from trajectories and grades where it is missing or older than they are."""
+    path = Folder(run).report_json
     if not path.exists():
-        return build_from_folder(run, scratch)
+        return build_from_folder(run)
     data = read_report_data(path)
-    if not is_stale(run, data):
-        return data
-    return build_from_folder(run, scratch) if data.gathered else rebuild(run, data)
+    if data.gathered:
+        return build_from_folder(run) if has_changed(run, data) else data
+    if not data.stages and not data.funnel and _has_new_rollouts(run, data):
+        return build_from_folder(run)
+    return rebuild(run, data) if is_stale(run, data) else data
 
 
 def is_stale(run: Path, data: ReportData) -> bool:
-    """Whether a grade file that ``report.json`` counts is newer than it; for a document that was gathered from the folder,
-    whether any file of trajectories or grades is newer, or is not in it yet."""
-    made = (run / "report.json").stat().st_mtime
-    files = [run / ref.grades for ref in data.runs]
-    if data.gathered:
-        there = trajectory_files(run)
-        if {path.resolve() for path in there} != {(run / ref.trajectories).resolve() for ref in data.runs}:
-            return True
-        files += there
-    return any(path.exists() and path.stat().st_mtime > made for path in files)
+    """Whether a grade file that ``report.json`` counts is newer than it."""
+    return _is_newer([run / ref.grades for ref in data.runs], Folder(run).report_json)
+
+
+def has_changed(run: Path, data: ReportData) -> bool:
+    """Whether a folder holds other rollouts than ``report.json`` counts, or has newer trajectories or grades."""
+    folders = [one.folder for one in find_rollouts(run) if one.first is not None]
+    if {folder.trajectories.resolve() for folder in folders} != _counted(run, data):
+        return True
+    return _is_newer(
+        [path for folder in folders for path in (folder.trajectories, folder.grades)], Folder(run).report_json
+    )
+
+
+def _is_newer(files: list[Path], made: Path) -> bool:
+    return any(path.exists() and path.stat().st_mtime > made.stat().st_mtime for path in files)
+
+
+def _counted(run: Path, data: ReportData) -> set[Path]:
+    return {(run / ref.trajectories).resolve() for ref in data.runs}
+
+
+def _has_new_rollouts(run: Path, data: ReportData) -> bool:
+    """Whether a graded rollout lies in the folder that ``report.json`` does not count."""
+    counted = _counted(run, data)
+    if not all(path.exists() for path in counted):
+        return False
+    found = find_rollouts(run)
+    return any(one.folder.grades.exists() and one.folder.trajectories.resolve() not in counted for one in found)
 
 
 def rebuild(run: Path, data: ReportData) -> ReportData:
-    """Count the same files again; what was handed in (funnel, stages, provenance, checks) stays."""
+    """Count the same files again; what was handed in (funnel, stages, provenance) stays, claims are judged anew."""
     fresh = build_report(
         benchmarks_of(run, data),
         base_folder=run,
@@ -61,8 +78,8 @@ def rebuild(run: Path, data: ReportData) -> ReportData:
         provenance=data.provenance,
         title=data.title,
     )
-    checks = check_claims(fresh) or data.checks
-    return fresh.model_copy(update={"checks": checks if data.checks else [], "paper": data.paper})
+    checks = (check_claims(fresh) or data.checks) if data.checks else []
+    return fresh.model_copy(update={"checks": checks, "paper": data.paper})
 
 
 def benchmarks_of(run: Path, data: ReportData) -> list[BenchmarkRuns]:
@@ -82,78 +99,78 @@ def benchmarks_of(run: Path, data: ReportData) -> list[BenchmarkRuns]:
 
 
 def _eval_run(run: Path, ref: RunRef, decoding: dict[str, str]) -> EvalRun:
-    rounds = _BY_ROUNDS.fullmatch(ref.condition)
-    condition, method = rounds.groups() if rounds else (ref.condition, "hints")
+    condition = Condition.parse(ref.condition)
+    name = condition.name if condition.curve is not None else ref.condition
     return EvalRun(
-        condition,
+        name,
         run / ref.trajectories,
         run / ref.grades,
         ref.model,
-        decoding.get(condition, ""),
-        scaling=rounds is not None,
-        method=method,
+        decoding.get(name, ""),
+        scaling=condition.curve is not None,
+        method=(condition.curve or Curve.HINTS).value,
         round=ref.round,
     )
 
 
-def build_from_folder(run: Path, scratch: Path | None = None) -> ReportData:
-    """Report data of what rollout and grade have written so far. Trajectories without a grade are told apart."""
-    groups = gather(run, scratch or run / "report")
-    if not groups:
+def build_from_folder(run: Path) -> ReportData:
+    """Report data of what rollout and grade have written so far. Trajectories without a grade are told apart.
+
+    DataError when there is no trajectory yet, or when the problems of one are not to be found.
+    """
+    found = [one for one in find_rollouts(run) if one.first is not None]
+    if not found:
         raise DataError(f"{run} holds no trajectories yet; expected the folder of a rollout or of a run.")
-    models = dict.fromkeys(one.model.rstrip("/").rsplit("/", 1)[-1] for group in groups for one in group.runs)
-    named = [name for name in models if name]
-    title = f"{run.resolve().name}: {', '.join(named)}" if 0 < len(named) <= MAX_TITLE_MODELS else run.resolve().name
-    return build_report(groups, base_folder=run, title=title).model_copy(update={"gathered": True})
+    by_problems: dict[Path, list[FoundRollout]] = {}
+    for one in found:
+        by_problems.setdefault(problem_file(one), []).append(one)
+    # What measures comes first: its problems may be named by their groups, those to learn from are one row a condition.
+    ordered = sorted(by_problems.items(), key=lambda item: not any(one.is_test for one in item[1]))
+    groups: list[BenchmarkRuns] = []
+    for path, rollouts in ordered:
+        problems = load_file(path)
+        group = BenchmarkRuns(_benchmark_name(run, rollouts, found, problems), problems, path, _eval_runs(rollouts))
+        groups.append(_without_groups(group) if groups else group)
+    models = dict.fromkeys(one.model.rstrip("/").rsplit("/", 1)[-1] for one in found if one.model)
+    named = f": {', '.join(models)}" if 0 < len(models) <= MAX_TITLE_MODELS else ""
+    data = build_report(groups, base_folder=run, title=run.resolve().name + named)
+    return data.model_copy(update={"gathered": True})
 
 
-def gather(run: Path, scratch: Path) -> list[BenchmarkRuns]:
-    """The rollouts below a folder, grouped by the problems that they were asked; test problems first."""
-    found: dict[tuple[str, ...], BenchmarkRuns] = {}
-    for trajectories in trajectory_files(run):
-        first = next(iter(read_jsonl(trajectories, Trajectory)), None)
-        if first is None:
+def _eval_runs(rollouts: list[FoundRollout]) -> list[EvalRun]:
+    """The conditions of rollouts on the same problems. A curve whose plain condition is not there yet gives it as round 0.
+
+    Several rollouts of one condition are told apart by their folders.
+    """
+    times = Counter((one.tabled, one.curve) for one in rollouts)
+    runs = []
+    for one in rollouts:
+        twice = times[one.tabled, one.curve] > 1
+        name = f"{one.tabled} ({one.folder.path.name})" if twice else one.tabled
+        plain = EvalRun(name, one.folder.trajectories, one.folder.grades, one.model, one.decoding)
+        if one.curve is None:
+            runs.append(plain)
             continue
-        problems, place = _asked(run, trajectories, first)
-        key = tuple(problem.id for problem in problems)
-        if key not in found:
-            stem = place.stem if place is not None and place.parent.name == "problems" else ""
-            if place is None:
-                place = scratch / f"problems-{len(found)}.jsonl"
-                write_records(place, problems)
-            name = stem or problems[0].source or run.resolve().name
-            found[key] = BenchmarkRuns(name, problems, place, [])
-        old = found[key]
-        found[key] = replace(old, runs=[*old.runs, *_runs_of(trajectories, first)])
-    groups = sorted(found.values(), key=lambda group: group.problems[0].split not in ("test", None))
-    return [groups[0], *(_without_groups(group) for group in groups[1:])] if groups else []
+        runs.append(replace(plain, scaling=True, method=one.curve.value))
+        if one.curve is Curve.HINTS and not times[one.tabled, None]:
+            runs.append(replace(plain, round=0))
+    return runs
 
 
-def _runs_of(trajectories: Path, first: Trajectory) -> list[EvalRun]:
-    """The condition of a trajectory file; recorded round by round, it is a curve, and round 0 is the model left alone."""
-    condition = first.condition or trajectories.parent.name
-    plain = EvalRun(condition, trajectories, trajectories.with_name(GRADES), first.model)
-    if first.round is None:
-        return [plain]
-    return [replace(plain, scaling=True), replace(plain, round=0)]
-
-
-def _asked(run: Path, trajectories: Path, first: Trajectory) -> tuple[list[Problem], Path | None]:
-    """The problems of a trajectory file, and the file that holds exactly them; None where they come from elsewhere."""
-    for folder in (trajectories.parent, *trajectories.parent.parents):
-        for path in sorted((folder / "problems").glob("*.jsonl")):
-            problems = load_file(path) if path.stat().st_size else []
-            if any(problem.id == first.problem_id for problem in problems):
-                return problems, path
-        if folder == run:
-            break
-    problems = problems_for(trajectories, run)
-    beside = trajectories.with_name(PROBLEMS)
-    return problems, beside if beside.exists() else None
+def _benchmark_name(run: Path, rollouts: list[FoundRollout], found: list[FoundRollout], problems: list[Problem]) -> str:
+    """What the problems are called: a recipe's set, their source, an evaluation's folder, or the run's own name."""
+    first = rollouts[0]
+    place = problem_file(first)
+    if first.run is not None and place.parent == first.run.problem_sets.path:
+        return place.stem
+    named = problems[0].source if problems else None
+    if named or is_one_rollout(run, found):
+        return named or run.resolve().name
+    return place.parent.name if place.parent != first.folder.path else run.resolve().name
 
 
 def _without_groups(group: BenchmarkRuns) -> BenchmarkRuns:
-    """Problems that are not the tested ones as one row a condition, so that they cannot be taken for the tested groups."""
+    """The same problems without their groups, so that they cannot be taken for the tested groups."""
     problems = [
         problem.model_copy(update={"metadata": {k: v for k, v in problem.metadata.items() if k != "group"}})
         for problem in group.problems

@@ -18,11 +18,10 @@ from types import TracebackType
 
 from selftaught.errors import ConfigError, SelftaughtError
 from selftaught.evals.records import ReportData
-from selftaught.grading.folders import GRADES, TRAJECTORIES
 from selftaught.report.folder import report_data
-from selftaught.report.recorded import MARKERS, METRICS, RECORD
 from selftaught.report.several import join_runs
 from selftaught.report.write import Rendered, render_report
+from selftaught.runs.names import FILES
 
 HOST = "127.0.0.1"
 MIN_PAUSE_S = 3.0
@@ -30,7 +29,6 @@ BUSY_SHARE = 0.1
 """Most of the time that is spent on making pages."""
 ASKED_WITHIN_S = 20.0
 """The page asks every three seconds; after as long a silence nobody is looking."""
-_WATCHED = (TRAJECTORIES, GRADES, METRICS, RECORD, "report.json")
 
 
 class LivePage:
@@ -85,12 +83,12 @@ class LivePage:
         return True
 
     def _render(self) -> Rendered:
-        scratch = Path(self._scratch.name)
         if len(self.runs) > 1:
+            scratch = Path(self._scratch.name)
             data = join_runs(self.runs, scratch)
             return render_report(scratch, data, gated_text=self._gated_text, live=True, records=False)
         run = self.runs[0]
-        return render_report(run, report_data(run, scratch), gated_text=self._gated_text, live=True)
+        return render_report(run, report_data(run), gated_text=self._gated_text, live=True)
 
     def _waiting(self, why: str) -> Rendered:
         """The page of a run that has nothing to show yet."""
@@ -101,9 +99,10 @@ class LivePage:
     def _state(self) -> tuple[tuple[str, int, int], ...]:
         """Path, size and time of every file that the page depends on."""
         found = []
+        watched = (FILES.trajectories, FILES.grades, FILES.metrics, FILES.record, FILES.report_json)
         for run in self.runs:
             for path in sorted(run.rglob("*.json*")):
-                if path.name in _WATCHED or path.parent.name == MARKERS:
+                if path.name in watched or path.parent.name == FILES.markers:
                     try:
                         stat = path.stat()
                     except OSError:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow, TrainingCurve, TrainingPoint
+from selftaught.runs.folders import ModelFolder, RunFolder, data_sets_below
+from selftaught.runs.names import FILES
+from selftaught.runs.record import RunKind, RunRecord, peek_record
+from selftaught.runs.stages import Part, StageRef
 from selftaught.store import iter_lines
 
-RECORD, MARKERS, METRICS, SUMMARY, FUNNEL = "run.json", "stages", "metrics.jsonl", "training.json", "funnel.json"
 MAX_POINTS = 400
 """Most steps of a training that a plot shows."""
 
@@ -45,7 +48,7 @@ def with_records(run: Path, data: ReportData) -> ReportData:
 
 def stage_rows(run: Path) -> list[StageRow]:
     """One row a finished stage of a recipe's run, in the order in which they ended."""
-    markers = [content for path in (run / MARKERS).glob("*.json") if "finished_at" in (content := _json(path))]
+    markers = [one for path in RunFolder(run).markers.glob("*.json") if "finished_at" in (one := _json(path))]
     markers.sort(key=lambda marker: (marker["finished_at"], marker.get("name", "")))
     keys = ("name", "seconds", "tokens", "detail", "finished_at")
     return [StageRow.model_validate({key: marker[key] for key in keys if key in marker}) for marker in markers]
@@ -56,9 +59,9 @@ def funnel_rows(run: Path) -> list[FunnelRow]:
     from selftaught.curation.records import Funnel
 
     rows = []
-    for path in sorted(run.rglob(FUNNEL)):
+    for data in data_sets_below(run):
         try:
-            one = Funnel.model_validate_json(path.read_bytes())
+            one = Funnel.model_validate_json(data.funnel.read_bytes())
         except ValueError:
             continue
         rows.append(
@@ -109,12 +112,11 @@ def _seconds(when: str) -> float | None:
 def training_curves(run: Path) -> list[TrainingCurve]:
     """Loss by step of every training in the folder, finished or not, in order of their paths."""
     curves = []
-    for path in sorted(run.rglob(METRICS)):
-        points = list(_points(path))
+    for folder in (ModelFolder(path.parent) for path in sorted(run.rglob(FILES.metrics))):
+        points = list(_points(folder.metrics))
         if points:
-            name = path.parent.relative_to(run).as_posix()
-            finished = path.with_name(SUMMARY).exists()
-            name = run.resolve().name if name == "." else name
+            name = run.resolve().name if folder.path == run else folder.path.relative_to(run).as_posix()
+            finished = folder.summary.exists()
             curves.append(TrainingCurve(name=name, num_steps=points[-1].step, finished=finished, points=thin(points)))
     return curves
 
@@ -154,74 +156,60 @@ def thin(points: list[TrainingPoint], most: int = MAX_POINTS) -> list[TrainingPo
 
 
 def provenance(run: Path, data: ReportData) -> Provenance:
-    """The document's provenance; what it lacks is taken from the folder's record, or from those of its rollouts."""
-    records = [content] if (content := _json(run / RECORD)) else _rollout_records(run, data)
+    """The document's provenance; what it lacks is taken from the folder's record, and from those of its rollouts."""
+    own, rollouts = peek_record(run), _rollout_records(run, data)
+    records = ([own] if own is not None else []) + list(rollouts.values())
     if not records:
         return data.provenance
-    first, known = records[0], data.provenance
-    digests = [str(r.get("config_digest") or r.get("digest") or "") for r in records]
-    joined = (
-        digests[0] if len(set(digests)) == 1 else hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()[:16]
-    )
-    commands = dict.fromkeys(str(r["command"]) for r in records if r.get("command"))
+    known, made = data.provenance, records[0].made_by
+    # A recipe's record says all; an evaluation's says who, its rollouts' say how.
+    telling = records[:1] if records[0].kind is RunKind.RECIPE else list(rollouts.values()) or records
+    commands = dict.fromkeys(record.made_by.command for record in records[:1] or telling if record.made_by.command)
     found = {
-        "config_digest": joined,
+        "config_digest": _joined([record.digest for record in telling if record.digest]),
         "command": "; ".join(commands),
-        "seeds": _seeds(records),
-        "git_commit": str(first.get("git_commit") or ""),
-        "git_dirty": first.get("git_dirty"),
-        "versions": _words(first.get("versions")),
-        "hardware": _words(first.get("hardware")),
-        "sandbox_tier": str(first.get("sandbox_tier") or ""),
-        "settings": _settings(records),
+        "seeds": list(dict.fromkeys(seed for record in records for seed in record.seeds)),
+        "git_commit": made.git_commit,
+        "git_dirty": made.git_dirty,
+        "versions": made.versions,
+        "hardware": made.hardware,
+        "models": {name: record.model for name, record in rollouts.items() if record.model},
+        "sandbox_tier": next((record.sandbox_tier for record in records if record.sandbox_tier), ""),
+        "settings": _settings(
+            telling[0].settings if len(telling) == 1 else {n: r.settings for n, r in rollouts.items()}
+        ),
     }
-    empty = {key: value for key, value in found.items() if not getattr(known, key) and value not in (None, "")}
-    return known.model_copy(update=empty)
+    missing = {key: value for key, value in found.items() if not getattr(known, key) and value not in (None, "")}
+    return known.model_copy(update=missing)
 
 
-def _rollout_records(run: Path, data: ReportData) -> list[dict[str, Any]]:
-    """The records that lie beside the trajectories, in the order of the document."""
-    folders = dict.fromkeys((run / ref.trajectories).parent for ref in data.runs)
-    return [content for folder in folders if (content := _json(folder / RECORD))]
+def _rollout_records(run: Path, data: ReportData) -> dict[str, RunRecord]:
+    """Condition → the record that lies beside its trajectories."""
+    found = {ref.condition: peek_record((run / ref.trajectories).parent) for ref in data.runs}
+    return {name: record for name, record in found.items() if record is not None}
 
 
-def _settings(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """The recipe, or the settings of each rollout by its condition; without what says nothing."""
-    if "recipe" in records[0]:
-        return dict(records[0]["recipe"])
-    by_condition: dict[str, Any] = {}
-    for record in records:
-        configuration = record.get("configuration")
-        if isinstance(configuration, Mapping):
-            plain = {key.removeprefix("settings."): value for key, value in configuration.items() if value is not None}
-            by_condition[str(plain.get("condition") or record.get("model") or len(by_condition))] = plain
-    return next(iter(by_condition.values())) if len(by_condition) == 1 else by_condition
+def _joined(digests: list[str]) -> str:
+    """One digest for several: their own where all are equal."""
+    if len(set(digests)) <= 1:
+        return digests[0] if digests else ""
+    return hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()[:16]
 
 
-def _seeds(records: list[dict[str, Any]]) -> list[int]:
-    found: list[int] = []
-    for record in records:
-        configuration = record.get("configuration") or {}
-        listed = record.get("seeds") or [configuration.get("settings.seed")]
-        found += [seed for seed in listed if isinstance(seed, int) and seed not in found]
-    return found
-
-
-def _words(value: object) -> dict[str, str]:
-    return {str(key): str(one) for key, one in value.items()} if isinstance(value, Mapping) else {}
+def _settings(value: Any) -> Any:
+    """Without what says nothing."""
+    return {key: _settings(one) for key, one in value.items() if one is not None} if isinstance(value, dict) else value
 
 
 def missing_parts(run: Path, data: ReportData, stages: list[StageRow]) -> str:
     """What has not happened yet, in words; empty when nothing is known to be missing."""
     parts = []
-    record = _json(run / RECORD)
-    if "recipe" in record and not any(row.name == "report" for row in stages):
-        done = (
-            f"{len(stages)} stages are done, the last of them {stages[-1].name}" if stages else "no stage is done yet"
-        )
-        parts.append(f"the run has not reached its report stage ({done})")
+    record = peek_record(run)
+    if record is not None and record.kind is RunKind.RECIPE and not _has_ended(stages):
+        done = f"{len(stages)} done, the last of them {stages[-1].name}" if stages else "none is done yet"
+        parts.append(f"the run has not reached the last of its stages ({done})")
     for ref in data.runs:
-        wanted = _wanted(_json((run / ref.trajectories).with_name(RECORD)))
+        wanted = _wanted(peek_record((run / ref.trajectories).parent))
         if wanted and ref.round is None and ref.num_trajectories < wanted:
             parts.append(f"{ref.condition}: {ref.num_trajectories:,} of {wanted:,} trajectories are there")
     trainings = [curve.name for curve in training_curves(run) if not curve.finished]
@@ -230,13 +218,16 @@ def missing_parts(run: Path, data: ReportData, stages: list[StageRow]) -> str:
     return f"Not finished: {'; '.join(parts)}." if parts else ""
 
 
-def _wanted(record: Mapping[str, Any]) -> int | None:
+def _has_ended(stages: list[StageRow]) -> bool:
+    return any((ref := StageRef.parse(row.name)) is not None and ref.part is Part.REPORT for row in stages)
+
+
+def _wanted(record: RunRecord | None) -> int | None:
     """How many trajectories a rollout is to have; None where its record does not say, or rounds are recorded apart."""
-    configuration = record.get("configuration") or {}
-    number, samples = record.get("num_problems"), configuration.get("settings.samples", 1)
-    if configuration.get("settings.record_rounds") or not isinstance(number, int) or not isinstance(samples, int):
+    if record is None or record.num_problems is None or record.settings.get("record_rounds"):
         return None
-    return number * samples
+    samples = record.settings.get("samples", 1)
+    return record.num_problems * samples if isinstance(samples, int) else None
 
 
 def _json(path: Path) -> dict[str, Any]:

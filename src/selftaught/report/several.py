@@ -44,13 +44,13 @@ def join_runs(runs: Sequence[Path], out: Path) -> ReportData:
     notes: list[str] = []
     provenance = Provenance()
     reference, first_name = "", ""
-    for number, (run, name) in enumerate(zip(runs, run_names(runs), strict=True)):
-        data = with_records(run, report_data(run, out / "report" / f"run-{number}"))
-        first_name = first_name or name
+    for run, name in zip(runs, run_names(runs), strict=True):
+        data = with_records(run, report_data(run))
         names = data.condition_names()
         reference = reference or f"{name}: {data.compared_with() or (names[0] if names else '')}"
-        if number:
+        if first_name:
             pairs += [(f"{name}: {one}", f"{first_name}: {one}") for one in names]
+        first_name = first_name or name
         for group in benchmarks_of(run, data):
             _add(groups, group, [replace(one, condition=f"{name}: {one.condition}") for one in group.runs])
         training += [curve.model_copy(update={"name": f"{name}: {curve.name}"}) for curve in data.training]

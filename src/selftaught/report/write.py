@@ -15,13 +15,12 @@ from selftaught.report.markdown import render_markdown
 from selftaught.report.page import render_page
 from selftaught.report.payload import Weigh, build_payload, converter, short_questions
 from selftaught.report.recorded import with_records
+from selftaught.runs.condition import Condition, LoopModel
+from selftaught.runs.folders import Folder
 from selftaught.store import write_atomic, write_json
 
 if TYPE_CHECKING:
     from selftaught.training.render import LossPolicy
-
-FOLDER = "report"
-"""Folder beside ``report.html`` that holds the figures and tables as files."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +74,21 @@ def write_report(
     page whose owners ask that they are not published (GPQA); keep such a page to yourself. Raises DataError when there is no
     ``report.json``, or when a record file that it names is broken.
     """
+    folder = Folder(run_dir)
     if data is None:
-        data = read_report_data(run_dir / "report.json")
+        data = read_report_data(folder.report_json)
     made = render_report(run_dir, data, gated_text=gated_text, records=records)
     figure_paths, table_paths = [], []
     for name, figure in made.figures.items():
-        figure_paths.append(_write(run_dir / FOLDER / "figures" / f"{name}.svg", figure.file(made.palette)))
+        figure_paths.append(_write(folder.report_files / "figures" / f"{name}.svg", figure.file(made.palette)))
     for name, build in csvs.ALL.items():
-        table_paths.append(_write(run_dir / FOLDER / "tables" / f"{name}.csv", build(made.data)))
-    links = {name: f"{FOLDER}/figures/{name}.svg" for name in made.figures}
-    markdown = _write(run_dir / "report.md", render_markdown(made.data, links))
-    html = _write(run_dir / "report.html", made.page)
-    write_json(run_dir / "report.json", made.data.model_dump(mode="json"))
+        table_paths.append(_write(folder.report_files / "tables" / f"{name}.csv", build(made.data)))
+    links = {name: f"{folder.report_files.name}/figures/{name}.svg" for name in made.figures}
+    markdown = _write(folder.report_markdown, render_markdown(made.data, links))
+    html = _write(folder.report_page, made.page)
+    write_json(folder.report_json, made.data.model_dump(mode="json"))
     return ReportPaths(
-        run_dir / "report.json", markdown, html, figure_paths, table_paths, made.num_trajectories, made.num_total
+        folder.report_json, markdown, html, figure_paths, table_paths, made.num_trajectories, made.num_total
     )
 
 
@@ -113,9 +113,13 @@ def weigh_by(data: ReportData) -> Weigh:
 
 def _stage_of(condition: str) -> str:
     """The stage of a recipe that trains on rollouts like this condition's."""
-    if condition == "base-rft":
-        return "control"
-    return "start_round" if condition.startswith("start") else "seed_round"
+    match Condition.parse(condition).model:
+        case LoopModel.CONTROL:
+            return "control"
+        case LoopModel.START | LoopModel.START_0:
+            return "start_round"
+        case _:
+            return "seed_round"
 
 
 def _policy(settings: dict[str, Any], stage: str) -> LossPolicy | None:
