@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
         if json_:
             print(paths.json.read_text(encoding="utf-8"), end="")
         elif table:
-            print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
+            print_summary(paths.data or data, Console(width=None if sys.stdout.isatty() else 100))
         talk = Console(stderr=True, highlight=False, soft_wrap=True)
         carried = (
             ""
@@ -82,6 +82,8 @@ def register(app: typer.Typer) -> None:
                 f"{len(copy.left_behind)} other files left behind",
                 markup=False,
             )
+        if any(ref.num_ungraded for ref in data.runs) and not several:
+            talk.print(f"next: selftaught grade {run}", markup=False)
         for path in (paths.html, paths.markdown, paths.json):
             talk.print(f"wrote {path}{carried if path == paths.html else ''}", markup=False)
         talk.print(

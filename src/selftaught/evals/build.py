@@ -13,10 +13,10 @@ from pathlib import Path
 
 from selftaught.evals.claims import check_claims
 from selftaught.evals.columns import Columns
+from selftaught.evals.loop import LOOP
 from selftaught.evals.paper import PAPER_FIGURES
 from selftaught.evals.records import (
     BENCHMARK_ORDER,
-    CONDITION_ORDER,
     FunnelRow,
     Provenance,
     ReportData,
@@ -100,7 +100,7 @@ def build_report(
     )
     for benchmark in benchmarks:
         _add_benchmark(data, benchmark, base_folder, reference, ablation_reference, pairs)
-    if {row.name for row in data.conditions} >= {"base", "start"}:
+    if {row.name for row in data.conditions} >= {LOOP.base, LOOP.start}:
         data.checks = check_claims(data)
     return data
 
@@ -108,8 +108,8 @@ def build_report(
 def choose_reference(samples: Mapping[str, Samples], runs: Sequence[EvalRun], whole: Slice) -> str:
     """The condition that the others are measured against: ``base``; else one without hints, of a model that was not trained
     here; among equals the one given first. Empty without any condition."""
-    if not samples or CONDITION_ORDER[0] in samples:
-        return CONDITION_ORDER[0] if samples else ""
+    if not samples or LOOP.base in samples:
+        return LOOP.base if samples else ""
     trained = {run.condition: ModelFolder(Path(run.model)).summary.is_file() for run in runs}
     given = list(dict.fromkeys(run.condition for run in runs if run.condition in samples))
     return min(given, key=lambda name: (samples[name].mean("num_hints", whole) > 0, trained[name], given.index(name)))
@@ -130,7 +130,7 @@ def slices_of(name: str, problems: Sequence[Problem]) -> list[Slice]:
 
 def condition_order(names: Sequence[str]) -> list[str]:
     """START's conditions first, in their order, then others as they came."""
-    return [n for n in CONDITION_ORDER if n in names] + [n for n in dict.fromkeys(names) if n not in CONDITION_ORDER]
+    return [n for n in LOOP.names if n in names] + [n for n in dict.fromkeys(names) if n not in LOOP.names]
 
 
 def _add_benchmark(
@@ -214,26 +214,30 @@ def _read_conditions(
     return samples
 
 
-LOOP_PAIRS = (
-    ("start", "base+hint"),
-    ("start", "start-0"),
-    ("start+hint", "start"),
-    ("start-no-tools", "start"),
-    ("start", "base-rft"),
-)
-"""Differences that START's loop is about, beside those from the reference: (a, b) for a − b."""
-
-LOOP_CHANGES = (
-    ("base", "base+hint"),
-    ("base", "start"),
-    ("base+hint", "start"),
-    ("start", "start+hint"),
-    ("start", "start-no-tools"),
-)
-"""Steps of START's loop whose effect on each problem is shown: (before, after)."""
-
 MAX_CHANGES = 6
-"""Most such steps of a run that is not START's loop."""
+"""Most steps whose effect on each problem is shown, of a run that is not START's loop."""
+
+
+def loop_pairs() -> list[tuple[str, str]]:
+    """Differences that START's loop is about, beside those from the reference: (a, b) for a − b."""
+    return [
+        (LOOP.start, LOOP.base_hint),
+        (LOOP.start, LOOP.start_0),
+        (LOOP.start_hint, LOOP.start),
+        (LOOP.start_no_tools, LOOP.start),
+        (LOOP.start, LOOP.control),
+    ]
+
+
+def loop_changes() -> list[tuple[str, str]]:
+    """Steps of START's loop whose effect on each problem is shown: (before, after)."""
+    return [
+        (LOOP.base, LOOP.base_hint),
+        (LOOP.base, LOOP.start),
+        (LOOP.base_hint, LOOP.start),
+        (LOOP.start, LOOP.start_hint),
+        (LOOP.start, LOOP.start_no_tools),
+    ]
 
 
 def _add_pairs(
@@ -246,12 +250,12 @@ def _add_pairs(
 ) -> None:
     """Every condition against the reference; START against base+hint and its own variants; ablations against theirs."""
     against_reference = [(name, reference) for name in samples if name != reference]
-    for a, b in dict.fromkeys([*against_reference, *LOOP_PAIRS, *more]):
+    for a, b in dict.fromkeys([*against_reference, *loop_pairs(), *more]):
         if a in samples and b in samples:
             row = paired_row(samples[a], samples[b], slice_)
             if row is not None:
                 data.paired.append(row)
-    changes = [pair for pair in LOOP_CHANGES if pair[0] in samples and pair[1] in samples]
+    changes = [pair for pair in loop_changes() if pair[0] in samples and pair[1] in samples]
     others = [(b, a) for a, b in [*more, *against_reference] if a in samples and b in samples]
     for a, b in changes or list(dict.fromkeys(others))[:MAX_CHANGES]:
         change = transition_row(samples[a], samples[b], slice_)
@@ -346,14 +350,14 @@ def _samples(samples: Mapping[str, Samples], whole: Slice, reference: str) -> li
             picked.append(SampleRef(problem_id=problem_id, benchmark=whole.name, why=why, trajectories=shown))
 
     shares = {name: one.shares(whole) for name, one in samples.items()}
-    best = next((name for name in ("start", "start-0", "base+hint") if name in shares), None)
+    best = next((name for name in (LOOP.start, LOOP.start_0, LOOP.base_hint) if name in shares), None)
     base = shares.get(reference)
     if base is not None and best is not None and best != reference:
         ids = sorted(base.keys() & shares[best].keys())
         pick("fixed", [i for i in ids if base[i] <= 0.5 < shares[best][i]])
         pick("broken", [i for i in ids if shares[best][i] <= 0.5 < base[i]])
-        if "base+hint" in shares and best != "base+hint":
-            hinted = shares["base+hint"]
+        if LOOP.base_hint in shares and best != LOOP.base_hint:
+            hinted = shares[LOOP.base_hint]
             pick("hint helped", [i for i in ids if i in hinted and base[i] <= 0.5 < hinted[i]])
             pick("hint hurt", [i for i in ids if i in hinted and hinted[i] <= 0.5 < base[i]], 2)
         pick("both wrong", [i for i in ids if base[i] <= 0.5 and shares[best][i] <= 0.5])

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import Check, ConditionRow, Interval, PairedRow, ReportData
 from selftaught.evals.stats import wilson_interval
 
@@ -24,7 +25,7 @@ _ROUNDING = 1e-9
 
 def check_claims(data: ReportData) -> list[Check]:
     """All claims whose conditions were run, in the order of the paper's story."""
-    return [check for claim in _CLAIMS if (check := claim(data)) is not None]
+    return [check for claim in _claims() if (check := claim(data)) is not None]
 
 
 def judge(value: float, ci95: Interval, bar: float, opposite: float) -> str:
@@ -123,7 +124,7 @@ def _no_loss(name: str, a: str, b: str, benchmark: str, allowed: float, opposite
 
 
 def _control(data: ReportData) -> Check | None:
-    control, start = _pair(data, "base-rft", "base", "all"), _pair(data, "start", "base", "all")
+    control, start = _pair(data, LOOP.control, LOOP.base, "all"), _pair(data, LOOP.start, LOOP.base, "all")
     if control is None or start is None:
         return None
     gain = max(0.0, start.diff)
@@ -134,7 +135,7 @@ def _control(data: ReportData) -> Check | None:
 
 
 def _hint_adds_little(data: ReportData) -> Check | None:
-    row = _pair(data, "start+hint", "start", "all")
+    row = _pair(data, LOOP.start_hint, LOOP.start, "all")
     if row is None:
         return None
     low, high = row.ci95
@@ -146,7 +147,9 @@ def _hint_adds_little(data: ReportData) -> Check | None:
 
 def _rounds(data: ReportData) -> Check | None:
     """End-of-thinking rounds 0 to 3 on the base: the paired gain of the first, and the largest step down after it."""
-    curve = [r for r in data.scaling if (r.model, r.method, r.benchmark) == ("base", "hints", "all") and r.round <= 3]
+    curve = [
+        r for r in data.scaling if (r.model, r.method, r.benchmark) == (LOOP.base, "hints", "all") and r.round <= 3
+    ]
     curve.sort(key=lambda row: row.round)
     if [row.round for row in curve] != [0, 1, 2, 3]:
         return None
@@ -165,18 +168,20 @@ def _rounds(data: ReportData) -> Check | None:
     )
 
 
-_CLAIMS: tuple[Claim, ...] = (
-    _share("The base hardly calls Python by itself", "base", "all", 0.01, 0.05, _call_rate),
-    _share("The base solves easy problems", "base", "easy", 0.85, 0.70, _accuracy),
-    _share("The base fails hard problems", "base", "hard", 0.25, 0.50, _accuracy),
-    _gain("Hints alone lift the base", "base+hint", "base", "all", 0.20),
-    _gain("START lifts the base", "start", "base", "all", 0.40),
-    _no_loss("START is not below base+hint", "start", "base+hint", "all", 0.0, 0.05),
-    _share("START solves hard problems", "start", "hard", 0.65, 0.50, _accuracy),
-    _share("START calls Python unprompted on hard problems", "start", "hard", 0.80, 0.50, _call_rate),
-    _no_loss("START keeps the easy problems", "start", "base", "easy", 0.02, 0.10),
-    _gain("START lifts code", "start", "base", "code", 0.15),
-    _control,
-    _hint_adds_little,
-    _rounds,
-)
+def _claims() -> tuple[Claim, ...]:
+    """In the order of the paper's story."""
+    return (
+        _share("The base hardly calls Python by itself", LOOP.base, "all", 0.01, 0.05, _call_rate),
+        _share("The base solves easy problems", LOOP.base, "easy", 0.85, 0.70, _accuracy),
+        _share("The base fails hard problems", LOOP.base, "hard", 0.25, 0.50, _accuracy),
+        _gain("Hints alone lift the base", LOOP.base_hint, LOOP.base, "all", 0.20),
+        _gain("START lifts the base", LOOP.start, LOOP.base, "all", 0.40),
+        _no_loss("START is not below base+hint", LOOP.start, LOOP.base_hint, "all", 0.0, 0.05),
+        _share("START solves hard problems", LOOP.start, "hard", 0.65, 0.50, _accuracy),
+        _share("START calls Python unprompted on hard problems", LOOP.start, "hard", 0.80, 0.50, _call_rate),
+        _no_loss("START keeps the easy problems", LOOP.start, LOOP.base, "easy", 0.02, 0.10),
+        _gain("START lifts code", LOOP.start, LOOP.base, "code", 0.15),
+        _control,
+        _hint_adds_little,
+        _rounds,
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
+from selftaught.evals.loop import LOOP
 from selftaught.records import Outcome, Record, utc_now
 
 REPORT_SCHEMA_VERSION = 1
@@ -21,9 +22,6 @@ REPORT_SCHEMA_VERSION = 1
 
 Interval = tuple[float, float]
 """(low, high) of a 95 % interval."""
-
-CONDITION_ORDER = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
-"""Order of START's conditions in every table; others follow in the order in which they were given."""
 
 BENCHMARK_ORDER = ("all", "hard", "easy", "code", "choice")
 """Order of the slices of the embedded reasoner's test split."""
@@ -369,7 +367,7 @@ class ReportData(Record):
         named = Counter(row.b for row in self.paired)
         if not named:
             return ""
-        return CONDITION_ORDER[0] if CONDITION_ORDER[0] in named else named.most_common(1)[0][0]
+        return LOOP.base if LOOP.base in named else named.most_common(1)[0][0]
 
     def against_reference(self, name: str, benchmark: str) -> PairedRow | None:
         """The paired difference of ``name`` from the reference on ``benchmark``."""
@@ -384,4 +382,4 @@ class ReportData(Record):
     def condition_names(self) -> list[str]:
         """Conditions in table order: START's first, then others as they came."""
         names = dict.fromkeys(row.name for row in self.conditions)
-        return [n for n in CONDITION_ORDER if n in names] + [n for n in names if n not in CONDITION_ORDER]
+        return [n for n in LOOP.names if n in names] + [n for n in names if n not in LOOP.names]

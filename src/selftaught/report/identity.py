@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData
 from selftaught.report.tables import Table
 from selftaught.report.text import duration, html_text, interval, one_line, percent, points, points_interval, whole
@@ -49,7 +50,7 @@ def headline(data: ReportData) -> str:
     notes = [data.unfinished] if data.unfinished else []
     warned = "".join(f"<li>{html_text(note)}</li>" for note in [*notes, *data.notes])
     facts = "".join(_fact(*fact) for fact in key_facts(data))
-    lead = _LOOP_LEAD if {"base", "start"} <= set(data.condition_names()) else _EVAL_LEAD
+    lead = _LOOP_LEAD if {LOOP.base, LOOP.start} <= set(data.condition_names()) else _EVAL_LEAD
     run = "".join(f"<dt>{html_text(name)}</dt><dd>{html_text(value)}</dd>" for name, value in run_rows(data))
     return (
         f'<h1>{html_text(data.title)}</h1><p class="lead">{html_text(lead)}</p>'
@@ -112,20 +113,20 @@ def key_facts(data: ReportData) -> list[tuple[str, str, str]]:
         return []
     main = benchmarks[0]
     facts = []
-    for name in ("base", "start"):
+    for name in (LOOP.base, LOOP.start):
         row = data.condition(name, main)
         if row is not None:
             facts.append((f"{name}, {main}", f"{percent(row.pass_at_1)} %", f"{interval(row.ci95)}, n = {row.n}"))
-    pair = data.against_reference("start", main)
+    pair = data.against_reference(LOOP.start, main)
     if pair is not None:
         change = f"points {points_interval(pair.ci95)}, paired"
         facts.append((f"START − {data.compared_with()}", points(pair.diff), change))
     calls_on = "hard" if "hard" in benchmarks else main
-    row = data.condition("start", calls_on)
+    row = data.condition(LOOP.start, calls_on)
     if row is not None:
         calls = f"{percent(row.tool_call_rate, 0)} %"
         facts.append((f"START calls Python by itself, {calls_on}", calls, "of trajectories, no hint"))
-    if data.condition("start", main) is None:
+    if data.condition(LOOP.start, main) is None:
         facts = [
             (f"{row.name}, {main}", f"{percent(row.pass_at_1)} %", f"{interval(row.ci95)}, n = {row.n}")
             for name in data.condition_names()

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import GridRow, ReportData
 from selftaught.records import Grade, Outcome, Problem, Span, SpanSource, Trajectory
 from selftaught.report.load import Converter, Entry, Key, RunContent
 from selftaught.report.text import clip, one_line, visible
+from selftaught.runs.condition import Condition
 
 CHUNK_BYTES = 400_000
 """Raw size at which a chunk is closed: some 25 ms of unpacking."""
@@ -151,6 +153,7 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
         "conditions": [visible(name) for name in conditions],
         "pair": [visible(name) for name in opening_pair(data)],
         "names": [visible(name) for name in names],
+        "curves": [_curve(name) for name in names],
         "problems": problems,
         "t": columns,
         "total": content.num_total,
@@ -158,6 +161,12 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
         "withheld": sorted(visible(name) for name in content.withheld),
     }
     return Payload(pack(index), chunks.done)
+
+
+def _curve(name: str) -> list[str] | None:
+    """[condition, method] where a name stands for a curve over rounds."""
+    condition = Condition.parse(name)
+    return None if condition.curve is None else [visible(condition.name), condition.curve.value]
 
 
 def short_questions(content: RunContent, limit: int = 64) -> dict[Key, str]:
@@ -176,7 +185,7 @@ def opening_pair(data: ReportData) -> tuple[str, str]:
         return "", ""
     first = data.compared_with() or names[0]
     others = [name for name in names if name != first]
-    return first, "start" if "start" in others else others[-1] if others else first
+    return first, LOOP.start if LOOP.start in others else others[-1] if others else first
 
 
 _COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "s", "x", "id", "ch", "at")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData, SampleRef
 from selftaught.report import identity, tables
 from selftaught.report.charts import Figure, Palette
@@ -170,7 +171,7 @@ def _changes(data: ReportData, figures: dict[str, Figure], questions: Questions)
     benchmark = data.benchmarks()[0] if data.benchmarks() else "all"
     whole_name = data.grid[0].benchmark if data.grid else benchmark
     for row in data.transitions:
-        if row.benchmark != benchmark or row.b not in ("start", "base+hint"):
+        if row.benchmark != benchmark or row.b not in (LOOP.start, LOOP.base_hint):
             continue
         for words, ids, count in (
             ("became right", row.fixed, row.wrong_to_right),
@@ -200,9 +201,9 @@ def _link(problem_id: str, benchmark: str, questions: Questions, pair: tuple[str
 def _pair(sample: SampleRef) -> tuple[str, ...]:
     """The two conditions that a sample is about; none where base and START are meant."""
     if sample.why.startswith("hint"):
-        return ("base", "base+hint")
+        return (LOOP.base, LOOP.base_hint)
     named = re.fullmatch(r"tool error \((.*)\)", sample.why)
-    return ("base", named.group(1)) if named and named.group(1) != "base" else ()
+    return (LOOP.base, named.group(1)) if named and named.group(1) != LOOP.base else ()
 
 
 def _links(ids: list[str], benchmark: str, questions: Questions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.paper import RIGHT_TO_WRONG, WRONG_TO_RIGHT
 from selftaught.evals.records import ConditionRow, ReportData
 from selftaught.records import Outcome
@@ -46,7 +47,7 @@ def accuracy_table(data: ReportData) -> Table:
         max((row.n for row in data.conditions if row.benchmark == benchmark), default=0) for benchmark in benchmarks
     ]
     columns = ["condition", *(f"{benchmark} (n = {size})" for benchmark, size in zip(benchmarks, sizes, strict=True))]
-    strong = [index for index, name in enumerate(names) if name == "start"]
+    strong = [index for index, name in enumerate(names) if name == LOOP.start]
     return Table("Accuracy", columns, rows, note=accuracy_note(data), strong=strong)
 
 
@@ -79,7 +80,7 @@ def detail_table(data: ReportData, benchmark: str) -> Table:
     columns = ["condition", "n", "k", "pass@1 [95 %]", "pass@k", "maj@k", f"Δ {data.compared_with()} [95 %]", "p"]
     columns += ["calls %", "tokens", *(OUTCOME_LABEL[outcome] for outcome in seen), "not graded"]
     rows = [_detail_row(data, row, seen) for row in rows_of]
-    strong = [index for index, row in enumerate(rows_of) if row.name == "start"]
+    strong = [index for index, row in enumerate(rows_of) if row.name == LOOP.start]
     notes = ["calls: trajectories with a call; tokens: mean after the prompt"]
     if any(data.against_reference(row.name, benchmark) for row in rows_of):
         notes.insert(0, f"Δ: paired difference from {data.compared_with()} in points")

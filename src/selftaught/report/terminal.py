@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData
 from selftaught.records import Outcome
 from selftaught.report.tables import accuracy_note
@@ -37,7 +38,8 @@ def print_summary(data: ReportData, console: Console) -> None:
 
     benchmarks = data.benchmarks()
     if not benchmarks:
-        console.print("No evaluated condition yet.")
+        console.print("No graded trajectory yet.")
+        _print_notes(data, console)
         return
     console.print(Text("Accuracy: pass@1 in per cent", style="bold"))
     console.print(_accuracy(data, benchmarks))
@@ -52,7 +54,13 @@ def print_summary(data: ReportData, console: Console) -> None:
             (f"  (bar: {one_line(check.bar)})", "dim"),
         )
         console.print(line)
-    for note in data.notes:
+    _print_notes(data, console)
+
+
+def _print_notes(data: ReportData, console: Console) -> None:
+    from rich.text import Text
+
+    for note in [data.unfinished, *data.notes] if data.unfinished else data.notes:
         console.print(Text.assemble(("  note     ", "yellow"), one_line(note, 400)))
 
 
@@ -77,7 +85,7 @@ def _accuracy(data: ReportData, benchmarks: list[str]) -> Table:
             row = data.condition(name, benchmark)
             text = "–" if row is None else percent(row.pass_at_1)
             cells.append(f"{text:>5} {interval(row.ci95)}" if row is not None and index == 0 else text)
-        table.add_row(*cells, style="bold" if name == "start" else None)
+        table.add_row(*cells, style="bold" if name == LOOP.start else None)
     return table
 
 
@@ -104,5 +112,5 @@ def _behaviour(data: ReportData, benchmark: str) -> Table:
             whole(row.tokens_mean),
         ]
         cells += [str(row.outcomes.get(outcome, 0)) for outcome in seen]
-        table.add_row(*cells, style="bold" if name == "start" else None)
+        table.add_row(*cells, style="bold" if name == LOOP.start else None)
     return table

@@ -36,6 +36,8 @@ class ReportPaths:
     """Trajectories that the page carries."""
     num_total: int = 0
     """Trajectories in the run."""
+    data: ReportData | None = None
+    """The document as it was written."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def write_report(
     html = _write(folder.report_page, made.page)
     write_json(folder.report_json, made.data.model_dump(mode="json"))
     return ReportPaths(
-        folder.report_json, markdown, html, figure_paths, table_paths, made.num_trajectories, made.num_total
+        folder.report_json, markdown, html, figure_paths, table_paths, made.num_trajectories, made.num_total, made.data
     )
 
 

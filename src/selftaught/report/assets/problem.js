@@ -4,9 +4,9 @@ const reading = { panes: 2, raw: false, problem: null, refs: [], shown: [] };
 
 /** What a trajectory is called: its condition, and in a curve over rounds its round. */
 function rowName(index, row) {
-  const parts = /^(.*) by rounds \((.*)\)$/.exec(index.names[row.condition]);
-  const of = parts && parts[2] !== "hints" ? ` of ${spaced(parts[2])}` : "";
-  const name = parts ? `${parts[1]}, round ${row.round}${of}` : index.names[row.condition];
+  const curve = index.curves[row.condition];
+  const of = curve && curve[1] !== "hints" ? ` of ${spaced(curve[1])}` : "";
+  const name = curve ? `${curve[0]}, round ${row.round}${of}` : index.names[row.condition];
   return name + (row.sample > 0 ? `, sample ${row.sample}` : "");
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import FamilyRow, ReportData
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear, text_width
@@ -40,7 +41,7 @@ def headline(data: ReportData, palette: Palette) -> Figure | None:
         if index % abreast == 0:
             for row, name in enumerate(names):
                 y = y0 + ROW_PX * (row + 0.5)
-                canvas.text(left - 12, y + 4, name, css="f-ink", size=12.5, anchor="end", bold=name == "start")
+                canvas.text(left - 12, y + 4, name, css="f-ink", size=12.5, anchor="end", bold=name == LOOP.start)
         _headline_panel(canvas, data, palette, benchmark, names, (x0, y0, panel))
     caption = "Pass@1 in per cent with 95 % intervals over problems."
     if data.compared_with():
@@ -84,14 +85,13 @@ def _headline_panel(
         canvas.whisker(scale(low), scale(high), y, css=f"s-{colour}")
         canvas.dot(scale(value.pass_at_1), y, 4.5, css=f"f-{colour} s-paper", stroke_width=1.2, tip=tip)
         canvas.text(
-            x0 + width, y + 4, percent(value.pass_at_1), css="f-ink", size=12, anchor="end", bold=name == "start"
+            x0 + width, y + 4, percent(value.pass_at_1), css="f-ink", size=12, anchor="end", bold=name == LOOP.start
         )
 
 
-def families(
-    data: ReportData, palette: Palette, shown: tuple[str, ...] = ("base", "base+hint", "start")
-) -> Figure | None:
+def families(data: ReportData, palette: Palette) -> Figure | None:
     """Pass@1 by family: for each of a few conditions a dot with its interval, families grouped and ordered by the last one."""
+    shown = (LOOP.base, LOOP.base_hint, LOOP.start)
     measured = [name for name in data.condition_names() if any(row.condition == name for row in data.families)]
     present = [name for name in shown if name in measured] if shown[-1] in measured else measured[:3]
     rows = [row for row in data.families if row.condition in present and row.benchmark == data.families[0].benchmark]

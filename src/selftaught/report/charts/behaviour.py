@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData, ToolRow
 from selftaught.records import ExecStatus, Outcome
 from selftaught.report.charts.accuracy import ROW_PX, WIDTH, label_width, legend, percent
@@ -47,7 +48,7 @@ def outcomes(data: ReportData, palette: Palette) -> Figure | None:
     for index, row in enumerate(rows):
         y = top + ROW_PX * index
         total = sum(row.outcomes.values()) or 1
-        canvas.text(left - 12, y + 17, row.name, css="f-ink", size=12.5, anchor="end", bold=row.name == "start")
+        canvas.text(left - 12, y + 17, row.name, css="f-ink", size=12.5, anchor="end", bold=row.name == LOOP.start)
         parts = [
             (percent(count / total, 0), count / total, f"f-o-{outcome.value}",
              f"{row.name}: {OUTCOME_LABEL[outcome]} {count} of {total} ({percent(count / total)} %)")
@@ -91,7 +92,7 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
         middle = top + row_px * (index + 0.5)
         half = row_px / 2 - 7
         canvas.text(
-            left - 38, middle + 4, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == "start"
+            left - 38, middle + 4, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == LOOP.start
         )
         for sign in (-1, 1):
             y = middle + sign * half
@@ -172,7 +173,7 @@ def tool_use(data: ReportData, palette: Palette) -> Figure | None:
     for index, row in enumerate(rows):
         y = top + ROW_PX * index
         canvas.text(
-            left - 12, y + 17, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == "start"
+            left - 12, y + 17, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == LOOP.start
         )
         _tool_row(canvas, palette, row, (starts[0], starts[1]), y, width, scale)
     caption = (

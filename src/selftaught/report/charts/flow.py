@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import FunnelRow, ReportData
 from selftaught.report.charts.accuracy import WIDTH, label_width, percent
 from selftaught.report.charts.behaviour import main_benchmark
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear
 
-STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "d_rft": "D_RFT (no tools)", "base-rft": "base-rft"}
+STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "d_rft": "D_RFT (no tools)"}
 
 
 def transitions(data: ReportData, palette: Palette) -> Figure | None:
@@ -33,7 +34,13 @@ def transitions(data: ReportData, palette: Palette) -> Figure | None:
         n = row.n or 1
         lost, won = row.right_to_wrong / n * unit, row.wrong_to_right / n * unit
         canvas.text(
-            left - 12, y + 19, name, css="f-ink", size=12.5, anchor="end", bold=(row.a, row.b) == ("base", "start")
+            left - 12,
+            y + 19,
+            name,
+            css="f-ink",
+            size=12.5,
+            anchor="end",
+            bold=(row.a, row.b) == (LOOP.base, LOOP.start),
         )
         canvas.rect(
             zero - lost - 1,
