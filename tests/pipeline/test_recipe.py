@@ -8,8 +8,8 @@ import pytest
 
 from selftaught.curation.records import Rule
 from selftaught.errors import ConfigError
-from selftaught.pipeline.plan import make_plan
 from selftaught.pipeline.load import find_recipe, load_recipe, recipes_folder
+from selftaught.pipeline.plan import make_plan
 from selftaught.pipeline.serving import place
 from selftaught.pipeline.stages import CurateStage, build_stages
 

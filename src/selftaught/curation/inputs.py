@@ -64,7 +64,10 @@ def what_to_curate(place: Path, greedy: Path | None = None) -> Curated:
     found = find_rollouts(place)
     reference = rollout_at(greedy) if greedy is not None else _greedy_of(place)
     if len(found) > 1:
-        found = [one for one in found if one.curve is None and not _is_aside(one)]
+        whole_run = recipe_run_of(place)
+        if whole_run is not None and same_folder(whole_run.path, place):
+            found = [one for one in found if not _is_aside(one)]
+        found = [one for one in found if one.curve is None]
         if reference is not None:
             found = [one for one in found if not same_folder(one.folder.path, reference.folder.path)]
     elif reference is not None and same_folder(found[0].folder.path, reference.folder.path):

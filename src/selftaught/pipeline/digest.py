@@ -30,7 +30,9 @@ KEYS: dict[str, frozenset[str]] = {
 }
 """Record → the keys that always count: those of the first version."""
 
-IGNORED = frozenset({"name", "description", "ablation", "estimates", "launch", "serving", "cluster", "ray", "parallel_stages"})
+IGNORED = frozenset(
+    {"name", "description", "ablation", "estimates", "launch", "serving", "cluster", "ray", "parallel_stages"}
+)
 """Keys of a recipe that change no result: names, how the work is spread, estimates."""
 
 

@@ -350,7 +350,10 @@ def print_plan(recipe: Recipe, out: Path | None, *, as_json: bool) -> None:
         f"about {_hours(plan.hours)} one stage after another ({parts}); {disk} of disk."
     )
     print("\nAssumed: " + "\n         ".join(plan.assumptions))
-    print(f"\nFiles, below {out or 'RUN'}: {RunFolder(Path()).record}, " + ", ".join(file for s in plan.stages for file in s.files))
+    print(
+        f"\nFiles, below {out or 'RUN'}: {RunFolder(Path()).record}, "
+        + ", ".join(file for s in plan.stages for file in s.files)
+    )
     print("\nThe first prompt:\n" + "\n".join("  | " + line for line in plan.first_prompt.splitlines()))
     print("Hints that may be inserted after it:")
     width = max(80, shutil.get_terminal_size().columns)

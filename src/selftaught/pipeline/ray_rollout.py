@@ -45,9 +45,7 @@ class LotWorker:
         problems = [Problem.model_validate_json(str(line)) for line in batch["problem"]]
         with tempfile.TemporaryDirectory(prefix="selftaught-lot-") as folder:
             run_rollout(problems, self._model, Path(folder), self._settings)
-            lines = [
-                line.decode().rstrip("\n") for _, line in iter_lines(RolloutFolder(Path(folder)).trajectories)
-            ]
+            lines = [line.decode().rstrip("\n") for _, line in iter_lines(RolloutFolder(Path(folder)).trajectories)]
         return {"trajectory": lines}
 
 

@@ -154,7 +154,9 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         if self.seed_round.curate.rule is not Rule.D_SEED and not self.ablation:
-            raise ValueError("seed_round.curate.rule: expected d_seed; another rule wants `ablation: true` beside `name`")
+            raise ValueError(
+                "seed_round.curate.rule: expected d_seed; another rule wants `ablation: true` beside `name`"
+            )
         self._check_gpus()
         if self.evaluate:
             unknown = set(self.evaluate.conditions) - set(loop_names())

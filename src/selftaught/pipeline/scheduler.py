@@ -106,7 +106,11 @@ def _start(context: Any, run: RunFolder, stage: Stage, workers: int) -> Running:
 
 
 def _listen(
-    running: dict[str, Running], done: dict[str, Marker], empty: dict[StageRef, str], display: Display, forecast: Forecast
+    running: dict[str, Running],
+    done: dict[str, Marker],
+    empty: dict[StageRef, str],
+    display: Display,
+    forecast: Forecast,
 ) -> list[Stage]:
     """Take in what the processes say, for at most one tick; the stages that ended well."""
     ended: list[Stage] = []

@@ -16,9 +16,7 @@ from selftaught.records import Problem, SpanSource, Trajectory
 from selftaught.runs.folders import Folder
 from selftaught.store import read_jsonl, write_records
 
-SECRET_NOTE = (
-    "This folder holds questions whose authors ask that they are not shown in plain text on the web. Do not publish it.\n"
-)
+SECRET_NOTE = "This folder holds questions whose authors ask that they are not shown in plain text on the web. Do not publish it.\n"
 
 
 def keep_problems(path: Path, problems: Sequence[Problem], trajectories: Path | None = None) -> None:

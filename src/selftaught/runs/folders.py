@@ -156,6 +156,10 @@ class ModelFolder(Folder):
         """What training resumes from."""
         return self.path / FILES.checkpoints
 
+    def holds_model(self) -> bool:
+        """Whether a model in the Hugging Face layout, whoever made it, lies in the folder."""
+        return (self.path / "config.json").is_file()
+
     @property
     def job(self) -> Path:
         """What processes under a launcher are to do."""
@@ -290,8 +294,7 @@ def upwards(folder: Path, levels: int = 4) -> Iterator[Path]:
     """``folder``, then the folders that it lies in, at most ``levels`` of them."""
     here = folder.resolve()
     yield here
-    for parent in list(here.parents)[:levels]:
-        yield parent
+    yield from list(here.parents)[:levels]
 
 
 def not_writable(path: Path, error: OSError, option: str = "--out") -> ConfigError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import Trajectory
 from selftaught.runs.condition import Condition, Curve, tabled_as
-from selftaught.runs.folders import Folder, RolloutFolder, RunFolder, rollouts_below, same_folder, upwards
+from selftaught.runs.folders import Folder, ModelFolder, RolloutFolder, RunFolder, rollouts_below, same_folder, upwards
 from selftaught.runs.names import FILES
 from selftaught.runs.record import RunKind, RunRecord, peek_record
 from selftaught.runs.stages import Part, StageRef
@@ -174,11 +174,11 @@ def model_folder_candidates(found: FoundRollout) -> Iterator[str]:
         if path.is_dir() or len(path.parts) < 2:
             yield name
             continue
-        for place in upwards(found.folder.path):
-            for start in range(1, len(path.parts)):
-                moved = place.joinpath(*path.parts[start:])
-                if moved.is_dir():
-                    yield str(moved)
+        for start in range(1, len(path.parts)):
+            for place in upwards(found.folder.path):
+                moved = ModelFolder(place.joinpath(*path.parts[start:]))
+                if moved.holds_model():
+                    yield str(moved.path)
         yield name
 
 

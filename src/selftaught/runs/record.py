@@ -118,9 +118,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
     write_json(Folder(folder).record, record.model_dump(mode="json"))
 
 
-def claim(
-    folder: Folder, wanted: RunRecord, *, is_begun: bool, defaults: Mapping[str, Any] | None = None
-) -> RunRecord:
+def claim(folder: Folder, wanted: RunRecord, *, is_begun: bool, defaults: Mapping[str, Any] | None = None) -> RunRecord:
     """Make ``folder`` that of ``wanted``, or go on with it; the record as it now stands on disk.
 
     ``is_begun`` says whether results lie in it: what failed before its first result binds nobody. ``defaults`` are the
@@ -173,7 +171,7 @@ def kind_without_record(folder: Path) -> RunKind | None:
     """What a folder without a record holds, told by its files; None for an empty one or one that is not ours."""
     if RunFolder(folder).markers.is_dir():
         return RunKind.RECIPE
-    if ModelFolder(folder).summary.is_file() or (folder / "config.json").is_file():
+    if ModelFolder(folder).summary.is_file() or ModelFolder(folder).holds_model():
         return RunKind.TRAINING
     if DataFolder(folder).funnel.is_file() or DataFolder(folder).kept.is_file():
         return RunKind.CURATION
