@@ -106,6 +106,16 @@ def test_rollouts_on_pool_and_test_stay_apart(tmp_path: Path) -> None:
     assert not (folder / "report" / "problems-0.jsonl").exists()
 
 
+def test_a_training_alone_shows_its_curve(tmp_path: Path) -> None:
+    lines = [f'{{"step": {n}, "loss": {3 / n}}}\n' for n in range(1, 9)]
+    (tmp_path / "metrics.jsonl").write_text("".join(lines))
+    paths = write_report(tmp_path, report_data(tmp_path))
+    assert [figure.stem for figure in paths.figures] == ["training"]
+    data = read_report_data(paths.json)
+    assert data.unfinished == f"Not finished: in training: {tmp_path.name}."
+    assert report_data(tmp_path) == data
+
+
 def test_nothing_yet_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "trajectories.jsonl").touch()
     with pytest.raises(DataError, match="holds no trajectories yet"):

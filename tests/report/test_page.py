@@ -102,6 +102,14 @@ def test_digits_choose_conditions_and_problems_keep_them(browser: Chromium, writ
     assert browser.run("location.hash").endswith("/base,base+hint")
     browser.press("k")
     browser.wait(f"document.querySelector('#view h1').textContent === '{first}'")
+    browser.run(
+        "document.dispatchEvent(new KeyboardEvent('keydown', { key: '%', code: 'Digit5', shiftKey: true, bubbles: true }))"
+    )
+    browser.wait("location.hash.endsWith('/start,base+hint')")
+    browser.run(
+        "document.dispatchEvent(new KeyboardEvent('keydown', { key: '!', code: 'Digit1', shiftKey: true, bubbles: true }))"
+    )
+    browser.wait("location.hash.endsWith('/base,base+hint')")
     browser.press("]")
     browser.wait("location.hash.endsWith('/base,base-rft')")
     browser.press("[")

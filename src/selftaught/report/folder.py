@@ -13,8 +13,9 @@ from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
 from selftaught.records import Problem
 from selftaught.report.load import read_report_data
+from selftaught.report.recorded import training_curves
 from selftaught.runs.condition import Condition, Curve
-from selftaught.runs.folders import Folder
+from selftaught.runs.folders import Folder, rollouts_below
 from selftaught.runs.found import FoundRollout, find_rollouts, is_one_rollout, problem_file
 
 MAX_TITLE_MODELS = 3
@@ -41,7 +42,7 @@ def is_stale(run: Path, data: ReportData) -> bool:
 
 def has_changed(run: Path, data: ReportData) -> bool:
     """Whether a folder holds other rollouts than ``report.json`` counts, or has newer trajectories or grades."""
-    folders = [one.folder for one in find_rollouts(run) if one.first is not None]
+    folders = [one.folder for one in _rollouts(run)]
     if {folder.trajectories.resolve() for folder in folders} != _counted(run, data):
         return True
     return _is_newer(
@@ -114,13 +115,15 @@ def _eval_run(run: Path, ref: RunRef, decoding: dict[str, str]) -> EvalRun:
 
 
 def build_from_folder(run: Path) -> ReportData:
-    """Report data of what rollout and grade have written so far. Trajectories without a grade are told apart.
+    """Report data of what rollout, grade and train have written so far. Trajectories without a grade are told apart.
 
     DataError when there is no trajectory yet, or when the problems of one are not to be found.
     """
-    found = [one for one in find_rollouts(run) if one.first is not None]
-    if not found:
-        raise DataError(f"{run} holds no trajectories yet; expected the folder of a rollout or of a run.")
+    found = _rollouts(run)
+    if not found and not training_curves(run):
+        raise DataError(
+            f"{run} holds no trajectories yet; expected the folder of a rollout, of a training or of a run."
+        )
     by_problems: dict[Path, list[FoundRollout]] = {}
     for one in found:
         by_problems.setdefault(problem_file(one), []).append(one)
@@ -135,6 +138,13 @@ def build_from_folder(run: Path) -> ReportData:
     named = f": {', '.join(models)}" if 0 < len(models) <= MAX_TITLE_MODELS else ""
     data = build_report(groups, base_folder=run, title=run.resolve().name + named)
     return data.model_copy(update={"gathered": True})
+
+
+def _rollouts(run: Path) -> list[FoundRollout]:
+    """The rollouts of a folder that have at least one trajectory; a training's folder has none."""
+    if not any(folder.trajectories.exists() for folder in rollouts_below(run)):
+        return []
+    return [one for one in find_rollouts(run) if one.first is not None]
 
 
 def _eval_runs(rollouts: list[FoundRollout]) -> list[EvalRun]:

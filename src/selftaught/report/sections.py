@@ -150,7 +150,8 @@ def _accuracy(data: ReportData, figures: dict[str, Figure], palette: Palette) ->
     note = f'<p class="note">{html_text(tables.accuracy_note(data))}</p>'
     pairs = html_table(tables.pairs_table(data))
     fold = f'<div class="folds"><details><summary>Differences between other conditions</summary>{pairs}</details></div>'
-    tables_ = f'<div><div class="tabs" hidden>{tabs}</div>{bodies}</div>'
+    switch = f'<div class="tabs" hidden>{tabs}</div>' if len(names) > 1 else ""
+    tables_ = f"<div>{switch}{bodies}</div>"
     return (
         section("accuracy", "Accuracy", "", figure)
         + f'<section id="details"><h2>In numbers</h2>{tables_}{note}{fold if pairs else ""}</section>'

@@ -87,7 +87,7 @@ function digit(event) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input,select,textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input,select,textarea")) return;
   const reads = location.hash.startsWith("#/p/") && reading.problem;
   if (event.key === "?") byId("help").showModal();
   else if (event.key === "g") location.hash = "#/problems";

@@ -78,7 +78,6 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
     )
     high = rows[0].edges[last + 1]
     scale = linear(0, high, left, WIDTH - right)
-    peak = max((max(row.correct[i], row.wrong[i]) for row in rows for i in range(last + 1)), default=1) or 1
     end_y = top + row_px * len(rows)
     for tick in ticks(high, 6):
         if tick <= high * 1.001:
@@ -91,14 +90,13 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
     for index, row in enumerate(rows):
         middle = top + row_px * (index + 0.5)
         half = row_px / 2 - 7
+        peak = max(max(row.correct[: last + 1]), max(row.wrong[: last + 1])) or 1
         canvas.text(
             left - 38, middle + 4, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == LOOP.start
         )
-        for sign in (-1, 1):
-            y = middle + sign * half
+        for y in (middle - half, middle + half):
             canvas.line(left, y, WIDTH - right, y, css="s-grid")
-            if sign < 0 or index == len(rows) - 1:  # a row's lower mark would touch the next row's upper one
-                canvas.text(left - 6, y + 4, f"{peak:,}", css="f-muted", size=10, anchor="end")
+        canvas.text(left - 6, middle - half + 4, f"{peak:,}", css="f-muted", size=10, anchor="end")
         canvas.text(left - 6, middle + 4, "0", css="f-muted", size=10, anchor="end")
         for bin_index in range(last + 1):
             x0, x1 = scale(row.edges[bin_index]), scale(row.edges[bin_index + 1])
@@ -124,7 +122,7 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
         medians = " · ".join(_median(row.edges, counts) for counts in (row.correct, row.wrong))
         canvas.text(WIDTH, middle + 4, medians, css="f-soft", size=12, anchor="end")
     caption = (
-        f"Number of trajectories on {benchmark} by their tokens after the prompt. All rows have one scale. "
+        f"Number of trajectories on {benchmark} by their tokens after the prompt. Each row has a scale of its own, at its left. "
         "Medians are read off the bins."
     )
     return Figure("tokens", "Tokens by verdict", caption, canvas)
