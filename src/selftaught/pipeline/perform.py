@@ -136,9 +136,9 @@ def _grade(run: RunFolder, stage: GradeStage, workers: int) -> StageResult:
 
 
 def _curate(run: RunFolder, stage: CurateStage, progress: Progress) -> StageResult:
-    from selftaught.curation import curate, load_codec
+    from selftaught.curation import curate
     from selftaught.curation.records import Funnel
-    from selftaught.tokens.folder import tokenizer_folder
+    from selftaught.tokens import Codec, tokenizer_folder
 
     settings, data = stage.settings, run.data(stage.ref)
     if stage.at_most:
@@ -157,7 +157,7 @@ def _curate(run: RunFolder, stage: CurateStage, progress: Progress) -> StageResu
         read_jsonl(pool, Problem),
         data.path,
         settings,
-        codec=load_codec(tokenizer_folder(stage.tokenizer)),
+        codec=Codec(tokenizer_folder(stage.tokenizer)),
         progress=progress,
         made=made,
     )
