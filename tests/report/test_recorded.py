@@ -82,7 +82,7 @@ def test_an_own_run_says_model_command_time_and_settings(made: MadeRun, tmp_path
     data = read_report_data(paths.json)
     assert data.title == "mine: m1"
     assert data.provenance.command == record["command"]
-    assert data.provenance.settings == {"samples": 1, "seed": 3, "condition": "m1"}
+    assert data.provenance.settings == {"samples": 1, "seed": 3, "condition": "m1", "system": None}
     assert (data.provenance.config_digest, data.provenance.seeds) == ("abc123", [3])
     assert data.wall_s is not None
     assert 0 < data.wall_s < 3

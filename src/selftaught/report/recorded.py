@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow, TrainingCurve, TrainingPoint
-from selftaught.runs.folders import ModelFolder, RunFolder, data_sets_below
+from selftaught.runs.folders import DataFolder, ModelFolder, RunFolder, data_sets_below
 from selftaught.runs.names import FILES
 from selftaught.runs.record import RunKind, RunRecord, peek_record
-from selftaught.runs.stages import Part, StageRef
+from selftaught.runs.stages import Part, StageRef, data_sets
 from selftaught.store import iter_lines
 
 MAX_POINTS = 400
@@ -55,11 +55,17 @@ def stage_rows(run: Path) -> list[StageRow]:
 
 
 def funnel_rows(run: Path) -> list[FunnelRow]:
-    """One row a data set of the run."""
+    """One row a data set, those of START's loop in its order."""
     from selftaught.curation.records import Funnel
 
-    rows = []
-    for data in data_sets_below(run):
+    folder, rows = RunFolder(run), []
+    order = {ref: position for position, ref in enumerate(data_sets())}
+
+    def place(data: DataFolder) -> tuple[int, Path]:
+        ref = folder.stage_of(data.path)
+        return (order.get(ref, len(order)) if ref is not None else len(order)), data.path
+
+    for data in sorted(data_sets_below(run), key=place):
         try:
             one = Funnel.model_validate_json(data.funnel.read_bytes())
         except ValueError:
@@ -173,11 +179,10 @@ def provenance(run: Path, data: ReportData) -> Provenance:
         "git_dirty": made.git_dirty,
         "versions": made.versions,
         "hardware": made.hardware,
-        "models": {name: record.model for name, record in rollouts.items() if record.model},
+        "models": records[0].models or {name: record.model for name, record in rollouts.items() if record.model},
+        "data": records[0].data,
         "sandbox_tier": next((record.sandbox_tier for record in records if record.sandbox_tier), ""),
-        "settings": _settings(
-            telling[0].settings if len(telling) == 1 else {n: r.settings for n, r in rollouts.items()}
-        ),
+        "settings": telling[0].settings if len(telling) == 1 else {n: r.settings for n, r in rollouts.items()},
     }
     missing = {key: value for key, value in found.items() if not getattr(known, key) and value not in (None, "")}
     return known.model_copy(update=missing)
@@ -194,11 +199,6 @@ def _joined(digests: list[str]) -> str:
     if len(set(digests)) <= 1:
         return digests[0] if digests else ""
     return hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()[:16]
-
-
-def _settings(value: Any) -> Any:
-    """Without what says nothing."""
-    return {key: _settings(one) for key, one in value.items() if one is not None} if isinstance(value, dict) else value
 
 
 def missing_parts(run: Path, data: ReportData, stages: list[StageRow]) -> str:
