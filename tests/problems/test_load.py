@@ -13,7 +13,7 @@ import pytest
 
 from selftaught.errors import ConfigError, DataError
 from selftaught.problems import load_file, load_problems, parse_benchmark, problems_digest, render_question
-from selftaught.problems.formats import shuffled_by_hash
+from selftaught.problems.presets.choice import shuffled_by_hash
 from selftaught.records import ProblemKind
 
 
