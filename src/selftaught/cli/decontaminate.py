@@ -31,7 +31,8 @@ def register(app: typer.Typer) -> None:
         the words in order (as Qwen2.5-Math does), or when the words are equal.
         """
         from selftaught.problems import load_problems
-        from selftaught.problems.decontaminate import Decontaminator, Method, split_file
+        from selftaught.problems.decontaminate import Decontaminator, Method
+        from selftaught.problems.split import split_file
 
         names = [name for item in against for name in item.split(",") if name]
         method = Method.EXACT if exact else Method.OVERLAP
