@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any, NoReturn
 
 from selftaught.errors import DataError, MissingPartError
+from selftaught.store import BYTE_ORDER_MARK
 
 Row = dict[str, Any]
 """One decoded row. It does not leave this package."""
@@ -30,8 +31,6 @@ SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 MAX_CELL_CHARS = 1 << 27
 """Longest cell of a CSV file; Python's own limit of 128 KiB is less than some sets of tests need."""
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
