@@ -18,6 +18,7 @@ from selftaught.curation.records import CurateSettings, Rule
 from selftaught.errors import ConfigError
 from selftaught.overrides import apply_overrides
 from selftaught.problems.decontaminate import Method
+from selftaught.problems.sources import ProblemSource
 from selftaught.records import Record
 from selftaught.training.machines import Cluster
 from selftaught.training.settings import SftSettings
@@ -26,17 +27,6 @@ RolloutOptions = dict[str, Any]
 """Fields of ``RolloutSettings`` that differ from ``defaults``; checked when the recipe is loaded."""
 
 CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
-
-
-class ProblemSource(Record):
-    """A set of problems: a file, a benchmark's name, or ``toy-SPLIT`` of the embedded reasoner."""
-
-    source: str
-    limit: int | None = Field(default=None, ge=1)
-    """First so many; for ``toy-…`` the number generated."""
-    seed: int = 0
-    counts: dict[str, int] | None = None
-    """For ``toy-…``: problems by group instead of ``limit``."""
 
 
 class Decontaminate(Record):

@@ -15,12 +15,12 @@ from selftaught.curation.records import CurateSettings
 from selftaught.pipeline.recipe import (
     Decontaminate,
     Launch,
-    ProblemSource,
     RayWorkers,
     Recipe,
     RolloutOptions,
     Serving,
 )
+from selftaught.problems.sources import ProblemSource
 from selftaught.records import Record
 from selftaught.training.machines import Cluster
 from selftaught.training.settings import SftSettings
