@@ -18,7 +18,6 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import PydanticSerializationError
 
 SCHEMA_VERSION = 1
 """Raised when a field changes its meaning; readers refuse files of a newer version."""
@@ -67,7 +66,7 @@ class Record(BaseModel):
         """
         try:
             return self.model_dump_json(exclude_none=True)
-        except PydanticSerializationError:
+        except ValueError:
             return json.dumps(_whole(self.model_dump(exclude_none=True)), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from selftaught.problems import ProblemQuery
 
 MapOption = Annotated[
     str | None,
@@ -25,3 +28,17 @@ DropOption = Annotated[
     ),
 ]
 """``--drop``, as `selftaught.problems.drop` reads it."""
+
+
+def query_of(
+    source: object | None, mapping: str | None, drop: list[str] | None, option: str = "--problems"
+) -> ProblemQuery | None:
+    """The problems that an option names, or None when it is not given. ConfigError for ``--map`` or ``--drop`` without it."""
+    from selftaught.errors import ConfigError
+    from selftaught.problems import ProblemQuery
+
+    if source is None:
+        if mapping or drop:
+            raise ConfigError(f"--map and --drop say how a problem file is read; name it with {option}.")
+        return None
+    return ProblemQuery.of(str(source), mapping=mapping, drop=drop)
