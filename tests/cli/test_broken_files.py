@@ -14,7 +14,6 @@ from tests.conftest import RunCli
 PROBLEMS = [
     {"id": "a", "problem": "What is 7 times 8?", "answer": "56"},
     {"id": "b", "problem": "What is 5 plus 4?", "answer": "9"},
-    {"id": "c", "problem": "What is 9 minus 4?", "answer": "5"},
 ]
 
 DAMAGE: dict[str, Callable[[list[bytes]], bytes]] = {
@@ -34,20 +33,29 @@ VERBS: dict[str, tuple[str, ...]] = {
     "report": ("report", "RUN"),
     "verify": ("verify", "RUN", "--model", "toy"),
     "compare": ("compare", "RUN", "RUN"),
-    "rollout": ("rollout", "MINE", "--model", "toy", "--out", "RUN", "--max-tokens", "40", "--workers", "0"),
+    "rollout": ("rollout", "MINE", "--model", "toy", "--out", "RUN", "--max-tokens", "8", "--workers", "0"),
 }
+
+
+READERS = {
+    "trajectories.jsonl": ("grade", "regrade", "curate", "verify", "rollout"),
+    "grades.jsonl": ("grade", "curate", "compare"),
+    "problems.jsonl": ("grade", "report"),
+    "run.json": ("rollout", "verify"),
+}
+"""Verbs that read a file; each is tried with every damage."""
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A graded run of three problems, with its problems beside it."""
+    """A graded run of two problems, with its problems beside it."""
     from selftaught.cli.app import main
 
     folder = tmp_path_factory.mktemp("finished")
     mine = folder / "mine.jsonl"
     mine.write_text("".join(json.dumps(row) + "\n" for row in PROBLEMS))
     run = folder / "run"
-    assert main(["rollout", str(mine), "--model", "toy", "--out", str(run), "--max-tokens", "40", "--workers", "0"]) == 0
+    assert main(["rollout", str(mine), "--model", "toy", "--out", str(run), "--max-tokens", "8", "--workers", "0"]) == 0
     if not (run / "problems.jsonl").exists():
         shutil.copy(mine, run / "problems.jsonl")
     assert main(["grade", str(run)]) == 0
@@ -55,9 +63,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", ["trajectories.jsonl", "grades.jsonl", "problems.jsonl", "run.json"])
+@pytest.mark.parametrize("name", READERS)
 def test_no_damage_is_a_traceback(finished: Path, tmp_path: Path, run_cli: RunCli, name: str, damage: str) -> None:
-    for verb, words in VERBS.items():
+    for verb in READERS[name]:
+        if verb == "rollout" and damage == "empty":
+            continue  # it does everything again, as it should
+        words = VERBS[verb]
         folder = tmp_path / verb
         shutil.copytree(finished, folder)
         file = folder / "run" / name
@@ -67,4 +78,6 @@ def test_no_damage_is_a_traceback(finished: Path, tmp_path: Path, run_cli: RunCl
         said = result.stderr
         assert "Traceback" not in said, f"{verb}: {said}"
         assert result.exit_code in (0, 1, 2, 3), f"{verb}: {result.exit_code} {said}"
+        if damage == "broken line in the middle" and name in ("trajectories.jsonl", "grades.jsonl"):
+            assert result.exit_code == 2 and f"{name}:2" in said, f"{verb}: {said}"
         shutil.rmtree(folder)

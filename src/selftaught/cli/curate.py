@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from selftaught.cli.problem_options import DropOption, MapOption, query_of
+
+if TYPE_CHECKING:
+    from selftaught.problems import ProblemQuery
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +23,9 @@ def register(app: typer.Typer) -> None:
         run: Annotated[
             Path, typer.Argument(help="Folder with trajectories.jsonl and grades.jsonl, or a run of `selftaught run`.")
         ],
-        problems: Annotated[Path | None, typer.Option(help="The problems that were rolled out.")] = None,
+        problems: Annotated[str | None, typer.Option(help="The problems that were rolled out.")] = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         rule: Annotated[
             str, typer.Option(help="d_seed (greedy wrong and hinted right) or d_start (best of the right ones).")
         ] = "d_start",
@@ -72,16 +79,15 @@ def register(app: typer.Typer) -> None:
         if editable is not None:
             _editable(place, editable)
             return
-        problem_file = problems or _problem_file(run)
+        query = query_of(problems, mapping, drop) or query_of(_problem_file(run), None, None)
         if export is not None:
-            _export(place, problem_file, export, loss, model)
+            _export(place, query, export, loss, model)
             return
-        if problem_file is None:
+        if query is None:
             raise ConfigError("--problems is missing; name the file that was rolled out.")
         from selftaught.curation import CurateInput
         from selftaught.curation import curate as run_curation
         from selftaught.curation.settings import read_settings
-        from selftaught.problems import load_problems
         from selftaught.tokens import Codec, tokenizer_folder
 
         given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
@@ -94,13 +100,8 @@ def register(app: typer.Typer) -> None:
         if greedy is not None:
             inputs.append(CurateInput("greedy", greedy, candidate=settings.mixes_text, reference=True))
         codec = Codec(tokenizer_folder(model)) if model else None
-        loaded = load_problems(str(problem_file))
-        banned = (
-            frozenset(json.loads(line)["id"] for line in contaminated.read_text().splitlines())
-            if contaminated
-            else frozenset()
-        )
-        funnel = run_curation(inputs, loaded, place, settings, codec=codec, contaminated=banned, edits=edits)
+        banned = _removed_ids(contaminated) if contaminated else frozenset()
+        funnel = run_curation(inputs, query.load(), place, settings, codec=codec, contaminated=banned, edits=edits)
         if as_json:
             print(json.dumps(funnel.model_dump(mode="json")))
             return
@@ -110,6 +111,13 @@ def register(app: typer.Typer) -> None:
             if step.num_dropped:
                 print(f"  {step.step:<20} {step.num_in:>8} → {step.num_out:<8} −{step.num_dropped}")
         print(f"In {place}: kept.jsonl, dropped.jsonl, funnel.json", file=sys.stderr)
+
+
+def _removed_ids(path: Path) -> frozenset[str]:
+    """Ids of the problems in a ``removed.jsonl``. DataError names a line that has none."""
+    from selftaught.store import iter_lines, parse_object
+
+    return frozenset(str(parse_object(line, f"{path}:{number}", "id")["id"]) for number, line in iter_lines(path))
 
 
 def _problem_file(run: Path) -> Path | None:
@@ -153,16 +161,16 @@ def _editable(place: Path, path: Path) -> None:
     print("Curate again with --edits to bring them back.")
 
 
-def _export(place: Path, problem_file: Path | None, formats: str, loss: str, model: str | None) -> None:
+def _export(place: Path, problems: ProblemQuery | None, formats: str, loss: str, model: str | None) -> None:
     from selftaught.errors import ConfigError
-    from selftaught.problems import load_problems, render_question
+    from selftaught.problems import render_question
     from selftaught.training.exports import FORMATS, Export, export
     from selftaught.training.render import POLICIES
 
     if loss not in POLICIES:
         raise ConfigError(f"--loss is {loss!r}; expected one of {', '.join(POLICIES)}.")
     names = list(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
-    questions = {p.id: render_question(p) for p in load_problems(str(problem_file))} if problem_file else {}
+    questions = {p.id: render_question(p) for p in problems.load()} if problems is not None else {}
     job = Export(place / "kept.jsonl", place / "export", POLICIES[loss], questions)
     for path in export(names, job, funnel=place / "funnel.json", model=model or ""):
         print(path)

@@ -20,7 +20,7 @@ from selftaught.hints import load_library, split_name
 from selftaught.records import Problem, utc_now
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.store import write_json
+from selftaught.store import parse_object, write_json
 from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
 RUN_FILE = "run.json"
@@ -39,7 +39,7 @@ def open_run(out: Path, model: str, settings: RolloutSettings, problems: Sequenc
     digest = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()[:16]
     file = out / RUN_FILE
     if file.is_file():
-        _compare(json.loads(file.read_text("utf-8")), same, file)
+        _compare(parse_object(file.read_bytes(), str(file), "configuration"), same, file)
         return same
     hashed = hashlib.sha256()
     for problem in problems:
