@@ -280,6 +280,7 @@ def test_a_row_of_our_own_is_never_taken_for_another(tmp_path: Path) -> None:
         {"id": "c", "problem": "P", "tests": [{"input": "", "output": ""}]},
         {"problem": "P", "kind": "math", "answer": "1", "question_type": "proof"},
         {"problem_idx": 1, "problem": "P", "answer": 277},
+        {"problem": "P", "answer": "1", "question_type": "algebra"},
     ):
         assert recognise(row) is None
     assert load_file_of(tmp_path, {"problem_idx": 1, "problem": "P", "answer": 277})[0].answer == "277"

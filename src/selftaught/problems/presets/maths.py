@@ -27,6 +27,18 @@ def _numina(row: Row) -> Row:
     }
 
 
+_NUMINA_COLUMNS = frozenset({"question_type", "problem_type", "problem_is_valid", "solution_is_valid"})
+
+
+def _is_numina(row: Row) -> bool:
+    """Two of its own columns: one alone may stand in anybody's file."""
+    return len(_NUMINA_COLUMNS & row.keys()) >= 2
+
+
+def _is_openr1(row: Row) -> bool:
+    return _is_numina(row) and bool({"uuid", "generations", "correctness_math_verify"} & row.keys())
+
+
 def _openr1(row: Row) -> Row:
     return {**_numina(row), "id": row.get("uuid")}
 
@@ -116,14 +128,16 @@ _ANSWERS = frozenset({"answer", "final_answer", "expected_answer", "Answer", "te
 MATHS_PRESETS = (
     Preset(
         "OpenR1-Math",
-        frozenset({"problem", "answer", "question_type", "uuid"}),
+        frozenset({"problem", "answer"}),
         _openr1,
+        check=_is_openr1,
         leaves_out="as NuminaMath-1.5",
     ),
     Preset(
         "NuminaMath-1.5",
-        frozenset({"problem", "answer", "question_type"}),
+        frozenset({"problem", "answer"}),
         _numina,
+        check=_is_numina,
         leaves_out="proofs, choice questions, problems or solutions that are not valid, rows without an answer",
     ),
     Preset(
