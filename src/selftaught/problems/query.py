@@ -154,10 +154,7 @@ class ProblemQuery:
         # The generator stands in the same layer; by name, so that loading a file never imports it.
         generator = importlib.import_module("selftaught.toy.problems")
         problems: list[Problem] = list(generator.generate(split, max(TOY_SIZE, limit or 0)))[:limit]
-        items = [
-            ReadProblem(problem, SourceRow(f"{source}, row {number}", {}), is_own=False)
-            for number, problem in enumerate(problems, start=1)
-        ]
+        items = [ReadProblem(problem) for problem in problems]
         return LoadedProblems(items, ReadCounts(num_rows=len(items), num_kept=len(items)))
 
 

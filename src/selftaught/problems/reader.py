@@ -25,11 +25,13 @@ from selftaught.records import Problem, question_hash
 
 @dataclass(frozen=True)
 class ReadProblem:
-    """A problem with the row that it came from. ``is_own`` when the row was in our own format already."""
+    """A problem, and the very bytes of its line when that was JSON in our own format already.
+
+    Nothing else of the row is kept: sets with generated solutions have rows a hundred times as long as their question.
+    """
 
     problem: Problem
-    source: SourceRow
-    is_own: bool
+    line: bytes | None = None
 
 
 @dataclass
@@ -113,7 +115,8 @@ class ProblemReader:
             has_id = row.get("id") not in (None, "")
             kept = self._once(problem, item.place, has_id=has_id, is_public=preset is not None)
             if kept is not None:
-                yield ReadProblem(kept, item, is_own=preset is None and not self._fields)
+                is_own = preset is None and not self._fields
+                yield ReadProblem(kept, item.line if is_own else None)
 
     def _own_row(self, row: Row) -> tuple[Row, str | None]:
         """The row in our own format, and the preset that made it so."""

@@ -60,7 +60,7 @@ def split_file(
                 continue
             reasons[match.reason] += 1
             matched[match.benchmark] += 1
-            row = item.source.row if item.is_own else item.problem.model_dump(mode="json", exclude_none=True)
+            row = json.loads(_line(item))
             row = row | {
                 # Rows without an id are named by the one that a rollout gives them.
                 "id": item.problem.id,
@@ -90,6 +90,4 @@ def split_file(
 
 
 def _line(item: ReadProblem) -> bytes:
-    if item.is_own and item.source.line is not None:
-        return item.source.line + b"\n"
-    return item.problem.to_json().encode() + b"\n"
+    return (item.line if item.line is not None else item.problem.to_json().encode()) + b"\n"
