@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import RunCli
 
 TAKERS = ("rollout", "eval", "grade", "curate", "decontaminate")

@@ -109,7 +109,7 @@ class ProblemReader:
             except ValidationError as error:
                 first = error.errors()[0]
                 raise DataError(f"{item.place}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 detail = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
                 raise DataError(f"{item.place}: {_ended(detail)}") from None
             has_id = row.get("id") not in (None, "")

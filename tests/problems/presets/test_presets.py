@@ -318,3 +318,37 @@ def test_a_set_of_nothing_but_proofs_is_an_error(tmp_path: Path) -> None:
 )
 def test_the_last_box(text: str, found: str | None) -> None:
     assert last_boxed(text) == found
+
+
+ALL_ROWS = (NUMINA, OPEN_R1, BIG_MATH, OMR, DEEPMATH, MATH, AIME, GSM8K, DAPO_PROCESSED, DAPO, EURUS_MATH, EURUS_CODE, CODE_CONTESTS, TACO, APPS_CALL,
+            CODEFORCES, DEEPCODER, DEEPCODER_LCB, MBPP, MMLU_PRO, SUPER_GPQA, MMLU)  # fmt: skip
+STRANGE: tuple[Any, ...] = (
+    None,
+    "",
+    " ",
+    0,
+    -1.5,
+    True,
+    [],
+    {},
+    [None],
+    {"a": 1},
+    "{",
+    "[]",
+    '{"inputs": 3, "outputs": []}',
+    [{"input": 1}],
+    "x" * 300,
+)
+
+
+@pytest.mark.parametrize("row", ALL_ROWS, ids=lambda row: recognise(row).name if recognise(row) else "own")  # type: ignore[union-attr]
+def test_no_value_is_a_traceback(tmp_path: Path, row: Row) -> None:
+    """Any value in any column: a problem, a row that is counted, or one line with the place."""
+    for column in row:
+        for value in STRANGE:
+            said = ""
+            try:
+                read(tmp_path, row | {column: value})
+            except DataError as error:
+                said = str(error)
+            assert "\n" not in said, (column, value)
