@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from selftaught.errors import ConfigError, DataError
 from selftaught.problems.rows import kind_of
+from selftaught.runs.names import FILES
 
 _SHARD = re.compile(r"[-_.]?\d+-of-\d+(?:-[0-9a-f]+)?$|[-_.]?\d+$")
 _PLAIN_FOLDERS = ("data", ".")
@@ -72,8 +73,8 @@ def local_files(path: Path) -> list[Path] | None:
         folder = folder.parent
     if wanted and (kind_of(path) or folder == Path(folder.anchor)):
         return None
-    if not wanted and (folder / "problems.jsonl").is_file():
-        return [folder / "problems.jsonl"]
+    if not wanted and (folder / FILES.problems).is_file():
+        return [folder / FILES.problems]
     names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     if (
         not wanted

@@ -13,6 +13,7 @@ from selftaught.problems.decontaminate import Decontaminator, Method
 from selftaught.problems.query import ProblemQuery, Tell, to_stderr
 from selftaught.problems.reader import ReadProblem
 from selftaught.records import Record
+from selftaught.runs.folders import DataFolder, ProblemFolder
 from selftaught.store import write_atomic, write_json
 
 
@@ -71,8 +72,8 @@ def split_file(
             }
             removed.append(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
-    write_atomic(out / "kept.jsonl", kept())
-    write_atomic(out / "removed.jsonl", removed)
+    write_atomic(DataFolder(out).kept, kept())
+    write_atomic(ProblemFolder(out).removed, removed)
     summary = DecontaminationSummary(
         train=query.source,
         benchmarks=index.sizes(),
