@@ -88,7 +88,8 @@ def read_jsonl(path: Path, model: type[RecordT]) -> Iterator[RecordT]:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "line"
-            raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected a {model.__name__} record.") from None
+            expected = model.described or f"a {model.__name__} record"
+            raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected {expected}.") from None
         version = getattr(record, "schema_version", SCHEMA_VERSION)
         if version > SCHEMA_VERSION:
             raise DataError(
