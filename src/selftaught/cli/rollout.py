@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import AllowText, ModelName, Tokenizer
+from selftaught.cli.problem_options import DropOption, MapOption
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutProgress
@@ -39,7 +40,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command(name="rollout")
     def rollout(
-        problems: Annotated[str, typer.Argument(help="A problem file (JSON Lines) or a benchmark's name.")],
+        problems: Annotated[
+            str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
+        ],
         model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
         out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
         hints: Annotated[
@@ -61,6 +64,8 @@ def register(app: typer.Typer) -> None:
         system: Annotated[str | None, typer.Option(help="System message.")] = None,
         condition: Annotated[str | None, typer.Option(help="Name written into the trajectories.")] = None,
         limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         workers: Annotated[
             int | None, typer.Option(min=0, help="Processes; by default one per core, one for a server or a GPU.")
         ] = None,
@@ -90,7 +95,7 @@ def register(app: typer.Typer) -> None:
         from selftaught.problems import load_problems
         from selftaught.rollouts import RolloutSettings, run_rollout
 
-        loaded = load_problems(problems, limit=limit)
+        loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
         settings = RolloutSettings(
             condition=condition or ("rollout" if hints == "none" else f"rollout+{Path(hints).name}"),
             hints=hints,

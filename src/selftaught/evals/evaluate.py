@@ -52,6 +52,10 @@ class EvalRequest:
     ablation_reference: str | None = None
     conditions: Sequence[tuple[str, RolloutSettings]] = ()
     """(model, settings) of several conditions in the place of ``model`` and ``settings``: an evaluation recipe's."""
+    mapping: str | None = None
+    """How the columns of problem files are called (``--map``); known benchmarks are read as they are."""
+    drop: Sequence[str] = ()
+    """Rules for rows of problem files that are left out (``--drop``)."""
 
 
 def evaluate(request: EvalRequest, talk: Talk = lambda line: None) -> ReportData:
@@ -70,7 +74,7 @@ def _evaluate(request: EvalRequest, out: Folder, talk: Talk) -> ReportData:
     stages: list[StageRow] = []
     with Grader(workers=max(1, request.settings.workers or 1)) as grader:
         for spec in request.benchmarks:
-            problems = load_problems(_source(spec), request.limit)
+            problems = _problems_of(spec, request)
             folder = request.out / _folder_name(spec.name)
             keep_problems(Folder(folder).problems, problems)
             for model, settings in request.conditions or [(request.model, request.settings)]:
@@ -207,6 +211,13 @@ def _run_one(
     graded = grade_run(problems, folder.trajectories, folder.grades, grader.workers, grader=grader)
     talk(f"{label}: graded {graded.num_new} new of {graded.num_total}, {graded.accuracy:.1%} right")
     return StageRow(name=label, seconds=round(summary.seconds, 3), tokens=summary.model_tokens)
+
+
+def _problems_of(spec: BenchmarkSpec, request: EvalRequest) -> list[Problem]:
+    """Problems of one benchmark. A mapping and rules are for the user's own files among them."""
+    if spec.source in BENCHMARKS or spec.source.startswith("toy"):
+        return load_problems(_source(spec), request.limit)
+    return load_problems(_source(spec), request.limit, mapping=request.mapping, drop=request.drop)
 
 
 def _source(spec: BenchmarkSpec) -> str:
