@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError, DataError
+from selftaught.manner import read_manner, trained_manner, write_manner
 from selftaught.records import utc_now
 from selftaught.store import write_json
 from selftaught.training.batches import pack
@@ -264,6 +265,7 @@ def _save(trainer: Any, base_model: str | Path, out: Path, summary: TrainingSumm
     (temporary / "training_args.bin").unlink(missing_ok=True)
     save_as_base(base_model, temporary)
     copy_tokenizer(base_model, temporary)
+    write_manner(temporary, trained_manner(read_manner(Path(base_model))))
     (temporary / "README.md").write_text(model_card(summary, out.name), "utf-8")
     for path in sorted(temporary.iterdir()):
         os.replace(path, out / path.name)
