@@ -58,6 +58,9 @@ class Manner(BaseModel):
     """Policy that `infer` takes when none is named; None leaves it to the verb."""
     sampling: Decoding | None = None
     """Temperature and top-p when none are named; None is greedy."""
+    knows: Literal["toy"] | None = None
+    """``toy``: the model knows the problem families of the embedded reasoner and no others, so that any other question
+    gets a notice."""
 
 
 def read_manner(folder: Path) -> Manner:

@@ -71,8 +71,8 @@ def test_processes_make_the_same(whole: Path, model_folder: Path, tmp_path: Path
 def test_a_dead_worker_is_replaced(whole: Path, model_folder: Path, tmp_path: Path) -> None:
     killed = []
 
-    def kill_one(progress: RolloutProgress) -> None:
-        if not killed:
+    def kill_one(progress: Progress) -> None:
+        if progress.tokens and not killed:
             worker = shared_pool().workers[0]
             killed.append(worker.process.pid)
             os.kill(worker.process.pid, signal.SIGKILL)

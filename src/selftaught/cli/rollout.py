@@ -11,7 +11,7 @@ import typer
 from selftaught.cli.options import Given, settings_from, with_settings
 
 if TYPE_CHECKING:
-    from selftaught.problems import Problem
+    from selftaught.records import Problem
     from selftaught.rollouts import RolloutSettings, RolloutSummary
     from selftaught.rollouts.progress import StallReport
 

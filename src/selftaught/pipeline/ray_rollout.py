@@ -68,7 +68,9 @@ def run_rollout_ray(
         raise MissingPartError("rollouts over Ray need the ray package; pip install 'selftaught[ray]'.") from None
     out.mkdir(parents=True, exist_ok=True)
     run_rollout([], model, out, settings)  # claims the folder for these settings, or refuses it
-    total = len(problems) * settings.sampling.samples * (settings.hints.rounds + 1 if settings.hints.record_rounds else 1)
+    total = (
+        len(problems) * settings.sampling.samples * (settings.hints.rounds + 1 if settings.hints.record_rounds else 1)
+    )
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False

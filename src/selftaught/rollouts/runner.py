@@ -16,9 +16,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from selftaught.errors import ConfigError, IncompleteError
-from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.progress import Progress, Reporter, silent
 from selftaught.records import Problem, Trajectory, trajectory_id
+from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.manifest import open_run, write_stats
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
 from selftaught.rollouts.progress import FAILED, RolloutSummary, Tally, stall_report
@@ -53,7 +53,7 @@ def run_rollout(
     called about twice a second, as ``what``. ``scorer`` gives an accuracy on the way; it must be quick. Raises ConfigError,
     EngineError, SandboxError; a model's mistake never raises.
     """
-    _check(settings)
+    check_settings(settings, model)
     out.mkdir(parents=True, exist_ok=True)
     open_run(out, model, settings, problems)
     finished = _finished_ids(out)
@@ -108,31 +108,6 @@ def run_rollout(
     if tasks:
         write_stats(out, summary)
     return summary
-
-
-def _check(settings: RolloutSettings) -> None:
-    path, policy = split_name(settings.hints.policy)
-    library = load_library(path)
-    if policy not in library.policies:
-        raise library.unknown_policy(policy)
-    if policy != "none" and not settings.tools.enabled and _opens_code(library, policy):
-        raise ConfigError(
-            f"hints is {settings.hints.policy!r} but tools are off; hints open code blocks, so they need tools."
-        )
-    if settings.hints.record_rounds:
-        targets = (library.policies[policy].by_kind or {}).values() or [policy]
-        rules = [rule for target in targets for rule in library.policies[target].rules]
-        if any(rule.when.value in ("end_of_thinking", "before_final") and rule.cap != "rounds" for rule in rules):
-            raise ConfigError(
-                f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {settings.hints.policy!r}, use 'end'."
-            )
-
-
-def _opens_code(library: HintLibrary, policy: str) -> bool:
-    """Whether a hint that the policy can put opens a code block. Budget forcing only says "Wait"."""
-    targets = set((library.policies[policy].by_kind or {}).values()) or {policy}
-    hints = {hint for target in targets for rule in library.policies[target].rules for hint in rule.hints}
-    return any(library.functions[hint].opens == "python" for hint in hints)
 
 
 def missing_tasks(problems: Sequence[Problem], settings: RolloutSettings, finished: set[str]) -> deque[Task]:

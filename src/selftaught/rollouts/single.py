@@ -8,6 +8,7 @@ from functools import partial
 from selftaught.hints import load_library, split_name
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
+from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.loop import Rollout, Watcher
 from selftaught.rollouts.opening import in_manner, manner_of, open_engine, open_sandbox
 from selftaught.rollouts.settings import RolloutSettings
@@ -23,6 +24,7 @@ async def infer_async(
     problem: Problem, model: str, settings: RolloutSettings, watcher: Watcher | None = None
 ) -> Trajectory:
     """The same inside a running event loop."""
+    check_settings(settings, model)
     found: list[Trajectory] = []
     path, policy = split_name(settings.hints.policy)
     library = load_library(path)
