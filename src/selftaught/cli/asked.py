@@ -37,7 +37,11 @@ def typed(question: str, kind: str | None, choices: list[str], answer: str | Non
     if kind is not None and kind not in list(ProblemKind):
         raise ConfigError(f"--kind is {kind!r}; expected math, choice or code.")
     options = _split(choices)
-    row: dict[str, Any] = {"problem": text, "kind": kind or ("choice" if options else "math"), "metadata": {"rendered": raw}}
+    row: dict[str, Any] = {
+        "problem": text,
+        "kind": kind or ("choice" if options else "math"),
+        "metadata": {"rendered": raw},
+    }
     if options:
         row["choices"] = options
         row["answer"] = _letter(answer, options)

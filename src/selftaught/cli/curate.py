@@ -83,6 +83,8 @@ def register(app: typer.Typer) -> None:
         from selftaught.curation.settings import read_settings
         from selftaught.pipeline.sources import tokenizer_folder
         from selftaught.problems import load_problems
+        from selftaught.progress import counted
+        from selftaught.progress.bars import bars
 
         given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
         if max_rows is not None:
@@ -100,7 +102,17 @@ def register(app: typer.Typer) -> None:
             if contaminated
             else frozenset()
         )
-        funnel = run_curation(inputs, loaded, place, settings, codec=codec, contaminated=banned, edits=edits)
+        with bars() as show:
+            funnel = run_curation(
+                inputs,
+                loaded,
+                place,
+                settings,
+                codec=codec,
+                contaminated=banned,
+                edits=edits,
+                progress=counted(show, "curating"),
+            )
         if as_json:
             print(json.dumps(funnel.model_dump(mode="json")))
             return

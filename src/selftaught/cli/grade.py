@@ -82,12 +82,23 @@ def _grade_run(run: Path, problems: str | None, grader: Grader, regrade: bool, a
 
     from selftaught.grading import grade_run
     from selftaught.grading.folders import GRADES, problems_for, trajectory_files
+    from selftaught.grading.run import shown_by
     from selftaught.problems import load_problems
+    from selftaught.progress.bars import bars
+    from selftaught.store import iter_lines
 
     results = []
+    if not as_json:
+        print("run\taccuracy\ttrajectories", file=sys.stderr)
     for file in trajectory_files(run):
         known = load_problems(problems) if problems else problems_for(file, run)
-        summary = grade_run(known, file, file.with_name(GRADES), grader.workers, regrade=regrade, grader=grader)
+        name = file.parent.name
+        with bars() as show:
+            total = sum(1 for _ in iter_lines(file))
+            shown = shown_by(show, name, total)
+            summary = grade_run(
+                known, file, file.with_name(GRADES), grader.workers, regrade=regrade, grader=grader, progress=shown
+            )
         results.append(
             {
                 "trajectories": str(file),

@@ -87,7 +87,7 @@ def stall_line(stall: StallReport) -> str:
 def _roll(
     problems: list[Problem], model: str, out: Path, settings: RolloutSettings, ray: int, ray_address: str | None
 ) -> RolloutSummary:
-    from selftaught.cli.progress import bars
+    from selftaught.progress.bars import bars
     from selftaught.rollouts import run_rollout
 
     with bars() as show:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +44,8 @@ def register(app: typer.Typer) -> None:
         """
         from selftaught.errors import ConfigError
         from selftaught.pipeline.sources import model_source
+        from selftaught.progress import Progress, counted
+        from selftaught.progress.bars import bars
         from selftaught.training.launch import read_settings
         from selftaught.training.render import load_rows
         from selftaught.training.sft import train_sft
@@ -63,17 +63,10 @@ def register(app: typer.Typer) -> None:
         if (out / "training.json").exists():
             raise ConfigError(f"{out} holds a finished model; name another --out.")
         rows = load_rows(path, settings.loss, settings.max_length)
-        started = last = time.monotonic()
-
-        def progress(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last > 5 or done == total:
-                last = now
-                left = (now - started) / done * (total - done)
-                print(f"step {done}/{total}, about {left:.0f} s left", file=sys.stderr)
-
-        summary = train_sft(rows, model_source(model), out, settings, progress=progress)
+        with bars() as show:
+            show(Progress("training", notes=(f"loading {model}",)))
+            count = counted(show, "training")
+            summary = train_sft(rows, model_source(model), out, settings, progress=count)
         if as_json:
             print(json.dumps(summary.model_dump(mode="json")))
         else:

@@ -24,10 +24,10 @@ from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
 from selftaught.evals.records import Provenance, ReportData, StageRow
 from selftaught.grading import GRADER, Grader, grade_run
 from selftaught.grading.folders import GRADES, PROBLEMS, TRAJECTORIES
-from selftaught.grading.run import GradeSummary
+from selftaught.grading.run import shown_by
 from selftaught.problems import BENCHMARKS, BenchmarkSpec, file_digest, load_problems, problems_digest
 from selftaught.problems.load import has_secret
-from selftaught.progress import Meter, Progress, Reporter, silent
+from selftaught.progress import Progress, Reporter, silent
 from selftaught.records import Problem
 from selftaught.store import write_json, write_records
 
@@ -186,15 +186,11 @@ def _run_one(
     label = f"{benchmark} · {folder.name}"
     show = partial(_open_end, progress)  # one lasting line for each condition, when it is graded
     summary = run_rollout(problems, model, folder, settings, progress=show, what=label)
-    meter = Meter(label, summary.num_trajectories)
-
-    def grading(done: int, so_far: GradeSummary) -> None:
-        progress(meter.at(done, right=so_far.accuracy, notes=("grading",)))
-
+    grading = shown_by(progress, label, summary.num_trajectories)
     graded = grade_run(
         problems, folder / TRAJECTORIES, folder / GRADES, grader.workers, grader=grader, progress=grading
     )
-    notes = (f"graded {graded.num_new:,} new",)
+    notes = (f"graded {graded.num_new:,} new of {graded.num_total:,}",)
     progress(Progress(label, graded.num_total, graded.num_total, graded.accuracy, notes=notes, finished=True))
     return StageRow(name=label, seconds=round(summary.seconds, 3), tokens=summary.model_tokens)
 

@@ -14,11 +14,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from selftaught.errors import EmptyDataError, SelftaughtError
 from selftaught.pipeline.stages import Stage
+from selftaught.progress import Progress
 from selftaught.training.machines import die_with_parent
 
 PRELOAD = ["torch", "transformers", "selftaught.training.trainer"]
@@ -46,13 +48,12 @@ def run_stage(run: Path, stage: Stage, workers: int, pipe: Connection) -> None:
     started = time.monotonic()
     last = 0.0
 
-    def progress(done: int, total: int) -> None:
+    def progress(now: Progress) -> None:
         nonlocal last
-        now = time.monotonic()
-        if now - last >= _PROGRESS_EVERY_S or done >= total:
-            last = now
+        if time.monotonic() - last >= _PROGRESS_EVERY_S or now.finished:
+            last = time.monotonic()
             with contextlib.suppress(OSError):
-                pipe.send(("progress", done, total))
+                pipe.send(("progress", replace(now, what=stage.name, finished=False)))
 
     try:
         with stage_lock(run, stage.name):

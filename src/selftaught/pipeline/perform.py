@@ -6,7 +6,6 @@ at any point and called again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,15 +20,13 @@ from selftaught.pipeline.stages import (
     Stage,
     TrainStage,
 )
+from selftaught.progress import Reporter, counted
 from selftaught.records import DropReason, Problem, SpanSource, Trajectory
-from selftaught.store import read_jsonl, write_records
+from selftaught.store import iter_lines, read_jsonl, write_records
 from selftaught.training.settings import SftSettings
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total) of whatever the stage counts."""
 
-
-def perform(run: Path, stage: Stage, workers: int, progress: Progress) -> StageResult:
+def perform(run: Path, stage: Stage, workers: int, progress: Reporter) -> StageResult:
     """Do one stage with up to ``workers`` processes."""
     match stage:
         case ProblemsStage():
@@ -37,7 +34,7 @@ def perform(run: Path, stage: Stage, workers: int, progress: Progress) -> StageR
         case RolloutStage():
             return _rollout(run, stage, workers, progress)
         case GradeStage():
-            return _grade(run, stage, workers)
+            return _grade(run, stage, workers, progress)
         case CurateStage():
             return _curate(run, stage, progress)
         case TrainStage():
@@ -83,7 +80,7 @@ def load_source_named(name: str) -> list[Problem]:
     return load_problems(name)
 
 
-def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -> StageResult:
+def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Reporter) -> StageResult:
     from selftaught.rollouts import RolloutSettings, run_rollout
 
     problems = list(read_jsonl(run / stage.problems, Problem))
@@ -101,9 +98,16 @@ def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -
         if stage.ray is not None:
             from selftaught.pipeline.ray_rollout import run_rollout_ray
 
-            run_rollout_ray(problems, model, run / stage.name, settings, progress=progress, **stage.ray.model_dump())
+            run_rollout_ray(
+                problems,
+                model,
+                run / stage.name,
+                settings,
+                progress=counted(progress, stage.name),
+                **stage.ray.model_dump(),
+            )
         else:
-            run_rollout(problems, model, run / stage.name, settings, progress=lambda now: progress(now.done, now.total))
+            run_rollout(problems, model, run / stage.name, settings, progress=progress)
     path = run / stage.name / "trajectories.jsonl"
     count = tokens = calls = 0
     for trajectory in read_jsonl(path, Trajectory):
@@ -114,19 +118,22 @@ def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -
     return StageResult(tokens=tokens, detail=detail, outputs=[f"{stage.name}/trajectories.jsonl"])
 
 
-def _grade(run: Path, stage: GradeStage, workers: int) -> StageResult:
+def _grade(run: Path, stage: GradeStage, workers: int, progress: Reporter) -> StageResult:
     from selftaught.grading import grade_run
+    from selftaught.grading.run import shown_by
     from selftaught.records import Grade
 
     problems = list(read_jsonl(run / stage.problems, Problem))
     folder = run / stage.folder
-    grade_run(problems, folder / "trajectories.jsonl", folder / "grades.jsonl", workers)
+    total = sum(1 for _ in iter_lines(folder / "trajectories.jsonl"))
+    show = shown_by(progress, stage.name, total)
+    grade_run(problems, folder / "trajectories.jsonl", folder / "grades.jsonl", workers, progress=show)
     grades = list(read_jsonl(folder / "grades.jsonl", Grade))
     right = sum(grade.correct for grade in grades)
     return StageResult(detail=f"{right} of {len(grades)} right", outputs=[f"{stage.folder}/grades.jsonl"])
 
 
-def _curate(run: Path, stage: CurateStage, progress: Progress) -> StageResult:
+def _curate(run: Path, stage: CurateStage, progress: Reporter) -> StageResult:
     from selftaught.curation import CurateInput, curate, load_codec
     from selftaught.curation.records import Funnel
     from selftaught.pipeline.sources import tokenizer_folder
@@ -142,14 +149,14 @@ def _curate(run: Path, stage: CurateStage, progress: Progress) -> StageResult:
     ]
     problems = read_jsonl(run / "problems" / "pool.jsonl", Problem)
     codec = load_codec(tokenizer_folder(model_of(run, stage.tokenizer)))
-    funnel = curate(inputs, problems, run / stage.name, settings, codec=codec, progress=progress)
+    funnel = curate(inputs, problems, run / stage.name, settings, codec=codec, progress=counted(progress, stage.name))
     detail = f"{funnel.num_kept} kept of {funnel.num_in} ({funnel.num_kept_text_only} text-only)"
     return StageResult(
         detail=detail, outputs=[f"{stage.name}/{n}" for n in ("kept.jsonl", "dropped.jsonl", "funnel.json")]
     )
 
 
-def _train(run: Path, stage: TrainStage, progress: Progress) -> StageResult:
+def _train(run: Path, stage: TrainStage, progress: Reporter) -> StageResult:
     from selftaught.pipeline.sources import model_source
     from selftaught.training.render import load_rows
     from selftaught.training.sft import train_sft
@@ -163,7 +170,7 @@ def _train(run: Path, stage: TrainStage, progress: Progress) -> StageResult:
         summary = launch(stage.launch.command, stage.launch.environment, job, stage.cluster)
     else:
         rows = load_rows(kept, stage.settings.loss, stage.settings.max_length)
-        summary = train_sft(rows, base, out, stage.settings, progress=progress)
+        summary = train_sft(rows, base, out, stage.settings, progress=counted(progress, stage.name))
     few = _few_rows(summary.num_rows, stage.settings)
     loss = f", loss {summary.final_loss:.3f}" if summary.final_loss is not None else ""
     detail = f"{summary.num_rows} rows{few}, {summary.num_steps} steps{loss}, {summary.tokens_per_second:.0f} tokens/s"

@@ -23,6 +23,7 @@ from selftaught.pipeline.child import PRELOAD, run_stage
 from selftaught.pipeline.markers import Marker, finished
 from selftaught.pipeline.progress import Display, Forecast
 from selftaught.pipeline.stages import Stage
+from selftaught.progress import Progress
 
 _TICK_S = 0.5
 
@@ -52,8 +53,14 @@ class Running:
     process: BaseProcess
     pipe: Connection
     started: float = field(default_factory=time.monotonic)
-    done: int = 0
-    total: int = 0
+    progress: Progress | None = None
+    """What the stage said last."""
+
+    @property
+    def share(self) -> float:
+        """How much of the stage is done, 0 to 1, as far as it says so."""
+        now = self.progress
+        return now.done / now.total if now is not None and now.total else 0.0
 
 
 def run_stages(
@@ -132,7 +139,7 @@ def _listen(
                 message = item.pipe.recv()
                 if message[0] != "progress":
                     break
-                item.done, item.total = int(str(message[1])), int(str(message[2]))
+                item.progress = message[1] if isinstance(message[1], Progress) else None
                 message = ("progress",)
         name = item.stage.name
         if message is not None and message[0] == "progress":
