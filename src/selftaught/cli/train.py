@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
         from selftaught.progress.bars import bars
         from selftaught.training.launch import read_settings
         from selftaught.training.render import load_rows
+        from selftaught.training.settings import defaults_for
         from selftaught.training.sft import train_sft
 
         given: dict[str, Any] = {
@@ -58,7 +60,13 @@ def register(app: typer.Typer) -> None:
             "max_length": max_length,
             "seed": seed,
         }
-        settings = read_settings(config, round_, {k: v for k, v in given.items() if v is not None}, set_ or [])
+        base = model_source(model)
+        defaults = defaults_for(base) if config is None else {}
+        if defaults:
+            shown = ", ".join(f"{key} {value:g}" for key, value in defaults.items())
+            print(f"the embedded model's training settings where none are given: {shown}", file=sys.stderr)
+        given = defaults | {key: value for key, value in given.items() if value is not None}
+        settings = read_settings(config, round_, given, set_ or [])
         path = data / "kept.jsonl" if data.is_dir() else data
         if (out / "training.json").exists():
             raise ConfigError(f"{out} holds a finished model; name another --out.")
@@ -66,7 +74,7 @@ def register(app: typer.Typer) -> None:
         with bars() as show:
             show(Progress("training", notes=(f"loading {model}",)))
             count = counted(show, "training")
-            summary = train_sft(rows, model_source(model), out, settings, progress=count)
+            summary = train_sft(rows, base, out, settings, progress=count)
         if as_json:
             print(json.dumps(summary.model_dump(mode="json")))
         else:
