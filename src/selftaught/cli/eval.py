@@ -131,5 +131,6 @@ def _show(data: ReportData, request: EvalRequest, as_json: bool) -> None:
         from selftaught.report import print_summary
 
         print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
-    where = request.out
-    print(f"{where / 'report.json'} holds the numbers; `selftaught report {where}` writes the page.", file=sys.stderr)
+    from selftaught.cli.next_step import say_next
+
+    say_next("report", request.out)

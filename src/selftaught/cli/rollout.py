@@ -101,9 +101,11 @@ def _roll(
 
 
 def _tell(summary: RolloutSummary, out: Path) -> None:
+    from selftaught.cli.next_step import say_next
+
     print(out)
     reasons = ", ".join(f"{name} {count}" for name, count in summary.stop_reasons.items()) or "nothing new"
     print(f"{summary.num_trajectories} trajectories; {reasons}; calls in {summary.call_rate:.0%}", file=sys.stderr)
     if summary.stall is not None:
         print(stall_line(summary.stall), file=sys.stderr)
-    print(f"next: selftaught grade {out}", file=sys.stderr)
+    say_next("grade", out)

@@ -17,7 +17,12 @@ def register(app: typer.Typer) -> None:
     def train(
         data: Annotated[Path, typer.Argument(help="kept.jsonl of a curation, or its folder.")],
         model: Annotated[str, typer.Option(help="Base model: a folder, a hub id, or `toy`.")],
-        out: Annotated[Path, typer.Option(help="Folder for the model; the same folder resumes.")],
+        out: Annotated[
+            Path,
+            typer.Option(
+                help="Folder for the model; the same command goes on in it, and does nothing when it is complete."
+            ),
+        ],
         config: Annotated[
             Path | None, typer.Option(help="YAML with training settings, or a recipe with --round.")
         ] = None,
@@ -43,10 +48,10 @@ def register(app: typer.Typer) -> None:
         The loss weight of each token follows from who wrote it: the model and hints 1, prompt and tool output 0, unless
         --set loss.hint=0 says otherwise. Under torchrun or accelerate launch, every process runs this same command.
         """
-        from selftaught.errors import ConfigError
-        from selftaught.pipeline.sources import model_source
         from selftaught.progress import Progress, counted
         from selftaught.progress.bars import bars
+        from selftaught.runs.folders import DataFolder, ModelFolder
+        from selftaught.tokens.folder import model_source
         from selftaught.training.launch import read_settings
         from selftaught.training.render import load_rows
         from selftaught.training.settings import defaults_for
@@ -67,14 +72,14 @@ def register(app: typer.Typer) -> None:
             print(f"the embedded model's training settings where none are given: {shown}", file=sys.stderr)
         given = defaults | {key: value for key, value in given.items() if value is not None}
         settings = read_settings(config, round_, given, set_ or [])
-        path = data / "kept.jsonl" if data.is_dir() else data
-        if (out / "training.json").exists():
-            raise ConfigError(f"{out} holds a finished model; name another --out.")
+        path = DataFolder(data).kept if data.is_dir() else data
+        was_done = ModelFolder(out).summary.exists()
         rows = load_rows(path, settings.loss, settings.max_length)
         with bars() as show:
             show(Progress("training", notes=(f"loading {model}",)))
-            count = counted(show, "training")
-            summary = train_sft(rows, base, out, settings, progress=count)
+            summary = train_sft(rows, base, out, settings, progress=counted(show, "training"))
+        if was_done:
+            print(f"{out} holds this model already, trained with the same settings on the same rows.", file=sys.stderr)
         if as_json:
             print(json.dumps(summary.model_dump(mode="json")))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from selftaught.manner import read_manner
 from selftaught.records import Record
+from selftaught.runs.folders import ModelFolder
 from selftaught.training.render import LossPolicy
 
 
@@ -101,3 +103,10 @@ class TrainingSummary(Record):
     base_model: str
     settings: SftSettings
     versions: dict[str, str]
+
+
+def read_summary(folder: ModelFolder) -> TrainingSummary:
+    """The summary of a finished model's folder."""
+    content = json.loads(folder.summary.read_text("utf-8"))
+    content.pop("created_at", None)
+    return TrainingSummary.model_validate(content)
