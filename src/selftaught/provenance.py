@@ -52,9 +52,7 @@ class MadeBy(Record):
 def made_here() -> MadeBy:
     """Of this process."""
     commit, dirty = git_state()
-    return MadeBy(
-        versions=versions(), hardware=hardware(), git_commit=commit, git_dirty=dirty, command=command_line()
-    )
+    return MadeBy(versions=versions(), hardware=hardware(), git_commit=commit, git_dirty=dirty, command=command_line())
 
 
 def command_line() -> str:

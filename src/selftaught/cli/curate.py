@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,62 +17,66 @@ if TYPE_CHECKING:
     from selftaught.records import Problem
 
 
+Run = Annotated[
+    Path, typer.Argument(help="Folder of a graded rollout, of an evaluation, or of a run of `selftaught run`.")
+]
+ProblemFile = Annotated[
+    Path | None, typer.Option(help="The problems that were rolled out. Default: those that the folder keeps.")
+]
+RuleName = Annotated[
+    str,
+    typer.Option(
+        help="d_start (best of the right ones) or d_seed (greedy wrong and hinted right; wants a greedy rollout)."
+    ),
+]
+Greedy = Annotated[
+    Path | None, typer.Option(help="Greedy rollout to compare with; in a run of `selftaught run` its own is found.")
+]
+Model = Annotated[
+    str | None, typer.Option(help="Model whose tokenizer encodes changed text. Default: the rollout's own.")
+]
+ToolShare = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="Share of rows that call Python; the rest are text-only.")
+]
+AllowTextOnly = Annotated[
+    bool,
+    typer.Option("--allow-text-only", help="Keep text without token ids, encoded with the tokenizer of --model."),
+]
+MaxKept = Annotated[int | None, typer.Option(min=1, help="At most this many rows in the data set.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Any other setting: filters.failed_execution=any.")]
+Contaminated = Annotated[
+    Path | None,
+    typer.Option(help="removed.jsonl of `selftaught decontaminate`: trajectories of its problems are dropped."),
+]
+Explain = Annotated[str | None, typer.Option(help="Say what became of this trajectory or problem, and stop.")]
+Editable = Annotated[Path | None, typer.Option(help="Write kept texts to this file for editing by hand, and stop.")]
+ExportTo = Annotated[
+    str | None,
+    typer.Option(help="Write exports of what is kept, and stop: parquet,trl,sharegpt,axolotl,llamafactory or all."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
 
     @app.command(name="curate")
     def curate(
-        run: Annotated[
-            Path, typer.Argument(help="Folder of a graded rollout, of an evaluation, or of a run of `selftaught run`.")
-        ],
-        problems: Annotated[
-            Path | None, typer.Option(help="The problems that were rolled out. Default: those that the folder keeps.")
-        ] = None,
-        rule: Annotated[
-            str,
-            typer.Option(
-                help="d_start (best of the right ones) or d_seed (greedy wrong and hinted right; wants a greedy rollout)."
-            ),
-        ] = "d_start",
-        greedy: Annotated[
-            Path | None,
-            typer.Option(help="Greedy rollout to compare with; in a run of `selftaught run` its own is found."),
-        ] = None,
-        model: Annotated[
-            str | None, typer.Option(help="Model whose tokenizer encodes changed text. Default: the rollout's own.")
-        ] = None,
+        run: Run,
+        problems: ProblemFile = None,
+        rule: RuleName = "d_start",
+        greedy: Greedy = None,
+        model: Model = None,
         out: Annotated[Path | None, typer.Option(help="Default: RUN/curated.")] = None,
-        tool_share: Annotated[
-            float, typer.Option(min=0.01, max=1.0, help="Share of rows that call Python; the rest are text-only.")
-        ] = 1.0,
-        allow_text_only: Annotated[
-            bool,
-            typer.Option(
-                "--allow-text-only", help="Keep text without token ids, encoded with the tokenizer of --model."
-            ),
-        ] = False,
-        max_kept: Annotated[int | None, typer.Option(min=1, help="At most this many rows in the data set.")] = None,
+        tool_share: ToolShare = 1.0,
+        allow_text_only: AllowTextOnly = False,
+        max_kept: MaxKept = None,
         seed: Annotated[int, typer.Option(help="Breaks ties and orders the rows.")] = 0,
-        set_: Annotated[
-            list[str] | None, typer.Option("--set", help="Any other setting: filters.failed_execution=any.")
-        ] = None,
-        contaminated: Annotated[
-            Path | None,
-            typer.Option(help="removed.jsonl of `selftaught decontaminate`: trajectories of its problems are dropped."),
-        ] = None,
+        set_: Overrides = None,
+        contaminated: Contaminated = None,
         edits: Annotated[Path | None, typer.Option(help="Edited texts that come back (see --editable).")] = None,
-        explain: Annotated[
-            str | None, typer.Option(help="Say what became of this trajectory or problem, and stop.")
-        ] = None,
-        editable: Annotated[
-            Path | None, typer.Option(help="Write kept texts to this file for editing by hand, and stop.")
-        ] = None,
-        export: Annotated[
-            str | None,
-            typer.Option(
-                help="Write exports of what is kept, and stop: parquet,trl,sharegpt,axolotl,llamafactory or all."
-            ),
-        ] = None,
+        explain: Explain = None,
+        editable: Editable = None,
+        export: ExportTo = None,
         loss: Annotated[str, typer.Option(help="Loss policy of exports: hints, model_only, all_but_prompt.")] = "hints",
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     ) -> None:
@@ -242,7 +247,7 @@ def _export(place: Path, problems: Path | None, formats: str, loss: str, model: 
 
     if loss not in POLICIES:
         raise ConfigError(f"--loss is {loss!r}; expected one of {', '.join(POLICIES)}.")
-    names = list(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
+    names = _available(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
     data, record, run = DataFolder(place), peek_record(place), recipe_run_of(place)
     kept = record.problem_file(place) if record is not None else None
     file = problems or kept or problem_file_near(place)
@@ -253,3 +258,13 @@ def _export(place: Path, problems: Path | None, formats: str, loss: str, model: 
     used = model or (record.tokenizer if record is not None else "")
     for path in export(names, job, funnel=data.funnel, model=used):
         print(path)
+
+
+def _available(formats: Iterable[str]) -> list[str]:
+    """All formats but those whose package is not installed; says which are left out."""
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is not None:
+        return list(formats)
+    print("left out: parquet, which needs pyarrow; pip install 'selftaught[hub]'.", file=sys.stderr)
+    return [name for name in formats if name != "parquet"]

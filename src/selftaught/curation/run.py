@@ -330,7 +330,9 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
         try:
             file = path.open("rb")
         except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}); expected the trajectories of a rollout.") from None
+            raise DataError(
+                f"{path} cannot be read ({error.strerror}); expected the trajectories of a rollout."
+            ) from None
         with file:
             yield from read_with_offsets(path, file)
         return

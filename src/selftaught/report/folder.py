@@ -116,9 +116,7 @@ def _as_eval_run(found: FoundRollout) -> EvalRun:
     )
 
 
-def _benchmark_name(
-    run: Path, rollouts: list[FoundRollout], found: list[FoundRollout], problems: list[Problem]
-) -> str:
+def _benchmark_name(run: Path, rollouts: list[FoundRollout], found: list[FoundRollout], problems: list[Problem]) -> str:
     """What the problems are called: by their source, an evaluation's folder, or the run's own name."""
     named = problems[0].source if problems else None
     if named or is_one_rollout(run, found):

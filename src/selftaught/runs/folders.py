@@ -299,8 +299,7 @@ def upwards(folder: Path, levels: int = 4) -> Iterator[Path]:
     """``folder``, then the folders that it lies in, at most ``levels`` of them."""
     here = folder.resolve()
     yield here
-    for parent in list(here.parents)[:levels]:
-        yield parent
+    yield from list(here.parents)[:levels]
 
 
 def not_writable(path: Path, error: OSError, option: str = "--out") -> ConfigError:

@@ -51,6 +51,7 @@ class WriterLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if _held.pop(self._fd, None) is not None:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)  # a child that was forked this instant may still share the file
             os.close(self._fd)
         self._fd = -1
 

@@ -118,9 +118,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
     write_json(Folder(folder).record, record.model_dump(mode="json"))
 
 
-def claim(
-    folder: Folder, wanted: RunRecord, *, is_begun: bool, defaults: Mapping[str, Any] | None = None
-) -> RunRecord:
+def claim(folder: Folder, wanted: RunRecord, *, is_begun: bool, defaults: Mapping[str, Any] | None = None) -> RunRecord:
     """Make ``folder`` that of ``wanted``, or go on with it; the record as it now stands on disk.
 
     ``is_begun`` says whether results lie in it: what failed before its first result binds nobody. ``defaults`` are the

@@ -85,9 +85,7 @@ def rows_digest(rows: Sequence[TrainingRow]) -> str:
     return hashed.hexdigest()[:DIGEST_CHARS]
 
 
-def _check_older(
-    folder: ModelFolder, wanted: RunRecord, base_model: str | Path, rows: Sequence[TrainingRow]
-) -> None:
+def _check_older(folder: ModelFolder, wanted: RunRecord, base_model: str | Path, rows: Sequence[TrainingRow]) -> None:
     """ConfigError for a model without a record that is not this training's: one of an older version, or somebody's own."""
     if read_record(folder.path) is not None or not folder.path.is_dir():
         return
