@@ -59,7 +59,8 @@ def lines_of(rows: list[dict[str, str]], width: int | None) -> Iterator[str]:
     while len(short) > 1 and (sum(widths[c] for c in short) + 2 * (len(short) - 1) > width or short[-1] in _LONG):
         short.pop()
     long = columns[len(short) :]
-    yield f"{'  '.join(column.ljust(widths[column]) for column in short)}  ({', '.join(long)} below)"
+    yield "  ".join(column.ljust(widths[column]) for column in short).rstrip()
+    yield f"    {', '.join(long)}"
     for row in rows:
         yield "  ".join(row[column].ljust(widths[column]) for column in short).rstrip()
         for column in long:
