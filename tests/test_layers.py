@@ -120,7 +120,6 @@ def test_parts_of_one_layer_do_not_import_each_other_in_a_circle() -> None:
 
 
 CIRCLES_LEFT: tuple[frozenset[str], ...] = (
-    frozenset({"selftaught.engines.http", "selftaught.engines.load"}),
     frozenset({"selftaught.sandbox.client", "selftaught.sandbox.session"}),
     frozenset({"selftaught.sandbox.handle", "selftaught.sandbox.zygote"}),
 )

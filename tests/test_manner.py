@@ -13,7 +13,9 @@ from selftaught.toy import MANNER, WEIGHTS_DIR
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
-    manner = Manner(question="plain", think_style=ThinkStyle.WHOLE_TURN, hints="end", sampling=Decoding(temperature=0.6))
+    manner = Manner(
+        question="plain", think_style=ThinkStyle.WHOLE_TURN, hints="end", sampling=Decoding(temperature=0.6)
+    )
     path = write_manner(tmp_path, manner)
     assert read_manner(tmp_path) == manner
     assert json.loads(path.read_text())["schema_version"] == 1

@@ -120,9 +120,7 @@ def test_a_device_that_is_not_there_is_a_missing_part(place: Path, run_cli: Any)
     assert not (place / "gpu").exists()
 
 
-def test_a_missing_extra_is_noticed_before_the_work(
-    place: Path, run_cli: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_extra_is_noticed_before_the_work(place: Path, run_cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
     find = importlib.util.find_spec

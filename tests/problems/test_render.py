@@ -27,7 +27,9 @@ def rows_of(problem: Problem) -> list[dict[str, Any]]:
         return [row, {**row, "problem": problem.problem.partition("\n")[0]}]
     tests = [test.model_dump() for test in problem.tests or []]
     hidden = [{"input": test["input"], "output": test["output"]} for test in tests]
-    values = [{"input": [json.loads(x) for x in t["input"].splitlines()], "output": json.loads(t["output"])} for t in tests]
+    values = [
+        {"input": [json.loads(x) for x in t["input"].splitlines()], "output": json.loads(t["output"])} for t in tests
+    ]
     values = [{**value, "public": test["public"]} for value, test in zip(values, tests, strict=True)]
     starter = "def " + problem.problem[problem.problem.index("solve(") :].partition(")")[0] + "):\n"
     statement = problem.problem.partition("\nSamples:")[0]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from selftaught.curation import Codec
     from selftaught.curation.inputs import Curated
     from selftaught.curation.records import CurateSettings, Funnel
     from selftaught.records import Problem
+    from selftaught.tokens import Codec
 
 
 Run = Annotated[
@@ -164,16 +164,15 @@ def _curate(
 
 def _codec(chosen: Curated, model: str | None) -> tuple[Codec | None, str]:
     """The tokenizer that encodes changed text, and whose it is; none when the rollout's own is not here."""
-    from selftaught.curation import load_codec
     from selftaught.errors import SelftaughtError
     from selftaught.runs.found import tokenizer_of
-    from selftaught.tokens.folder import tokenizer_folder
+    from selftaught.tokens import Codec, tokenizer_folder
 
     if model is not None:
-        return load_codec(tokenizer_folder(model)), model
+        return Codec(tokenizer_folder(model)), model
     try:
         used = tokenizer_of(chosen.rollouts[0])
-        return load_codec(tokenizer_folder(used)), used
+        return Codec(tokenizer_folder(used)), used
     except SelftaughtError:
         return None, ""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from selftaught.curation.codec import Codec, TokenizerCodec, load_codec
 from selftaught.curation.records import CurateSettings, DroppedRow, FilterSettings, Funnel, KeptRow, Modification, Rule
 from selftaught.curation.run import curate
 from selftaught.runs.folders import CurateInput
 
 __all__ = [
-    "Codec",
     "CurateInput",
     "CurateSettings",
     "DroppedRow",
@@ -17,7 +15,5 @@ __all__ = [
     "KeptRow",
     "Modification",
     "Rule",
-    "TokenizerCodec",
     "curate",
-    "load_codec",
 ]

@@ -16,7 +16,6 @@ from typing import BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 
-from selftaught.curation.codec import Codec
 from selftaught.curation.edits import HandEdits
 from selftaught.curation.filters import FILTERS
 from selftaught.curation.grades import GradeIndex, hash64
@@ -38,6 +37,7 @@ from selftaught.runs.folders import CurateInput, DataFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.runs.record import RunKind, RunRecord, claim_anew
 from selftaught.store import JsonlWriter, write_json, write_records
+from selftaught.tokens.cover import TextCodec
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes in all) now and then."""
@@ -66,7 +66,7 @@ def curate(
     out: Path,
     settings: CurateSettings,
     *,
-    codec: Codec | None = None,
+    codec: TextCodec | None = None,
     contaminated: frozenset[str] = frozenset(),
     edits: Path | None = None,
     progress: Progress | None = None,
@@ -103,7 +103,7 @@ def _curate(
     problems: Iterable[Problem],
     out: DataFolder,
     settings: CurateSettings,
-    codec: Codec | None,
+    codec: TextCodec | None,
     contaminated: frozenset[str],
     edits: Path | None,
     progress: Progress | None,
@@ -151,7 +151,7 @@ class _Run:
         problems: dict[str, ProblemFacts],
         greedy: dict[str, bool],
         contaminated: frozenset[str],
-        codec: Codec | None,
+        codec: TextCodec | None,
         edits: HandEdits | None,
         stack: ExitStack,
     ) -> None:

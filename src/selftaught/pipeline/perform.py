@@ -127,9 +127,9 @@ def _grade(run: RunFolder, stage: GradeStage, workers: int, progress: Reporter) 
 
 
 def _curate(run: RunFolder, stage: CurateStage, progress: Reporter) -> StageResult:
-    from selftaught.curation import curate, load_codec
+    from selftaught.curation import curate
     from selftaught.curation.records import Funnel
-    from selftaught.tokens.folder import tokenizer_folder
+    from selftaught.tokens import Codec, tokenizer_folder
 
     settings, data = stage.settings, run.data(stage.ref)
     if stage.at_most:
@@ -148,7 +148,7 @@ def _curate(run: RunFolder, stage: CurateStage, progress: Reporter) -> StageResu
         read_jsonl(pool, Problem),
         data.path,
         settings,
-        codec=load_codec(tokenizer_folder(stage.tokenizer)),
+        codec=Codec(tokenizer_folder(stage.tokenizer)),
         progress=counted(progress, stage.name),
         made=made,
     )
