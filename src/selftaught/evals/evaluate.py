@@ -53,6 +53,10 @@ class EvalRequest:
     ablation_reference: str | None = None
     conditions: Sequence[tuple[str, RolloutSettings]] = ()
     """(model, settings) of several conditions in the place of ``model`` and ``settings``: an evaluation recipe's."""
+    mapping: str | None = None
+    """How the columns of problem files are called (``--map``); known benchmarks are read as they are."""
+    drop: Sequence[str] = ()
+    """Rules for rows of problem files that are left out (``--drop``)."""
 
 
 def evaluate(request: EvalRequest, progress: Reporter = silent) -> ReportData:
@@ -71,7 +75,7 @@ def _evaluate(request: EvalRequest, out: Folder, progress: Reporter) -> ReportDa
     stages: list[StageRow] = []
     with Grader(workers=max(1, request.settings.spread.workers or 1)) as grader:
         for spec in request.benchmarks:
-            problems = load_problems(_source(spec), request.limit)
+            problems = _problems_of(spec, request)
             folder = request.out / _folder_name(spec.name)
             keep_problems(Folder(folder).problems, problems)
             for model, settings in request.conditions or [(request.model, request.settings)]:
@@ -215,6 +219,13 @@ def _run_one(
 
 def _open_end(progress: Reporter, now: Progress) -> None:
     progress(replace(now, finished=False))
+
+
+def _problems_of(spec: BenchmarkSpec, request: EvalRequest) -> list[Problem]:
+    """Problems of one benchmark. A mapping and rules are for the user's own files among them."""
+    if spec.source in BENCHMARKS or spec.source.startswith("toy"):
+        return load_problems(_source(spec), request.limit)
+    return load_problems(_source(spec), request.limit, mapping=request.mapping, drop=request.drop)
 
 
 def _source(spec: BenchmarkSpec) -> str:
