@@ -17,6 +17,7 @@ from pathlib import Path
 from selftaught.errors import DataError
 from selftaught.grading.grader import Grader
 from selftaught.grading.seen import SeenIds
+from selftaught.progress import Meter, Reporter
 from selftaught.records import Grade, Outcome, Problem, Trajectory
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
@@ -46,6 +47,16 @@ class GradeSummary:
     def accuracy(self) -> float:
         """Share of correct ones."""
         return self.outcomes[Outcome.CORRECT] / self.num_total if self.num_total else 0.0
+
+
+def shown_by(report: Reporter, what: str, total: int) -> Progress:
+    """A callback for `grade_run` that reports as ``what``, with the share that was right."""
+    meter = Meter(what, total)
+
+    def show(done: int, so_far: GradeSummary) -> None:
+        report(meter.at(done, right=so_far.accuracy, notes=("grading",)))
+
+    return show
 
 
 def grade_run(

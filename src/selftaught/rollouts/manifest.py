@@ -12,6 +12,7 @@ from typing import Any
 from selftaught.hints import load_library, split_name
 from selftaught.provenance import digest_of, digest_of_texts, made_here
 from selftaught.records import Problem, utc_now
+from selftaught.rollouts.opening import manner_before
 from selftaught.rollouts.problem_file import keep_problems
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
@@ -22,6 +23,8 @@ from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
 _SPREAD = ("workers", "sandbox_workers", "max_rows", "threads", "device")
 _DIGEST_OF_LIBRARY_CHARS = 16
+MANNER = "way of asking"
+"""An input of a rollout: how the model's folder says that it is asked."""
 
 
 def claim_folder(
@@ -72,7 +75,7 @@ def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Pro
         condition=settings.condition,
         settings=content,
         spread=_spread(settings),
-        inputs=inputs,
+        inputs={**inputs, MANNER: _library_digest(manner_before(model, content.get("tokenizer")).model_dump_json())},
         num_problems=len(problems),
         problems_digest=digest_of_texts(text for problem in problems for text in (problem.id, problem.problem)),
         seeds=[int(content["seed"])],

@@ -142,6 +142,11 @@ class ModelFolder(Folder):
         return self.path / FILES.training
 
     @property
+    def manner(self) -> Path:
+        """How the model wants to be asked."""
+        return self.path / FILES.manner
+
+    @property
     def metrics(self) -> Path:
         """Loss by step."""
         return self.path / FILES.metrics
