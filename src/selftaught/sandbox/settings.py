@@ -99,7 +99,7 @@ class ExecResult(BaseModel):
     """Some of the output was left out."""
     tier: Tier
     limit: str | None = None
-    """Which limit ended it: wall, cpu, memory, output, files."""
+    """Which limit ended it: wall, cpu, memory, output, files, threads."""
     restarted: bool = False
     """The session's state was gone before this cell began; the output says so too."""
 
@@ -114,7 +114,7 @@ class FunctionCall(BaseModel):
 
 
 class ProgramResult(BaseModel):
-    """How one program ended. ``status`` is ok after any ``sys.exit``; an exit code is not a verdict."""
+    """How one program ended. ``status`` is ok only when it came to its end, or left with exit code 0."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -127,6 +127,9 @@ class ProgramResult(BaseModel):
     wall_s: float
     tier: Tier
     limit: str | None = None
+    exit_code: int | None = None
+    """As ``subprocess`` has it: 0, what ``sys.exit`` was given, 1 after an exception, a signal's number negated; None for
+    a program that was stopped by a limit of ours or lost."""
 
     def returned(self) -> Any:
         """The call's result as a Python value. Raises ValueError when there is none."""

@@ -158,9 +158,9 @@ class Zygote:
         child.after_spawn()
         return child
 
-    def allow_cpu(self, child: ChildHandle, cpu_s: float, session: bool) -> None:
-        """Give the child's next cell ``cpu_s`` seconds of CPU, counted from now."""
-        self._send({"cpu": child.number, "cpu_s": cpu_s, "session": session})
+    def allow_cpu(self, number: int, cpu_s: float, session: bool) -> None:
+        """Give a child's next cell ``cpu_s`` seconds of CPU, counted from now."""
+        self._send({"cpu": number, "cpu_s": cpu_s, "session": session})
 
     def end_child(self, number: int) -> None:
         """Have the zygote kill a child, if it still lives."""

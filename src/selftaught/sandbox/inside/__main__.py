@@ -17,7 +17,7 @@ from typing import Any
 # Run by path, not as part of ``selftaught``: that package's imports are not wanted in here.
 _HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(_HERE))
-from inside import child, landlock, namespaces, scratch, seccomp, system, zygote  # noqa: E402
+from inside import child, compat, inspection, landlock, namespaces, scratch, seccomp, system, zygote  # noqa: E402
 
 sys.path.pop(0)
 
@@ -97,14 +97,13 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     sys.set_int_max_str_digits(settings["int_max_str_digits"])
     os.environ.clear()
     os.environ.update(settings["environment"])
+    compat.set_up_interpreter()
     there, missing = zygote.preload(settings["preload"])
-    if zygote.count_threads(proc_fd) != 1:
+    if inspection.count_threads(proc_fd) != 1:
         zygote.die(control, "a preloaded module started a thread; take it out of sandbox.preload")
     system.collapse_memory(proc_fd)
-    base_bytes = zygote.address_space_bytes(proc_fd)
-    os.close(proc_fd)
-    rules = [(path, landlock.READ) for path in settings["read_paths"]]
-    rules += [(f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "urandom", "random")]
+    base_bytes = inspection.address_space_bytes(proc_fd)
+    rules = [(path, landlock.READ) for path in settings["read_paths"]] + namespaces.device_rules()
     plan = child.Plan(
         tier=tier,
         zygote_pid=os.getpid(),
@@ -123,7 +122,8 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     )
     try:
         if tier == 1:
-            walls = [("/", landlock.READ), ("/dev", landlock.DEVICE), (namespaces.SCRATCH_PARENT, landlock.SCRATCH)]
+            # Rights add up along a path: the devices' own rules are on their inodes, not on what lies above them.
+            walls = [("/", landlock.READ), (namespaces.SCRATCH_PARENT, landlock.SCRATCH), *namespaces.device_rules()]
             ruleset = landlock.make_ruleset(walls)
             os.dup2(ruleset, child.RULESET_FD)
             if ruleset != child.RULESET_FD:
@@ -136,7 +136,7 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
         zygote.die(control, str(error))
     control.send(json.dumps({"ready": True, "tier": tier, "modules": there, "missing": missing,
                              "landlock_abi": landlock.abi() if tier else 0, "uid": os.getuid()}).encode())  # fmt: skip
-    zygote.Zygote(control, plan, scratch_root).run()
+    zygote.Zygote(control, plan, scratch_root, proc_fd).run()
     os._exit(0)
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 
-MACHINE = platform.machine()
+MACHINE = os.uname().machine  # not by `platform`, which would keep the host's name for the children to read
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
