@@ -6,6 +6,7 @@ what children will need is proven to be reachable there. The first process only 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -21,6 +22,8 @@ from inside import child, compat, inspection, landlock, namespaces, scratch, sec
 
 sys.path.pop(0)
 
+_LOWEST_KEPT_FD = 10
+
 
 def main() -> None:
     """Read the settings, isolate, fork, import, serve."""
@@ -29,7 +32,9 @@ def main() -> None:
     system.close_from(seccomp.CONTROL_FD + 1)
     control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=seccomp.CONTROL_FD)
     settings = json.loads(control.recv(65536))
-    proc_fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    # kept for good, so out of the way of the descriptors that children number
+    proc_fd = fcntl.fcntl(os.open("/proc", os.O_PATH | os.O_DIRECTORY), fcntl.F_DUPFD_CLOEXEC, _LOWEST_KEPT_FD)
+    system.close_range(seccomp.CONTROL_FD + 1, _LOWEST_KEPT_FD - 1)
     tier = settings["tier"]
     zygote.raise_descriptor_limit()
     system.prctl(system.PR_SET_NO_NEW_PRIVS, 1)
@@ -129,7 +134,10 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
             if ruleset != child.RULESET_FD:
                 os.close(ruleset)
         else:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), child.RULESET_FD)
+            null_fd = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null_fd, child.RULESET_FD)  # keeps the number taken, so that every child closes the same
+            if null_fd != child.RULESET_FD:
+                os.close(null_fd)
             if tier == 2 and landlock.abi() < 1:
                 zygote.die(control, "Landlock is not available, and without user namespaces nothing else guards files")
     except OSError as error:

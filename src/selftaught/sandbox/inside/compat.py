@@ -11,6 +11,7 @@ import importlib.machinery
 import io
 import mmap
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -55,9 +56,21 @@ PrivateMmap.__module__ = "mmap"
 
 
 def set_up_program() -> None:
-    """For a program that is graded: the names of its standard streams, and an event loop, which competitors use."""
+    """For a program that is graded: the names of its standard streams, an event loop, limits that it asks for."""
     builtins.open = io.open = _open_stream  # type: ignore[assignment]
     sys.meta_path.insert(0, _LoopFinder())
+    resource.setrlimit = _set_no_limit
+
+
+def _set_no_limit(kind: int, limits: tuple[int, int], /) -> None:
+    """In place of ``resource.setrlimit``: accepts what Python would accept, and changes nothing.
+
+    Programs ask for a larger stack before they recurse; Python's own frames do not lie on it, and the walls' limits stay.
+    """
+    resource.getrlimit(kind)  # raises for a kind that there is not
+    soft, hard = limits
+    if -1 != hard < soft or (soft == -1 and hard != -1):
+        raise ValueError("not allowed to raise maximum limit")
 
 
 def _open_stream(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:

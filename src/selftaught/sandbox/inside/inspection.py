@@ -22,7 +22,7 @@ def count_threads(proc_fd: int, pid: int | str = "self") -> int:
 def count_tasks(proc_fd: int) -> int:
     """Threads of all processes of this user: what RLIMIT_NPROC counts."""
     uid, total = os.geteuid(), 0
-    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc_fd)
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc_fd)  # what we have is a path only
     try:
         names = [name for name in os.listdir(fd) if name.isdigit()]
     finally:

@@ -97,9 +97,6 @@ _IOCTL_REQUESTS = (0x5421, 0x541B, 0x5450, 0x5451)  # FIONBIO, FIONREAD, FIONCLE
 _FCNTL_COMMANDS = (1, 2, 3, 4, 5, 36, 1032, 1034)  # flags, look at locks, sizes; no owner, signal, lease, notify
 _FCNTL_SET_LOCK, _FCNTL_SET_OFD_LOCK = (6, 7), (37, 38)
 _FCNTL_DUP = (0, 1030)
-_SETTABLE_LIMITS = (1, 2, 3, 4, 5, 7, 9)
-"""File size, data, stack, core, resident set, descriptors, address space: the kernel lets nobody raise a hard limit. Not
-CPU and threads, whose soft limit the zygote moves below the hard one."""
 
 _LD, _JEQ, _JGE, _JSET, _JA, _RET = 0x20, 0x15, 0x35, 0x45, 0x05, 0x06
 
@@ -176,13 +173,10 @@ def _actions(own_root: bool, guard_truncation: bool) -> dict[tuple[int, int], li
     table[_GETPRIORITY] = [_load(0), (_JEQ, 1, 0, 0), *_errno(EPERM), *_one_of(1, [0, _OWN_PID])]
     table[_PRCTL] = _one_of(0, _PRCTL_OPTIONS)
     table[_IOCTL] = _one_of(1, _IOCTL_REQUESTS, otherwise=ENOTTY)
-    # every limit may be read, some may be set (a new-limit pointer), those of other processes neither
-    settable = len(_SETTABLE_LIMITS)
+    # reading limits is fine, setting them (a new-limit pointer) is not
     table[_PRLIMIT] = [
-        _load(0), (_JEQ, 2, 0, 0), (_JEQ, 1, 0, _OWN_PID), *_errno(EPERM),
-        _load(2), (_JEQ, 0, 2, 0), _load(2, high=True), (_JEQ, settable + 2, 0, 0),
-        _load(1), *[(_JEQ, settable - index, 0, value) for index, value in enumerate(_SETTABLE_LIMITS)],
-        *_errno(EPERM), _ret(_ALLOW),
+        _load(2), (_JEQ, 0, 6, 0), _load(2, high=True), (_JEQ, 0, 4, 0),
+        _load(0), (_JEQ, 1, 0, 0), (_JEQ, 0, 1, _OWN_PID), _ret(_ALLOW), *_errno(EPERM),
     ]  # fmt: skip
     table[_CLONE] = [
         _load(0), (_JSET, 2, 0, _CLONE_NAMESPACES), (_JSET, 0, 1, _CLONE_THREAD), _ret(_ALLOW), *_errno(EPERM),
