@@ -226,7 +226,7 @@ async def _examine(sandbox: Sandbox, canaries: _Canaries, started: float, attack
     findings = await _attack(sandbox, canaries) if attack else []
     return SandboxReport(
         tier=int(sandbox.tier),
-        layers=[*layers, "resource limits"],
+        layers=[*layers, "resource limits", f"memory: {sandbox.memory_wall}"],
         modules=list(info["modules"]),  # type: ignore[call-overload]
         missing=list(info["missing"]),  # type: ignore[call-overload]
         uid=int(str(info["uid"])),

@@ -19,7 +19,7 @@ from types import TracebackType
 
 from selftaught.errors import SandboxError
 
-from . import output
+from . import cgroup, output
 from .batch import needed
 from .blocking import BlockingSandbox
 from .handle import Ending, Request
@@ -46,11 +46,16 @@ class Sandbox:
         self._num_sessions = 0
         self._blocking: BlockingSandbox | None = None
         self._pool = Pool(self.settings)
+        self._group: cgroup.ControlGroup | None = None
         self._light: list[Pool] = []
         self._light_start: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Sandbox:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -72,11 +77,13 @@ class Sandbox:
 
     async def start(self) -> None:
         """Start the zygote and the spares. Raises SandboxError when no tier that is allowed is to be had."""
+        if self.settings.cgroup and self._group is None:
+            self._group = self._pool.group = cgroup.make(*self.settings.group_limits())
         await self._pool.start()
         if not self.settings.light or self._light:
             return
         for modules in _lighter(self.settings.preload):
-            light = Pool(self.settings.model_copy(update={"preload": modules}), self._pool.tier)
+            light = Pool(self.settings.model_copy(update={"preload": modules}), self._pool.tier, self._group)
             self._light.append(light)
             self._light_start.append(asyncio.create_task(light.start()))
             self._light_start[-1].add_done_callback(_retrieve_error)
@@ -89,6 +96,9 @@ class Sandbox:
         await asyncio.gather(*(light.close() for light in self._light))
         self._light, self._light_start = [], []
         await self._pool.close()
+        if self._group is not None:
+            group, self._group = self._group, None
+            await asyncio.to_thread(group.close)
 
     @property
     def tier(self) -> Tier:
@@ -96,6 +106,13 @@ class Sandbox:
         if self._pool.zygote is None or self._pool.tier is None:
             raise SandboxError("the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`.")
         return self._pool.tier
+
+    @property
+    def memory_wall(self) -> str:
+        """What bounds the memory of all children together, in words; each child's own limit stands in any case."""
+        if self._group is None:
+            return f"{self.settings.memory_bytes >> 20} MiB for each process, no cgroup for all together"
+        return self._group.words
 
     @property
     def info(self) -> dict[str, object]:

@@ -44,6 +44,10 @@ class SandboxSettings(BaseModel):
     memory_bytes: int = Field(default=1024 * MIB, ge=16 * MIB)
     """Address space of a call, preloaded modules included (they take about a third of a GiB); never less than 64 MiB
     beyond those."""
+    cgroup: bool = True
+    """Put all processes into one control group, where one can be made: the second wall round memory and threads."""
+    total_memory_bytes: int | None = Field(default=None, ge=64 * MIB)
+    """Memory of that group; by default ``memory_bytes`` for each worker and one more, and a GiB for what idles."""
     file_bytes: int = Field(default=8 * MIB, ge=0)
     """Largest file."""
     scratch_bytes: int = Field(default=16 * MIB, ge=4096)
@@ -52,7 +56,7 @@ class SandboxSettings(BaseModel):
     num_files: int = Field(default=256, ge=16)
     """Open descriptors."""
     num_threads: int = Field(default=128, ge=1)
-    """Threads of one child (tier 1); below, the address space bounds them at 1 MiB of stack each."""
+    """Threads of one child. At tier 2 polled; a burst is bounded by what this user may have in all."""
     output_bytes: int = Field(default=64 * 1024, ge=256)
     """Output kept of a call: its head and its tail."""
     max_output_bytes: int = Field(default=4 * MIB, ge=1024)
@@ -84,6 +88,11 @@ class SandboxSettings(BaseModel):
     """Run with no isolation at all when there is none to be had."""
     start_timeout_s: float = Field(default=60.0, gt=0)
     """How long a zygote may take to import its modules."""
+
+    def group_limits(self) -> tuple[int, int]:
+        """Memory in bytes and number of threads of all processes together."""
+        total = self.total_memory_bytes or self.memory_bytes * (self.workers + 1) + (1 << 30)
+        return total, self.num_threads * (self.workers + 1) + 2 * self.max_sessions + 512
 
 
 class ExecResult(BaseModel):

@@ -270,7 +270,7 @@ class Runner:
                 _setprofile(None)
                 _thread_trace(None)  # type: ignore[arg-type]
                 _thread_profile(None)
-                if _set_events is not None:
+                if _monitoring is not None and _set_events is not None:
                     for tool in range(6):
                         if _monitoring.get_tool(tool) is not None:
                             _set_events(tool, 0)

@@ -109,7 +109,7 @@ class Zygote:
             try:
                 self._spawn(message["spawn"], message["cpu_s"], fds)
             except OSError as error:
-                self._send({"exited": message["spawn"], "status": 0, "cpu_s": 0.0, "error": str(error)})
+                self._send({"exited": message["spawn"], "status": 0, "cpu_s": 0.0, "limit": "", "error": str(error)})
             finally:
                 for fd in fds:
                     os.close(fd)
