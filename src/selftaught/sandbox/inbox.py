@@ -23,7 +23,7 @@ BYTES_PER_TURN = 1 << 20
 PAUSE_S = 0.003
 """After a turn that was full of packets that nobody asked for."""
 LONG_PAUSE_S = 0.1
-NUM_TOLERATED = 50_000
+NUM_TOLERATED = 30_000
 """Packets that nobody asked for, from one child, after which the pauses are long: 0.5 % of a core for each flooder."""
 _MOST_QUEUED = 4096  # the kernel's queue holds fewer, whatever their size
 

@@ -37,6 +37,7 @@ _FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __futur
 _BALLAST_BYTES = 2 << 20
 _MAX_ECHO_SOURCE = 100_000  # characters: the syntax tree of more costs seconds
 _MAX_BROKEN_READS = 100
+_NO_NONCE = bytes(wire.NONCE_BYTES)
 _PROGRAM_NAME = "<program>"
 _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=True, default=lambda value: _plain(value)).encode
 _loads = json.JSONDecoder().decode
@@ -68,7 +69,8 @@ class Runner:
 
     def __init__(self, control: socket.socket) -> None:
         self._send = control.send
-        self._receive = control.recvmsg
+        self._receive_into = control.recvmsg_into
+        self._packet = bytearray(wire.MAX_PACKET)
         self._main = types.ModuleType("__main__")
         self._names = vars(self._main)
         self._names["__builtins__"] = builtins
@@ -102,19 +104,30 @@ class Runner:
     def _next(self) -> tuple[bytes, list[tuple[int, int, bytes]]] | None:
         """The next request; None when there is none to come.
 
-        A signal handler of an earlier cell's may run in here, and raise what it likes.
+        A signal handler of an earlier cell's may run in here and raise, or a thread may have sent an exception: it then
+        strikes on the way out of the read, with the packet taken. So the packet is read to where it can be found again.
         """
         num_broken = 0
         while num_broken < _MAX_BROKEN_READS:
+            self._packet[: wire.NONCE_BYTES] = _NO_NONCE
             try:
-                packet, ancillary, _, _ = self._receive(wire.MAX_PACKET, _ANCILLARY_BYTES)
-                return (packet, ancillary) if packet else None
+                size, ancillary, _, _ = self._receive_into([self._packet], _ANCILLARY_BYTES)
+                return (bytes(self._packet[:size]), ancillary) if size else None
             except BaseException:
+                if self._packet[: wire.NONCE_BYTES] != _NO_NONCE:
+                    return self._found_again()
                 try:
                     _fstat(seccomp.CONTROL_FD)
                 except BaseException:
                     num_broken += 1
         return None
+
+    def _found_again(self) -> tuple[bytes, list[tuple[int, int, bytes]]] | None:
+        """A packet whose reading was interrupted; None if it came with descriptors, which are lost."""
+        _, _, flags, _, source_bytes, call_bytes = wire.HEADER.unpack_from(self._packet)
+        if flags & (wire.FLAG_FILE | wire.FLAG_STDIN):
+            return None
+        return bytes(self._packet[: wire.HEADER.size + source_bytes + call_bytes]), []
 
     def _answer(self, packet: bytes, ancillary: list[tuple[int, int, bytes]]) -> tuple[bytes, int]:
         """Run what is asked for; the status byte and the exit code."""
