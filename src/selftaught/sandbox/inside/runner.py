@@ -37,6 +37,7 @@ _FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __futur
 _BALLAST_BYTES = 2 << 20
 _MAX_ECHO_SOURCE = 100_000  # characters: the syntax tree of more costs seconds
 _MAX_BROKEN_READS = 100
+_packet = bytearray(wire.MAX_PACKET)  # made in the zygote, so that a child touches only the pages that it fills
 _NO_NONCE = bytes(wire.NONCE_BYTES)
 _PROGRAM_NAME = "<program>"
 _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=True, default=lambda value: _plain(value)).encode
@@ -70,7 +71,7 @@ class Runner:
     def __init__(self, control: socket.socket) -> None:
         self._send = control.send
         self._receive_into = control.recvmsg_into
-        self._packet = bytearray(wire.MAX_PACKET)
+        self._packet = _packet
         self._main = types.ModuleType("__main__")
         self._names = vars(self._main)
         self._names["__builtins__"] = builtins
