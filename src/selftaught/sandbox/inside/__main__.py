@@ -104,6 +104,7 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     os.environ.update(settings["environment"])
     compat.set_up_interpreter()
     there, missing = zygote.preload(settings["preload"])
+    sys.path.insert(0, "")  # from here on as in a script or a notebook: what the code wrote can be imported
     if inspection.count_threads(proc_fd) != 1:
         zygote.die(control, "a preloaded module started a thread; take it out of sandbox.preload")
     system.collapse_memory(proc_fd)

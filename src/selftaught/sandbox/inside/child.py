@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from . import landlock, namespaces, runner, seccomp, system, wire
 
 RULESET_FD = 4
+_NUM_SIGNALS = 1024
 _LEAST_BYTES = 64 << 20  # what a child may add to the zygote's address space, whatever its limit
 
 
@@ -139,5 +140,6 @@ def _limit(plan: Plan, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (plan.file_bytes, plan.file_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (plan.num_files, plan.num_files))
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # 0 would still start a program that core_pattern pipes into
+    resource.setrlimit(resource.RLIMIT_SIGPENDING, (_NUM_SIGNALS, _NUM_SIGNALS))  # each is memory of the kernel's
     if plan.tier == 1:
         resource.setrlimit(resource.RLIMIT_NPROC, (plan.num_threads, plan.num_threads))

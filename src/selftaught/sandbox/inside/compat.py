@@ -30,7 +30,6 @@ def set_up_interpreter() -> None:
     """In the zygote, before any library: our own arguments are not the code's, and no memory is shared."""
     sys.argv = [""]
     sys.orig_argv = [sys.executable]
-    sys.path.insert(0, "")  # as in a script or a notebook: modules that the code wrote itself can be imported
     mmap.mmap = PrivateMmap  # type: ignore[misc]
 
 
