@@ -1,7 +1,8 @@
 """Engines: how a model is held and sampled from. `load_engine` opens one by name.
 
 ``base`` fixes the protocol; ``local`` runs Qwen2, Qwen3 and Llama weights in this process; ``fallback`` runs any other
-architecture through transformers; ``http`` talks to vLLM and SGLang by token ids; ``scripted`` replays.
+architecture through transformers; ``http`` talks to servers by token ids, in one of the ``dialects``; ``scripted`` says what
+it is told.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from selftaught.engines.base import (
     Sequence,
     SequenceKey,
 )
-from selftaught.engines.load import load_engine, resolve_model
+from selftaught.engines.load import load_engine
 from selftaught.engines.scripted import ScriptedEngine
-from selftaught.tokens.codec import Codec, TokenSet
+from selftaught.tokens import Codec, TokenSet, resolve_model
 
 __all__ = [
     "Codec",

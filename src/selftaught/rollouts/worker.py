@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from selftaught.engines.load import is_url
 from selftaught.errors import SelftaughtError
 from selftaught.records import Problem, SpanSource, StopReason, Trajectory
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.tokens.folder import is_url
 
 
 @dataclass(slots=True)
