@@ -114,7 +114,9 @@ def complaint(case: dict[str, Any], result: ExecResult) -> str:
         or status in wanted
     )  # fmt: skip
     said = f"{status}: {result.output[:300]!r}"
-    if result.wall_s > case.get("max_wall_s", _PATIENCE_S + 1):
+    # a case that computes may take longer on a busy machine; one that must be stopped, or that only sends, may not
+    hurried = "timeout" in wanted or case["category"] == "channel"
+    if hurried and result.wall_s > case.get("max_wall_s", _PATIENCE_S + 1):
         return f"lasted {result.wall_s:.1f} s, {said}"
     if not met:
         return f"expected {wanted}, got {said}"

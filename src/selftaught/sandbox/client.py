@@ -115,6 +115,11 @@ class Sandbox:
         return self._group.words
 
     @property
+    def has_cgroup(self) -> bool:
+        """Whether a control group of the kernel's stands round all children together."""
+        return self._group is not None
+
+    @property
     def info(self) -> dict[str, object]:
         """What the zygote said of itself: tier, modules found and missing, Landlock version, uid."""
         return dict(self._pool.zygote.info) if self._pool.zygote is not None else {}

@@ -97,10 +97,12 @@ def _volunteer(proc_fd: int) -> None:
 
 
 def _fresh_stdin() -> None:
-    """An empty standard input that no other child has, opened under the new root, where its inode cannot be changed."""
-    fd = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(fd, 0)
-    os.close(fd)
+    """An empty standard input that no other child has: a pipe that nobody writes to. Not ``/dev/null``, which is one inode
+    for all, so that a lock on it would show in every child."""
+    read_fd, write_fd = os.pipe()
+    os.dup2(read_fd, 0)
+    os.close(read_fd)
+    os.close(write_fd)
 
 
 def _isolate(plan: Plan, cpu_s: int, scratch: str | None) -> None:

@@ -6,12 +6,15 @@ Nothing here is a wall, and none relies on it: code that undoes it loses a conve
 from __future__ import annotations
 
 import builtins
+import errno
+import fcntl
 import importlib.abc
 import importlib.machinery
 import io
 import mmap
 import os
 import resource
+import struct
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -24,6 +27,8 @@ _STREAMS = {
 _LOOP_MODULE = "asyncio.selector_events"
 _open, _dup, _fspath = io.open, os.dup, os.fspath
 _MAP_TYPE = 0x0F
+_MAX_RECORD_LOCKS = 4096
+_UNLOCK = struct.pack("h", fcntl.F_UNLCK)  # the type comes first in ``struct flock``
 
 
 def set_up_interpreter() -> None:
@@ -31,13 +36,17 @@ def set_up_interpreter() -> None:
     sys.argv = [""]
     sys.orig_argv = [sys.executable]
     mmap.mmap = PrivateMmap  # type: ignore[misc]
+    _LockCount()
 
 
 class PrivateMmap(mmap.mmap):
     """``mmap.mmap`` whose anonymous mappings are private: shared ones, Python's default, are denied by the filter.
 
-    To a process that cannot fork the two are the same.
+    To a process that cannot fork the two are the same, but for one thing that is left out: a shared mapping that shrinks
+    keeps its pages.
     """
+
+    _anonymous = False
 
     def __new__(cls, fileno: int, length: int, *args: Any, **options: Any) -> PrivateMmap:
         """As ``mmap.mmap``."""
@@ -47,11 +56,50 @@ class PrivateMmap(mmap.mmap):
             elif "access" not in options:
                 flags = args[0] if args else options.pop("flags", mmap.MAP_SHARED)
                 args = ((flags & ~_MAP_TYPE) | mmap.MAP_PRIVATE, *args[1:])
-        return super().__new__(cls, fileno, length, *args, **options)
+        made = super().__new__(cls, fileno, length, *args, **options)
+        made._anonymous = fileno == -1
+        return made
+
+    def resize(self, newsize: int) -> None:
+        """As ``mmap.resize``, for the mapping of a file."""
+        if self._anonymous:
+            raise SystemError("mmap: resizing not available for memory without a file")
+        super().resize(newsize)
 
 
 PrivateMmap.__name__ = PrivateMmap.__qualname__ = "mmap"
 PrivateMmap.__module__ = "mmap"
+
+
+class _LockCount:
+    """Refuses record locks beyond a number, with the error that the kernel has for that.
+
+    The filter takes none of them, so this bounds no memory: it says so to code that takes one after another.
+    """
+
+    def __init__(self) -> None:
+        self._num_held = 0
+        self._fcntl, self._lockf = fcntl.fcntl, fcntl.lockf
+        fcntl.fcntl, fcntl.lockf = self.fcntl, self.lockf
+
+    def _count(self, is_release: bool) -> None:
+        if is_release:
+            self._num_held = 0
+        elif self._num_held >= _MAX_RECORD_LOCKS:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        else:
+            self._num_held += 1
+
+    def fcntl(self, fd: Any, cmd: int, arg: Any = 0, /) -> Any:
+        """As ``fcntl.fcntl``."""
+        if cmd in (fcntl.F_SETLK, fcntl.F_SETLKW):
+            self._count(bytes(arg)[:2] == _UNLOCK if isinstance(arg, bytes | bytearray) else False)
+        return self._fcntl(fd, cmd, arg)
+
+    def lockf(self, fd: Any, cmd: int, /, *place: Any) -> Any:
+        """As ``fcntl.lockf``, whose arguments are all positional."""
+        self._count(bool(cmd & fcntl.LOCK_UN))
+        return self._lockf(fd, cmd, *place)
 
 
 def set_up_program() -> None:
