@@ -153,4 +153,6 @@ def _show(data: object, out: Path, as_json: bool) -> None:
         from selftaught.report import print_summary
 
         print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
-    print(f"{out / 'report.json'} holds the numbers; `selftaught report {out}` writes the page.", file=sys.stderr)
+    from selftaught.cli.next_step import say_next
+
+    say_next("report", out)

@@ -85,6 +85,7 @@ def register(app: typer.Typer) -> None:
 
         Example: selftaught rollout problems.jsonl --model toy --hints auto --out runs/hinted
         """
+        from selftaught.cli.next_step import say_next
         from selftaught.errors import IncompleteError
         from selftaught.problems import load_problems
         from selftaught.rollouts import RolloutSettings, run_rollout
@@ -130,7 +131,7 @@ def register(app: typer.Typer) -> None:
             )
             if summary.stall is not None:
                 print(stall_line(summary.stall), file=sys.stderr)
-            print(f"next: selftaught grade {out}", file=sys.stderr)
+            say_next("grade", out)
         if summary.num_failed:
             raise IncompleteError(
                 f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
