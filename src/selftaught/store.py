@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.records import SCHEMA_VERSION, Record
 
@@ -94,10 +95,8 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
     try:
         record = model.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "line"
-        expected = model.described or f"a {model.__name__} record"
-        raise DataError(f"{place}: {where}: {first['msg']}; expected {expected}.") from None
+        should = f" It should be {model.described}." if model.described else ""
+        raise DataError(f"{place}: {complaint(error, whole='the line')}{should}") from None
     version = getattr(record, "schema_version", SCHEMA_VERSION)
     if version > SCHEMA_VERSION:
         raise DataError(

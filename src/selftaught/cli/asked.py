@@ -37,6 +37,7 @@ def typed(question: str, kind: str | None, choices: list[str], answer: str | Non
     if kind is not None and kind not in list(ProblemKind):
         raise ConfigError(f"--kind is {kind!r}; expected math, choice or code.")
     options = _split(choices)
+    _check_fit(kind, options, answer)
     row: dict[str, Any] = {
         "problem": text,
         "kind": kind or ("choice" if options else "math"),
@@ -59,6 +60,16 @@ def typed(question: str, kind: str | None, choices: list[str], answer: str | Non
         id=question_hash(text), problem=text, kind=ProblemKind(row["kind"]), choices=options or None, metadata=metadata
     )
     return Asked(found)
+
+
+def _check_fit(kind: str | None, options: list[str], answer: str | None) -> None:
+    """ConfigError for options that the problem's kind has no use for, or that it lacks."""
+    if kind == "choice" and not options:
+        raise ConfigError("--kind is choice without --choices; give the options, such as --choices '70|87|9|47'.")
+    if options and kind not in (None, "choice"):
+        raise ConfigError(f"--choices go with --kind choice; --kind is {kind}. Leave one of them out.")
+    if kind == "code" and answer is not None:
+        raise ConfigError("--answer does not go with --kind code: a program is judged by tests; use a problem file.")
 
 
 def replayed(problem_id: str, place: Path) -> Asked:

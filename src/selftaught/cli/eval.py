@@ -92,8 +92,11 @@ def register(app: typer.Typer) -> None:
             conditions, missing = plan.resolve(model, settings, folder)
             if missing:
                 print(f"left out, since not trained yet: {', '.join(missing)}", file=sys.stderr)
-            reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
+        known = [name for name, _ in conditions] or [settings.condition]
+        _check_conditions(where, known, {"--reference": reference, "--ablation-of": ablation_of})
+        if recipe is not None:
+            reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         request = EvalRequest(
             model,
             specs,
@@ -115,6 +118,24 @@ def register(app: typer.Typer) -> None:
             for path in export_inspect(request.out):
                 print(f"wrote {path}", file=sys.stderr)
         _show(data, request, json_)
+
+
+def _check_conditions(out: Path, known: list[str], named: dict[str, str | None]) -> None:
+    """ConfigError, before the work, for a condition that is neither evaluated now nor in the folder already."""
+    from difflib import get_close_matches
+
+    from selftaught.errors import ConfigError
+    from selftaught.evals.evaluate import evaluated
+
+    if not any(named.values()):
+        return
+    there = [one for _, _, found in evaluated(out) for one in found]
+    known = list(dict.fromkeys([*known, *(name for one in there for name in (one.condition, one.tabled))]))
+    for option, name in named.items():
+        if name is not None and name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{option} is {name!r}; expected one of {', '.join(known)}.{meant}")
 
 
 def _settings(model: str, given: Given, condition: str | None, several: bool) -> RolloutSettings:

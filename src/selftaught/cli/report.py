@@ -71,6 +71,8 @@ def _write(runs: list[Path], out: Path | None, gated_text: bool, publish: Path |
         if publish is not None:
             raise ConfigError("--publish copies one run; name one.")
         folder = out or default_out(runs)
+        if not folder.is_dir():
+            Folder(folder).make()
         return write_report(folder, join_runs(runs, folder), gated_text=gated_text, records=False)
     if out is not None:
         raise ConfigError("--out is for a report of several runs; the report of one run lies in its own folder.")

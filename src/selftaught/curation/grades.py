@@ -9,6 +9,7 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.records import Grade
 
@@ -69,4 +70,4 @@ class GradeIndex:
             return Grade.model_validate_json(line)
         except ValidationError as error:
             where = f"{self.path}:{number}" if number else str(self.path)
-            raise DataError(f"{where}: {error.errors()[0]['msg']}; expected {Grade.described}.") from None
+            raise DataError(f"{where}: {complaint(error)} It should be {Grade.described}.") from None

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.curation.edits import HandEdits
 from selftaught.curation.filters import FILTERS
 from selftaught.curation.grades import GradeIndex, hash64
@@ -343,9 +344,7 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
             try:
                 yield offset, len(line), Trajectory.model_validate_json(line)
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected {Trajectory.described}.") from None
+                raise DataError(f"{path}:{number}: {complaint(error)} It should be {Trajectory.described}.") from None
         offset += len(line)
 
 

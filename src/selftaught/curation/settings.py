@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.curation.records import CurateSettings, FilterSettings
 from selftaught.errors import ConfigError
 from selftaught.overrides import apply_overrides
@@ -19,10 +19,5 @@ def read_settings(given: dict[str, Any], overrides: list[str]) -> CurateSettings
     try:
         return CurateSettings.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        near = get_close_matches(
-            str(first["loc"][-1]), [*CurateSettings.model_fields, *FilterSettings.model_fields], n=1
-        )
-        hint = f" Did you mean {near[0]}?" if first["type"] == "extra_forbidden" and near else ""
-        raise ConfigError(f"curation setting {key}: {first['msg']}.{hint}") from None
+        known = [*CurateSettings.model_fields, *FilterSettings.model_fields]
+        raise ConfigError(f"curation setting {complaint(error, known)}") from None

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
+from selftaught.overrides import read_mapping
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutSettings
@@ -75,8 +77,6 @@ def plan_names() -> list[str]:
 
 def load_plan(name: str) -> tuple[EvalPlan, Path]:
     """A plan by path or by the name of a shipped one, and the folder that its hint libraries are relative to."""
-    import yaml
-
     path = Path(name) if Path(name).suffix in (".yaml", ".yml") else PLANS / f"{name}.yaml"
     if not path.is_file():
         near = get_close_matches(Path(name).stem, plan_names(), n=1)
@@ -84,11 +84,8 @@ def load_plan(name: str) -> tuple[EvalPlan, Path]:
         raise ConfigError(
             f"evaluation recipe {name!r} was not found; expected a YAML file or one of {', '.join(plan_names())}.{hint}"
         )
+    content = read_mapping(path, "an evaluation recipe with conditions")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
         return EvalPlan.model_validate(content), path.parent
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.") from None
+        raise ConfigError(f"{path}: {complaint(error, EvalPlan.model_fields, whole='the recipe')}") from None

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.grading.extract import bare_program
 from selftaught.grading.grader import Grader
@@ -141,9 +142,7 @@ def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
             try:
                 yield model.model_validate_json(line)
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"]) or "line"
-                raise DataError(f"{path}:{number}: {where}: {first['msg']}.") from None
+                raise DataError(f"{path}:{number}: {complaint(error, model.model_fields)}") from None
 
 
 def _in_order(requests: Iterable[RequestT], judge: Callable[[RequestT], ResultT], workers: int) -> Iterator[ResultT]:

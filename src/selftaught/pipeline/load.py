@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
-from selftaught.overrides import apply_overrides
+from selftaught.overrides import apply_overrides, read_mapping
 from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import build_stages
 from selftaught.records import Record
@@ -47,16 +48,9 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
 
 def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
     """A recipe file's content over that of the recipe which it extends."""
-    import yaml
-
     if path in seen:
         raise ConfigError(f"{path} extends itself.")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
+    content = read_mapping(path, "the keys of a recipe")
     content = _unshared(content)
     parent = content.pop("extends", None)
     return content if parent is None else _merge(_read(find_recipe(str(parent)), [*seen, path]), content)
@@ -68,25 +62,10 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
         recipe = Recipe.model_validate(content)
         build_stages(recipe)  # checks every rollout's options
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_what_is_wrong(error)}") from None
+        raise ConfigError(f"{where}: {complaint(error, sorted(set(_keys(Recipe))), whole='the recipe')}") from None
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
     return recipe
-
-
-def _what_is_wrong(error: ValidationError) -> str:
-    """The first mistake in one line. An unknown key goes before a missing one, which it mostly is, misspelt."""
-    errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    first = errors[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        missing = [str(one["loc"][-1]) for one in errors if one["type"] == "missing"]
-        near = get_close_matches(str(first["loc"][-1]), [*missing, *sorted(set(_keys(Recipe)))], n=1)
-        message = "no such key" + (f". Did you mean {near[0]}?" if near else "")
-    elif first["type"] == "missing":
-        message = "is missing"
-    return f"{key}: {message}" if key else message
 
 
 def _keys(record: type[Record]) -> Iterator[str]:

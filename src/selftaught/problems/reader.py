@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.problems.drop import DropRule
 from selftaught.problems.fields import LeftOut
@@ -107,8 +108,7 @@ class ProblemReader:
                 self.counts.left_out[str(reason)] += 1
                 continue
             except ValidationError as error:
-                first = error.errors()[0]
-                raise DataError(f"{item.place}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+                raise DataError(f"{item.place}: {complaint(error)}") from None
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 detail = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
                 raise DataError(f"{item.place}: {_ended(detail)}") from None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
@@ -69,9 +70,7 @@ def read_report_data(path: Path) -> ReportData:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected the report.json of a run.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise DataError(f"{path}: {where}: {first['msg']}; expected the report.json of a run.") from None
+        raise DataError(f"{path}: {complaint(error)} It should be the report.json of a run.") from None
 
 
 def is_withheld(problem: Problem) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
 from selftaught.provenance import MadeBy, digest_of, made_here
 from selftaught.records import Record, utc_now
@@ -99,7 +100,11 @@ def read_record(folder: Path) -> RunRecord | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        why = (
+            complaint(error, whole="the record").rstrip(".")
+            if isinstance(error, ValidationError)
+            else str(error).splitlines()[0]
+        )
         raise ConfigError(
             f"{path} cannot be read ({why}); it is torn, or another version of selftaught wrote it. Name another folder."
         ) from None
@@ -150,16 +155,22 @@ def claim_anew(folder: Folder, wanted: RunRecord) -> RunRecord:
 
     The caller holds the folder's lock. ConfigError when it holds something else.
     """
+    check_free_for(folder, wanted.kind)
     there = read_record(folder.path)
-    kind = there.kind if there is not None else kind_without_record(folder.path)
-    if kind is not None and kind is not wanted.kind:
-        raise other_kind(folder.path, kind, wanted.kind)
     record = wanted.model_copy(update={"digest": digest_of(wanted.settings), "made_by": made_here()})
     if there is not None:
         record.created_at, record.attempts = there.created_at, list(there.attempts)
     record.attempts = [*record.attempts, utc_now()]
     write_record(folder.path, record)
     return record
+
+
+def check_free_for(folder: Folder, wanted: RunKind) -> None:
+    """ConfigError when ``folder`` holds a run of another kind; for verbs that leave no record of their own."""
+    there = read_record(folder.path)
+    kind = there.kind if there is not None else kind_without_record(folder.path)
+    if kind is not None and kind is not wanted:
+        raise other_kind(folder.path, kind, wanted)
 
 
 def other_kind(folder: Path, there: RunKind, wanted: RunKind) -> ConfigError:
