@@ -15,7 +15,7 @@ import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,6 +59,9 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
 
+    described: ClassVar[str] = ""
+    """What a line of its file is, as a message calls it."""
+
     def to_json(self) -> str:
         """One line of JSON, without fields that hold their default ``None``.
 
@@ -100,6 +103,8 @@ class TestCase(Record):
 
 class Problem(Record):
     """One problem. ``answer`` is None for code; ``choices`` are shown as A, B, C, … in this order."""
+
+    described: ClassVar[str] = "a problem"
 
     id: str
     problem: str
@@ -237,6 +242,8 @@ class Trajectory(Record):
     It is unique within one file; a run resumes by it.
     """
 
+    described: ClassVar[str] = "a trajectory, as rollout writes it"
+
     schema_version: int = SCHEMA_VERSION
     id: str
     problem_id: str
@@ -297,6 +304,8 @@ class Outcome(StrEnum):
 
 class Grade(Record):
     """Verdict on one trajectory: what was extracted, which path decided, and why."""
+
+    described: ClassVar[str] = "a grade, as grade writes it"
 
     schema_version: int = SCHEMA_VERSION
     trajectory_id: str

@@ -17,6 +17,7 @@ from pathlib import Path
 from selftaught.errors import DataError
 from selftaught.grading.grader import Grader
 from selftaught.grading.seen import SeenIds
+from selftaught.progress import Meter, Reporter
 from selftaught.records import Grade, Outcome, Problem, Trajectory
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
@@ -48,6 +49,16 @@ class GradeSummary:
         return self.outcomes[Outcome.CORRECT] / self.num_total if self.num_total else 0.0
 
 
+def shown_by(report: Reporter, what: str, total: int) -> Progress:
+    """A callback for `grade_run` that reports as ``what``, with the share that was right."""
+    meter = Meter(what, total)
+
+    def show(done: int, so_far: GradeSummary) -> None:
+        report(meter.at(done, right=so_far.accuracy, notes=("grading",)))
+
+    return show
+
+
 def grade_run(
     problems: Sequence[Problem],
     trajectories: Path,
@@ -66,7 +77,7 @@ def grade_run(
     by_id = {problem.id: problem for problem in problems}
     own_grader = grader or Grader(workers)
     try:
-        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade"):
+        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade", option="the folder"):
             return _grade(own_grader, by_id, trajectories, out, workers, regrade, progress)
     finally:
         if grader is None:
