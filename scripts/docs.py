@@ -145,7 +145,7 @@ def default(parameter: Any) -> str:
 
 def cell(text: str | None) -> str:
     """Help text that fits into a table."""
-    return " ".join((text or "").split()).replace("|", "\\|")
+    return " ".join((text or "").split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def plain(text: str) -> str:
@@ -232,7 +232,11 @@ def origin(results: dict[str, Any]) -> str:
 def machine(hardware: dict[str, str]) -> str:
     """Processor, cores, memory, system."""
     cores = hardware.get("cores", "")
-    named = {**hardware, "cores": f"{cores} core{'' if cores == '1' else 's'}", "memory": f"{hardware.get('memory')} memory"}
+    named = {
+        **hardware,
+        "cores": f"{cores} core{'' if cores == '1' else 's'}",
+        "memory": f"{hardware.get('memory')} memory",
+    }
     return ", ".join(named[key] for key in ("cpu", "cores", "memory", "system") if hardware.get(key))
 
 

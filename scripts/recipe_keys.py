@@ -158,4 +158,6 @@ def _default(field: FieldInfo) -> str:
 
 
 def _cell(text: str) -> str:
-    return re.sub(r"``([^`]+)``", r"`\1`", " ".join(text.split())).replace("|", "\\|")
+    """In one line, code in single back quotes, and nothing that Markdown would take for a column or for HTML."""
+    parts = re.sub(r"``([^`]+)``", r"`\1`", " ".join(text.split())).replace("|", "\\|").split("`")
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
