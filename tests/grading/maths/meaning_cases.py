@@ -19,6 +19,16 @@ _NEGATED = [
 ]  # fmt: skip
 
 MEANING_CASES: dict[str, list[tuple[str, str, bool]]] = {
+    "connectives": [
+        (r"p\land q", r"p\lor q", False),
+        (r"p \wedge q", r"p \land q", True),
+        ("p∨q", "p∧q", False),
+        (r"x=1\lor x=2", "x=1,2", True),
+        (r"1\vee 2", "1,2", True),
+        ("Alice or Bob", "Alice and Bob", False),
+        (r"\text{Alice or Bob}", r"\text{Alice and Bob}", False),
+        ("Bob and Alice", "Alice and Bob", True),
+    ],
     "hedges": [(f"3 {sign} 5", gold, False) for sign in _HEDGED for gold in ("3", "5")]
     + [
         (hedge, gold, False)

@@ -24,13 +24,11 @@ def words_of(text: str) -> str | None:
     """The answer's words when it is made of words alone; None for anything with mathematics in it."""
     if _TEXT.search(text):
         outside = _TEXT.sub("", text).strip(" .,()^{}_")
-        words = " ".join(match[1] for match in _TEXT.finditer(text))
         if outside and not re.fullmatch(r"[A-Za-z ]{2,}", outside):
             return None
         plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: " " + match[1] + " ", text)).strip(" .")
         if re.search(r"\d", plain):
             return None
-        del words
         return plain.strip("() .").casefold() or None
     plain = text.strip("() .")
     if _WORDS_ONLY.fullmatch(plain) and not _is_formula(plain):
