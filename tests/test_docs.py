@@ -227,14 +227,22 @@ def test_every_page_is_listed_in_the_index_once() -> None:
         )
 
 
+def test_the_page_on_design_has_the_layers_that_are_tested() -> None:
+    layers = load_script(ROOT / "tests" / "test_layers.py").LAYERS
+    rows = re.findall(r"^\| \d+ \| (.+) \|$", (DOCS / "design.md").read_text("utf-8"), re.MULTILINE)
+    shown = [set(re.findall(r"`(\w+)`", row)) for row in rows]
+    assert shown == [set(layer) - {"__main__"} for layer in layers]
+
+
 def test_the_changelog_knows_this_version() -> None:
     from selftaught import __version__
 
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def results_script() -> Any:
-    spec = importlib.util.spec_from_file_location("docs_script", ROOT / "scripts" / "docs.py")
+def load_script(path: Path) -> Any:
+    """A file that belongs to no package, as a module."""
+    spec = importlib.util.spec_from_file_location(f"loaded_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -242,7 +250,7 @@ def results_script() -> Any:
 
 
 def test_the_results_table_comes_from_the_report() -> None:
-    script = results_script()
+    script = load_script(ROOT / "scripts" / "docs.py")
     row = {"n": 400, "k": 1, "ci95": [0.7, 0.8], "tool_call_rate": 0.9, "tokens_mean": 300.0, "extra": 1}
     report = {
         "title": "demo",
