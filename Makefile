@@ -62,7 +62,7 @@ docs: install ## regenerate the pages made from the program, and build the docs 
 	$(BIN)/python scripts/docs.py
 	@$(BIN)/python -c 'import mkdocs, material' 2>/dev/null || $(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt mkdocs-material
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "open site/index.html" >&2
+	@echo "open site/index.html; with search: $(BIN)/python -m http.server --directory site" >&2
 
 clean: ## remove .venv and caches; runs/ stays
 	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
