@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selftaught.errors import DataError
-from selftaught.grading.extract import bare_program
 from selftaught.grading.grader import Grader
+from selftaught.grading.program_source import bare_program
 from selftaught.records import TestCase
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
@@ -101,12 +101,9 @@ def grade_programs(path: Path, grader: Grader) -> Iterator[ProgramResultLine]:
             TestCase(input=_text(test.input, is_call, True), output=_text(test.output, is_call, False))
             for test in request.tests
         ]
-        verdict = grader.programs.grade(
-            bare_program(request.solution),
-            tests,
-            fn_name=request.fn_name if is_call else None,
-            timeout_s=request.timeout,
-        )
+        fn_name = request.fn_name if is_call else None
+        source = bare_program(request.solution, fn_name)
+        verdict = grader.programs.grade(source, tests, fn_name=fn_name, timeout_s=request.timeout)
         outcomes = [
             ProgramTestOutcome(passed=test.passed, reason=test.reason, wall_s=round(test.wall_s, 4))
             for test in verdict.tests

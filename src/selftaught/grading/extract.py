@@ -31,9 +31,6 @@ _MORE_MATH = re.compile(r"\s*(?:,|and|or|, and|, or)\s*\$([^$\n]+)\$")
 _CHINESE_ANSWER = re.compile(r"答案[是为]?\s*[:：]?\s*")
 _INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope)\b|。|, not\b")
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^\n`]*$", re.MULTILINE)
-
-_PYTHON_TAGS = frozenset({"python", "py", "python3", ""})
 
 
 @dataclass(frozen=True)
@@ -189,40 +186,3 @@ def _is_bare(text: str) -> bool:
     """A whole answer, not a sentence: one paragraph without the small words of prose."""
     outside_text = re.sub(r"\\text\s*\{[^{}]*\}", "", text)
     return "\n\n" not in text and "boxed" not in text and "fbox" not in text and not _PROSE.search(outside_text)
-
-
-def last_program(text: str) -> str | None:
-    """Source of the last fenced Python block (or block without a tag); None without one.
-
-    A block that the text ends in, unclosed, counts when no closed one is there.
-    """
-    best: str | None = None
-    fences = list(_FENCE.finditer(text))
-    index = 0
-    while index < len(fences):
-        opening = fences[index]
-        mark = opening[1][0] * 3
-        close = next(
-            (n for n in range(index + 1, len(fences)) if fences[n][1].startswith(mark) and not fences[n][2]), None
-        )
-        is_python = opening[2].lower() in _PYTHON_TAGS
-        if close is None:
-            if is_python and best is None and text[opening.end() :].strip():
-                best = text[opening.end() + 1 :]
-            index += 1
-            continue
-        if is_python:
-            best = text[opening.end() + 1 : fences[close].start()]
-        index = close + 1
-    return best
-
-
-def bare_program(text: str) -> str:
-    """A program that is given as such, or the last fenced one where ``text`` is a response around it."""
-    if "```" not in text and "~~~" not in text:
-        return text
-    try:
-        compile(text, "<program>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return last_program(text) or text
-    return text
