@@ -25,7 +25,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 MAX_ITEMS = 1_000_000
@@ -33,6 +33,13 @@ MAX_ITEMS = 1_000_000
 
 _SMALL = 1 << 62
 _MUTABLE = (list, dict, set, bytearray)
+_ITERATES: dict[type, Callable[[Any], Iterable[Any]]] = {
+    tuple: tuple.__iter__,
+    set: set.__iter__,
+    frozenset: frozenset.__iter__,
+    collections.deque: collections.deque.__iter__,
+}
+"""Collections, and how to go through one whatever a subclass says."""
 _FROM_TEXT: dict[str, Callable[[str], Any]] = {
     "int": lambda text: int(text, 16),
     "float": float.fromhex,
@@ -72,10 +79,11 @@ def pack(value: Any) -> Any:
         return [pack(one) for one in list.__iter__(value)]
     if isinstance(value, dict):
         return {"dict": [[pack(key), pack(one)] for key, one in dict.items(value)]}
-    for kind in (tuple, set, frozenset, collections.deque, range):
+    if isinstance(value, range):
+        return {"range": [pack(value.start), pack(value.stop), pack(value.step)]}
+    for kind, parts in _ITERATES.items():
         if isinstance(value, kind):
-            parts = [value.start, value.stop, value.step] if isinstance(value, range) else kind.__iter__(value)
-            return {kind.__name__: [pack(one) for one in parts]}
+            return {kind.__name__: [pack(one) for one in parts(value)]}
     return _pack_other(value)
 
 
@@ -121,7 +129,10 @@ def unpack(value: Any) -> Any:
 
 def say(mark: str, text: str) -> None:
     """Write ``text`` between two marks to descriptor 1, after all that was printed before."""
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except Exception:  # closed or replaced by the program: what it printed is not ours to judge
+        pass
     data = memoryview(f"{mark}{text}{mark}\n".encode("ascii"))
     while data:
         data = data[os.write(1, data) :]
@@ -153,7 +164,7 @@ def answer(names: dict[str, Any], name: str, request: str, mark: str) -> None:
 def _exception(error: Exception) -> list[str]:
     """Name of the nearest built-in exception, and the message."""
     name = next(one.__name__ for one in type(error).__mro__ if getattr(builtins, one.__name__, None) is one)
-    return [name, f"{type(error).__name__}: {error}"]
+    return [name, str(error) if name == type(error).__name__ else f"{type(error).__name__}: {error}"]
 
 
 # --------------------------------------------------------------------------------------------------- the check's end

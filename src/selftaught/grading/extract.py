@@ -1,4 +1,4 @@
-"""What the model gave as its answer: the text after its thinking, the last box in it, the last program in it.
+"""What the model gave as its answer: the text after its thinking, the last box in it.
 
 Everything runs in one pass over the text, so that 10⁵ boxes or unbalanced braces cost no more than their length.
 """
@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from selftaught.records import SpanSource, Trajectory
+from selftaught.records import Span, SpanSource, Trajectory
+from selftaught.tokens import fences
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
@@ -48,9 +49,7 @@ def final_text(trajectory: Trajectory) -> str | None:
     """
     prompt = "".join(span.text for span in trajectory.spans if span.source is SpanSource.PROMPT)
     opened = prompt.rfind(THINK_OPEN) > prompt.rfind(THINK_CLOSE)
-    # Hints stay: in a turn without thinking tags they open the fences that the model closes.
-    skipped = (SpanSource.PROMPT, SpanSource.TOOL)
-    text = "".join(span.text for span in trajectory.spans if span.source not in skipped)
+    text = "".join(map(_text_of_answer, trajectory.spans))
     if not opened and THINK_OPEN in text:
         before, text = text.split(THINK_OPEN, 1)
         opened = True
@@ -64,6 +63,16 @@ def final_text(trajectory: Trajectory) -> str | None:
             return None
         text = re.sub(r"<think>.*?(?:</think>|\Z)", "", text, flags=re.DOTALL)
     return _CHAT_TOKEN.sub("", text)
+
+
+def _text_of_answer(span: Span) -> str:
+    """What a span may add to the answer: no prompt, no tool output, and of a hint not the template that it shows.
+
+    Hints as such stay: in a turn without thinking tags they open the fences that the model closes.
+    """
+    if span.source in (SpanSource.PROMPT, SpanSource.TOOL):
+        return ""
+    return fences.without_closed_blocks(span.text) if span.source is SpanSource.HINT else span.text
 
 
 def last_box(text: str) -> str | None:
@@ -102,13 +111,17 @@ def _boxes(text: str) -> Iterator[tuple[int, int]]:
             open_braces.append(match.end())
 
 
-_OUTPUT_BLOCK = re.compile(
-    r"^[ \t]*```[ \t]*(?:output|tool|stdout|result)[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
-)
-_CODE_BLOCK = re.compile(
-    r"^[ \t]*```[ \t]*(?:python|py|python3|Debug Code Template)[ \t]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)",
-    re.DOTALL | re.MULTILINE,
-)
+_CODE_AND_OUTPUT = fences.PYTHON | {
+    "output",
+    "stdout",
+    "result",
+    "tool",
+    "tool_call",
+    "tool_code",
+    "tool_output",
+    "debug",
+}
+"""Languages of blocks in which no answer is looked for."""
 
 
 def answer_part(text: str) -> str:
@@ -120,8 +133,8 @@ def answer_part(text: str) -> str:
         text = text.rpartition(THINK_CLOSE)[2]
     elif THINK_OPEN in text:
         text = text.partition(THINK_OPEN)[0]
-    if "```" in text:
-        text = _CODE_BLOCK.sub("\n", _OUTPUT_BLOCK.sub("\n", text))
+    if "```" in text or "~~~" in text:
+        text = fences.without_blocks(text, _CODE_AND_OUTPUT)
     return text
 
 

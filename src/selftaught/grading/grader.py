@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
+from selftaught.grading.checks import helpers_before
 from selftaught.grading.choice import extract_letter
 from selftaught.grading.extract import Extraction, extract_answer, final_text, last_boxes
 from selftaught.grading.maths import MathsResult, grade_maths
 from selftaught.grading.program_source import program_source
-from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, helpers_before, with_helpers
+from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, with_helpers
 from selftaught.grading.published import qwen_tolerance
 from selftaught.grading.workers import MathWorkers
 from selftaught.records import Grade, Outcome, Problem, ProblemKind, StopReason, Trajectory

@@ -31,8 +31,11 @@ warnings.filterwarnings("ignore", category=SyntaxWarning, module=re.escape(_FILE
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=re.escape(_FILE_NAME))
 
 _THINK_CLOSE = "</think>"
+_BYTE_ORDER_MARK = "\ufeff"
 _READS = re.compile(r"\b(?:raw_)?input\s*\(|\bstdin\b|\b(?:open|read)\s*\(\s*0|\bfileinput\b")
-_BRINGS_INPUT = re.compile(r"\bsys\.stdin\s*=\s*(?:io\.)?StringIO\((?![^)\n]*read)|\bpatch\(\s*[\"'](?:sys\.stdin|builtins\.input)")
+_BRINGS_INPUT = re.compile(
+    r"\bsys\.stdin\s*=\s*(?:io\.)?StringIO\((?![^)\n]*read)|\bpatch\(\s*[\"'](?:sys\.stdin|builtins\.input)"
+)
 _TRANSCRIPT = re.compile(r"\s*(?:>>>|In \[\d+\]:)")
 _NEVER = frozenset({"output", "stdout", "result", "tool", "tool_call", "tool_code", "tool_output"})
 _MODULE_NAMES = frozenset({"__file__", "__name__", "__builtins__", "__doc__", "__annotations__"})
@@ -97,7 +100,7 @@ def bare_program(text: str, entry_point: str | None = None) -> str:
     """A program that is given as such, or the one inside it where ``text`` is a response around it."""
     if "```" not in text and "~~~" not in text or _tree(text) is not None:
         return text
-    found = program_source(text.rpartition(_THINK_CLOSE)[2], entry_point)
+    found = program_source(text.removeprefix(_BYTE_ORDER_MARK).rpartition(_THINK_CLOSE)[2], entry_point)
     return text if found is None else found
 
 
@@ -148,9 +151,10 @@ def _tree(source: str) -> ast.Module | None:
     if len(source) > MAX_PARSED_CHARS:
         return None
     try:
-        return compile(source, _FILE_NAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)  # type: ignore[no-any-return, call-overload]
+        tree = compile(source, _FILE_NAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    return tree if isinstance(tree, ast.Module) else None
 
 
 def _facts(source: str) -> _Facts:

@@ -61,14 +61,13 @@ def wrap_program(source: str, *, is_call: bool = False) -> str:
     A program whose function is called is imported rather than run: what stands under ``if __name__ == "__main__"`` is left out,
     and a ``sys.exit()`` at its end does no harm.
     """
+    source = source.removeprefix("\ufeff")
     script = set_up(source)
     run = f"exec(compile({source!r}, '<program>', 'exec', 0, True), globals())\n"
     if not is_call:
         return script + run
     script += "__import__('sys').modules['solution'] = __import__('sys').modules[__name__]\n__name__ = 'solution'\n"
-    return (
-        f"{script}try:\n    {run}except SystemExit as _stop:\n    if _stop.code not in (None, 0):\n        raise\n"
-    )
+    return f"{script}try:\n    {run}except SystemExit as _stop:\n    if _stop.code not in (None, 0):\n        raise\n"
 
 
 def with_helpers(source: str, starter_code: str | None, entry_point: str) -> str:

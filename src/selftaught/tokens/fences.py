@@ -44,7 +44,7 @@ class Block:
     opened_by: SpanSource
     code: str = ""
     closed_by: SpanSource | None = None
-    """None while it is open, and for a block that the text ends in."""
+    """None while it is open, and for one that was never closed: abandoned, or the text ends in it."""
     start: int = 0
     """Characters that were fed before the line of its opening fence."""
     end: int = 0
@@ -79,7 +79,7 @@ class _Fence:
 class FenceScanner:
     """Feed it text in any pieces; it keeps the open block and the unfinished line."""
 
-    __slots__ = ("_fence", "_head", "_lines", "_parts", "_position", "block")
+    __slots__ = ("_abandoned", "_fence", "_head", "_lines", "_parts", "_position", "block")
 
     def __init__(self) -> None:
         self.block: Block | None = None
@@ -93,6 +93,8 @@ class FenceScanner:
         """Its first characters."""
         self._position = 0
         """Characters fed before the unfinished line."""
+        self._abandoned: list[Block] | None = None
+        """Blocks that were abandoned, if anybody wants them."""
 
     def copy(self) -> FenceScanner:
         """An independent copy."""
@@ -174,31 +176,50 @@ class FenceScanner:
         return block
 
     def _enter(self, fence: _Fence, source: SpanSource, start: int) -> None:
+        if self._abandoned is not None and self.block is not None and self._fence is not None:
+            code = _code(self._lines, self._fence)
+            self._abandoned.append(
+                Block(self.block.language, self.block.opened_by, code, None, self.block.start, start)
+            )
         self.block = Block(language_of(fence.info), source, start=start)
         self._fence, self._lines = fence, []
 
 
 def blocks(text: str, source: SpanSource = SpanSource.MODEL, *, opened: str | None = None) -> list[Block]:
-    """All blocks of a whole text, in order; one that the text ends in comes last, with ``closed_by`` None.
+    """All blocks of a whole text, in order; ``closed_by`` is None for one that is abandoned or that the text ends in.
 
     With ``opened`` the text begins inside a block of that language, whose opening fence stood before it.
     """
     scanner = FenceScanner()
+    abandoned: list[Block] = []
+    scanner._abandoned = abandoned
     if opened is not None:
         scanner.open(opened, source)
     found = scanner.feed(text, source)
     last = scanner.finish(source) or scanner.unclosed()
-    return [*found, last] if last is not None else found
+    found += abandoned
+    if last is not None:
+        found.append(last)
+    return sorted(found, key=lambda block: block.start)
 
 
-def without_blocks(text: str, languages: frozenset[str], *, keep_unclosed: bool = False) -> str:
-    """``text`` without its blocks of ``languages``, each of which leaves an empty line."""
+def without_blocks(text: str, languages: frozenset[str]) -> str:
+    """``text`` without its blocks of ``languages``, closed or not; each leaves an empty line."""
     pieces, position = [], 0
     for block in blocks(text):
-        if block.language in languages and not (keep_unclosed and block.closed_by is None):
+        if block.language in languages:
             pieces.append(text[position : block.start])
-            position = block.end if block.closed_by is not None else len(text)
+            position = block.end
     return "\n".join([*pieces, text[position:]])
+
+
+def without_closed_blocks(text: str) -> str:
+    """``text`` without any block that it closes itself."""
+    pieces, position = [], 0
+    for block in FenceScanner().feed(text, SpanSource.MODEL):
+        pieces.append(text[position : block.start])
+        position = block.end
+    return "".join([*pieces, text[position:]])
 
 
 def first_fence(text: str) -> tuple[int, bool] | None:
