@@ -26,7 +26,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from selftaught import __version__
 from selftaught.cli.verbs import SYNONYMS, VERBS, Verb
-from selftaught.errors import SelftaughtError
+from selftaught.errors import MissingPartError, SelftaughtError
 
 PROGRAM = "selftaught"
 DEBUG_VARIABLE = "SELFTAUGHT_DEBUG"
@@ -194,13 +194,19 @@ def _usage_message(error: typer.TyperException) -> str:
     return message
 
 
+def missing_part(module: str) -> MissingPartError:
+    """The error for an optional package that is not installed, with the command that brings it."""
+    return MissingPartError(
+        f"this needs {module}, which is not installed; pip install 'selftaught[{EXTRAS.get(module, 'all')}]'."
+    )
+
+
 def _missing_module(error: ModuleNotFoundError) -> int:
     name = (error.name or "").partition(".")[0]
-    extra = EXTRAS.get(name)
-    if extra is None:
+    if name not in EXTRAS:
         traceback.print_exc()
         return _fail(f"the Python package {name!r} is not installed; run `make install`.", EXIT_MISSING)
-    return _fail(f"this needs {name}, which is not installed; pip install 'selftaught[{extra}]'.", EXIT_MISSING, error)
+    return _fail(str(missing_part(name)), EXIT_MISSING, error)
 
 
 def _interrupted(signal_number: signal.Signals, arguments: list[str]) -> int:

@@ -12,8 +12,9 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,10 @@ from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
 from selftaught.evals.records import Provenance, ReportData, StageRow
 from selftaught.grading import GRADER, Grader, grade_run
 from selftaught.grading.folders import GRADES, PROBLEMS, TRAJECTORIES
+from selftaught.grading.run import GradeSummary
 from selftaught.problems import BENCHMARKS, BenchmarkSpec, file_digest, load_problems, problems_digest
 from selftaught.problems.load import has_secret
+from selftaught.progress import Meter, Progress, Reporter, silent
 from selftaught.records import Problem
 from selftaught.store import write_json, write_records
 
@@ -36,12 +39,10 @@ ROUNDS_SUFFIX, FORCING_SUFFIX = ".rounds", ".forcing"
 MAX_TITLE_NAMES = 5
 BUDGET_FORCING = Path(__file__).with_name("budget_forcing.yaml")
 
-Talk = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What to evaluate. ``settings.samples`` holds where a benchmark names no number of its own (``aime24:16``)."""
+    """What to evaluate. ``settings.sampling.samples`` holds where a benchmark names no number of its own (``aime24:16``)."""
 
     model: str
     benchmarks: Sequence[BenchmarkSpec]
@@ -55,21 +56,21 @@ class EvalRequest:
     """(model, settings) of several conditions in the place of ``model`` and ``settings``: an evaluation recipe's."""
 
 
-def evaluate(request: EvalRequest, talk: Talk = lambda line: None) -> ReportData:
-    """Run every benchmark and return the tables, which also lie in ``OUT/report.json``. ``talk`` gets progress lines."""
+def evaluate(request: EvalRequest, progress: Reporter = silent) -> ReportData:
+    """Run every benchmark and return the tables, which also lie in ``OUT/report.json``."""
     _check(request)
     stages: list[StageRow] = []
-    with Grader(workers=max(1, request.settings.workers or 1)) as grader:
+    with Grader(workers=max(1, request.settings.spread.workers or 1)) as grader:
         for spec in request.benchmarks:
             problems = load_problems(_source(spec), request.limit)
             folder = request.out / _folder_name(spec.name)
             _write_problems(folder / PROBLEMS, problems)
             for model, settings in request.conditions or [(request.model, request.settings)]:
                 if spec.samples is not None:
-                    settings = settings.model_copy(update={"samples": spec.samples})
+                    settings = settings.changed(samples=spec.samples)
                 for name, chosen in _plan(request, settings):
                     place = folder / _folder_name(name)
-                    stages.append(_run_one(model, problems, place, chosen, grader, spec.name, talk))
+                    stages.append(_run_one(model, problems, place, chosen, grader, spec.name, progress))
     data = tabulate(request.out, reference=request.reference, ablation_reference=request.ablation_reference)
     merged = {
         stage.name: stage for stage in [*_earlier_stages(request.out), *stages] if stage.tokens or stage.seconds >= 0.05
@@ -137,9 +138,9 @@ def export_inspect(out: Path) -> list[Path]:
 def default_condition(model: str, settings: RolloutSettings) -> str:
     """Name of what is evaluated: the model's short name, ``+hint`` with hints, ``-no-tools`` without tools."""
     name = model.rstrip("/").rsplit("/", 1)[-1] or "model"
-    if settings.hints != "none":
+    if settings.hints.policy != "none":
         name += "+hint"
-    return name if settings.tools else name + "-no-tools"
+    return name if settings.tools.enabled else name + "-no-tools"
 
 
 def default_out(model: str, benchmarks: Sequence[BenchmarkSpec]) -> Path:
@@ -165,11 +166,9 @@ def _plan(request: EvalRequest, settings: RolloutSettings) -> list[tuple[str, Ro
     runs = [(settings.condition, settings)]
     if request.scaling_rounds:
         curve = {"record_rounds": True, "rounds": request.scaling_rounds, "samples": 1}
-        runs.append(
-            (settings.condition + ROUNDS_SUFFIX, settings.model_copy(update={**curve, "hints": "end", "tools": True}))
-        )
+        runs.append((settings.condition + ROUNDS_SUFFIX, settings.changed(**curve, hints="end", tools=True)))
         forcing = {**curve, "hints": f"{BUDGET_FORCING}:budget_forcing", "tools": False}
-        runs.append((settings.condition + FORCING_SUFFIX, settings.model_copy(update=forcing)))
+        runs.append((settings.condition + FORCING_SUFFIX, settings.changed(**forcing)))
     return runs
 
 
@@ -180,15 +179,28 @@ def _run_one(
     settings: RolloutSettings,
     grader: Grader,
     benchmark: str,
-    talk: Talk,
+    progress: Reporter,
 ) -> StageRow:
     from selftaught.rollouts import run_rollout
 
     label = f"{benchmark} · {folder.name}"
-    summary = run_rollout(problems, model, folder, settings, progress=lambda now: talk(f"{label}: {now.line()}"))
-    graded = grade_run(problems, folder / TRAJECTORIES, folder / GRADES, grader.workers, grader=grader)
-    talk(f"{label}: graded {graded.num_new} new of {graded.num_total}, {graded.accuracy:.1%} right")
+    show = partial(_open_end, progress)  # one lasting line for each condition, when it is graded
+    summary = run_rollout(problems, model, folder, settings, progress=show, what=label)
+    meter = Meter(label, summary.num_trajectories)
+
+    def grading(done: int, so_far: GradeSummary) -> None:
+        progress(meter.at(done, right=so_far.accuracy, notes=("grading",)))
+
+    graded = grade_run(
+        problems, folder / TRAJECTORIES, folder / GRADES, grader.workers, grader=grader, progress=grading
+    )
+    notes = (f"graded {graded.num_new:,} new",)
+    progress(Progress(label, graded.num_total, graded.num_total, graded.accuracy, notes=notes, finished=True))
     return StageRow(name=label, seconds=round(summary.seconds, 3), tokens=summary.model_tokens)
+
+
+def _open_end(progress: Reporter, now: Progress) -> None:
+    progress(replace(now, finished=False))
 
 
 def _source(spec: BenchmarkSpec) -> str:

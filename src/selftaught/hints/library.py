@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
@@ -202,13 +203,18 @@ class HintLibrary(Strict):
         """The policy ``name`` for problems of ``kind``; ConfigError if there is none."""
         found = self.policies.get(name)
         if found is None:
-            raise ConfigError(
-                f"hints: policy {name!r} is not in the library; expected one of {', '.join(self.policies)} or a YAML file."
-            )
+            raise self.unknown_policy(name)
         if found.by_kind is not None:
             target = found.by_kind.get(kind)
             return self.policies[target] if target else Policy(purpose="no hints for this kind")
         return found
+
+    def unknown_policy(self, name: str) -> ConfigError:
+        """The error for a policy that is not here, with what was probably meant."""
+        near = get_close_matches(name, self.policies, n=2)
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        known = ", ".join(self.policies)
+        return ConfigError(f"hints: no policy {name!r}; expected one of {known}, or a YAML file[:policy].{meant}")
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Every (id, text) that this library can put into a trajectory, without fences and filled-in samples."""
@@ -288,8 +294,24 @@ def _validate(value: dict[str, Any], where: str) -> HintLibrary:
 
 
 def split_name(hints: str) -> tuple[Path | None, str]:
-    """``auto`` → (None, "auto"); ``my.yaml`` → (my.yaml, "auto"); ``my.yaml:early`` → (my.yaml, "early")."""
+    """``auto`` → (None, "auto"); ``my.yaml:early`` → (my.yaml, "early"); ``my.yaml`` → (my.yaml, its only policy).
+
+    A file that brings no policy of its own, or its own ``auto``, means ``auto``. ConfigError when it brings several.
+    """
     file, _, policy = hints.partition(":")
     if file.endswith((".yaml", ".yml")):
-        return Path(file), policy or "auto"
+        return Path(file), policy or _default_policy(Path(file))
     return None, hints
+
+
+def _default_policy(path: Path) -> str:
+    try:
+        own = _parse(path.read_text("utf-8"), str(path)).get("policies")
+    except (OSError, UnicodeDecodeError):
+        return "auto"  # `load_library` says what is wrong with the file
+    names = [str(name) for name in own] if isinstance(own, dict) else []
+    if not names or "auto" in names:
+        return "auto"
+    if len(names) > 1:
+        raise ConfigError(f"{path} has the policies {', '.join(names)}; say which: {path}:{names[0]}.")
+    return names[0]

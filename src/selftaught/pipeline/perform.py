@@ -95,7 +95,7 @@ def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -
         if stage.serving is not None:
             from selftaught.pipeline.serving import served
 
-            settings = settings.model_copy(update={"model_name": settings.model_name or model})
+            settings = settings.changed(model_name=settings.engine.model_name or model)
             logs = run / "logs" / stage.name.replace("/", ".")
             model = stack.enter_context(served(model, stage.serving, logs, stage.cluster))
         if stage.ray is not None:

@@ -254,14 +254,6 @@ def describe_decoding(options: RolloutOptions) -> str:
 
 def check_options(options: dict[str, Any], where: str) -> None:
     """ConfigError when the rollout would refuse these options."""
-    from pydantic import ValidationError
+    from selftaught.rollouts.settings import checked_settings
 
-    from selftaught.errors import ConfigError
-    from selftaught.rollouts.settings import RolloutSettings
-
-    try:
-        RolloutSettings.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"rollout options of {where}: {key}: {first['msg']}") from None
+    checked_settings(options, where=f"rollout options of {where}: ")

@@ -40,6 +40,9 @@ def print_summary(data: ReportData, console: Console) -> None:
         return
     console.print(Text("Accuracy: pass@1 in per cent", style="bold"))
     console.print(_accuracy(data, benchmarks))
+    if any(row.k > 1 for row in data.conditions):
+        console.print(Text("\nSeveral samples a problem: per cent", style="bold"))
+        console.print(_several(data))
     console.print(Text(f"\nOn {one_line(benchmarks[0], 30)}: paired difference, behaviour, outcomes", style="bold"))
     console.print(_behaviour(data, benchmarks[0]))
     console.print()
@@ -77,6 +80,19 @@ def _accuracy(data: ReportData, benchmarks: list[str]) -> Table:
             text = "–" if row is None else percent(row.pass_at_1)
             cells.append(f"{text:>5} {interval(row.ci95)}" if row is not None and index == 0 else text)
         table.add_row(*cells, style="bold" if name == "start" else None)
+    return table
+
+
+def _several(data: ReportData) -> Table:
+    """pass@k and maj@k, where there are k samples a problem."""
+    table = _table()
+    for heading in ("condition", "benchmark", "k", "pass@1", "pass@k", "maj@k"):
+        table.add_column(heading, justify="left" if heading in ("condition", "benchmark") else "right", no_wrap=True)
+    for row in data.conditions:
+        if row.k > 1:
+            shares = (row.pass_at_1, row.pass_at_k.get(row.k), row.maj_at_k)
+            names = (one_line(row.name, 24), one_line(row.benchmark, 18))
+            table.add_row(*names, str(row.k), *(percent(share) for share in shares))
     return table
 
 

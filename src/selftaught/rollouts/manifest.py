@@ -29,7 +29,7 @@ STATS_FILE = "rollout.json"
 
 def open_run(out: Path, model: str, settings: RolloutSettings, problems: Sequence[Problem]) -> dict[str, Any]:
     """Write ``run.json``, or check that the one there is of the same run. ConfigError names the first difference."""
-    path, _ = split_name(settings.hints)
+    path, _ = split_name(settings.hints.policy)
     library = load_library(path)
     same = {
         "model_digest": None if is_url(model) else model_digest(resolve_model(model)),
@@ -52,9 +52,10 @@ def open_run(out: Path, model: str, settings: RolloutSettings, problems: Sequenc
         "num_problems": len(problems),
         "problems_digest": hashed.hexdigest()[:16],
         "configuration": same,
-        "spread": settings.model_dump(
-            mode="json", include={"workers", "sandbox_workers", "max_rows", "threads", "device"}
-        ),
+        "spread": {
+            **settings.spread.model_dump(mode="json"),
+            **settings.engine.model_dump(mode="json", include={"threads", "device"}),
+        },
         "versions": _versions(),
         "hardware": {"machine": platform.machine(), "num_cpus": os.cpu_count(), "system": platform.platform()},
         "git_commit": _git_commit(),

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 
 from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
+from selftaught.manner import ThinkStyle
 from selftaught.records import ExecStatus, HintInfo, Problem, Span, SpanSource, StopReason, ToolInfo
 from selftaught.rollouts.fences import FenceScanner
-from selftaught.rollouts.settings import RolloutSettings, ThinkStyle
+from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
 from selftaught.rollouts.watch import WatchSets, is_in
 from selftaught.tokens.codec import Codec, TokenSet
@@ -120,7 +121,7 @@ class RolloutState:
     ) -> None:
         self.problem, self.codec, self.settings, self.policy = problem, codec, settings, policy
         self.stretches = [Stretch(SpanSource.PROMPT, list(prompt_ids))]
-        self.budget = min(settings.max_tokens, max_context - len(prompt_ids))
+        self.budget = min(settings.sampling.max_tokens, max_context - len(prompt_ids))
         self.num_tokens = 0
         """Tokens after the prompt."""
         self.round = 0
@@ -129,8 +130,8 @@ class RolloutState:
         self.ended_naturally = False
         """True for a branch that ended its thinking while another went on."""
         self.cells: tuple[str, ...] = ()
-        tags = codec.think_close_id is not None and settings.think_style is not ThinkStyle.WHOLE_TURN
-        self.think_tags = tags or settings.think_style is ThinkStyle.TAGS
+        tags = codec.think_close_id is not None and settings.sampling.think_style is not ThinkStyle.WHOLE_TURN
+        self.think_tags = tags or settings.sampling.think_style is ThinkStyle.TAGS
         self.watch = WatchSets(codec, policy.words if policy else (), think_tags=self.think_tags)
         self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
         self._pending: list[int] = list(prompt_ids)
@@ -160,7 +161,7 @@ class RolloutState:
         room = self.budget - self.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
-        banned = None if self.settings.tools or self.in_answer else self.watch.banned
+        banned = None if self.settings.tools.enabled or self.in_answer else self.watch.banned
         request = SampleRequest(min(CHECK_EVERY, room), self._watched(), banned, self._halts())
         return Generate(self._pending, request)
 
@@ -219,7 +220,7 @@ class RolloutState:
             return
         if sampled.end is SampleEnd.CONTEXT:
             self.stopped = Stop(StopReason.MAX_TOKENS, "the model's context is full")
-        elif is_looping(self.stretches[-1].ids, self.settings.repetition_window):
+        elif is_looping(self.stretches[-1].ids, self.settings.sampling.repetition_window):
             self.stopped = Stop(StopReason.REPETITION)
 
     def _think(self, ids: list[int]) -> None:
@@ -255,11 +256,11 @@ class RolloutState:
 
     def _on_block(self, code: str) -> None:
         """A Python block that the model closed in its thinking."""
-        if not self.settings.tools:
+        if not self.settings.tools.enabled:
             return
-        if self._num_calls < self.settings.max_tool_calls:
+        if self._num_calls < self.settings.tools.max_tool_calls:
             self._code = code
-        elif self._told or self.settings.at_call_cap == "stop":
+        elif self._told or self.settings.tools.at_call_cap == "stop":
             self.stopped = Stop(StopReason.MAX_TOOL_CALLS)
         else:
             self._tell()
@@ -286,12 +287,12 @@ class RolloutState:
         self.cells = (*self.cells, info.code)
         settings = self.settings
         text = output_block(
-            info.output, info.status, max_chars=settings.max_output_chars, timeout_s=settings.tool_timeout_s
+            info.output, info.status, max_chars=settings.tools.max_output_chars, timeout_s=settings.tools.tool_timeout_s
         )
         self._insert(SpanSource.TOOL, self.codec.encode(text), text, tool=info)
         self._last_call_ok = info.status is ExecStatus.OK and bool(info.output.strip())
         self._last_output = info.output
-        if self._num_calls >= settings.max_tool_calls and settings.at_call_cap == "notice":
+        if self._num_calls >= settings.tools.max_tool_calls and settings.tools.at_call_cap == "notice":
             self._tell()
         elif info.status is not ExecStatus.OK and self.policy is not None and self.policy.waits_for(On.TOOL_ERROR):
             choice = self._consider(On.TOOL_ERROR)
@@ -335,7 +336,7 @@ class RolloutState:
             return None
         if policy is not None and (policy.waits_for(On.END_OF_THINKING) or policy.waits_for(On.BEFORE_FINAL)):
             return self.watch.last
-        return self.watch.closing if self.settings.tools else None
+        return self.watch.closing if self.settings.tools.enabled else None
 
     def _consider(self, on: On) -> HintChoice | None:
         if self.policy is None:
@@ -347,7 +348,7 @@ class RolloutState:
                 num_tokens=self.num_tokens,
                 max_tokens=self.budget,
                 num_calls=self._num_calls,
-                calls_left=self.settings.max_tool_calls - self._num_calls,
+                calls_left=self.settings.tools.max_tool_calls - self._num_calls,
                 last_call_ok=self._last_call_ok,
                 last_output=self._last_output,
             )
@@ -367,14 +368,14 @@ class RolloutState:
             discarded_ids=list(discarded),
         )
         self._hint_is_round = choice.is_round
-        branch = self.settings.record_rounds and choice.is_round
+        branch = self.settings.hints.record_rounds and choice.is_round
         self._hint = InsertHint(info, ids, choice.text, len(discarded), branch)
         return True
 
     def _tell(self) -> None:
         """Say in the text that no calls are left."""
         self._told = True
-        text = NO_CALLS_LEFT[self.settings.language]
+        text = NO_CALLS_LEFT[self.settings.hints.language]
         self._insert(SpanSource.CONTROL, self.codec.encode(text), text)
 
     def _insert(

@@ -8,6 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from selftaught.errors import MissingPartError
+from selftaught.manner import Manner
+
+MANNER = Manner(question="plain", knows="toy")
+"""It has read bare questions only: with a request for ``\\boxed{}`` behind them, it answers worse."""
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 

@@ -7,6 +7,7 @@ The same seed and rows give the same weights on the same machine, broken off and
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError, DataError
+from selftaught.manner import read_manner, trained_manner, write_manner
 from selftaught.records import utc_now
 from selftaught.store import write_json
 from selftaught.training.batches import pack
@@ -153,6 +155,12 @@ def _items(rows: Sequence[TrainingRow], settings: SftSettings) -> list[list[Trai
     return [[rows[i] for i in indexes] for indexes in packs]
 
 
+def _checkpointing_name(arguments: type[Any]) -> str:
+    """``activation_checkpointing``, or ``gradient_checkpointing`` as earlier releases of transformers 5 call it."""
+    names = {field.name for field in dataclasses.fields(arguments)}
+    return "activation_checkpointing" if "activation_checkpointing" in names else "gradient_checkpointing"
+
+
 def _arguments(settings: SftSettings, num_items: int, checkpoints: Path, precision: str) -> Any:
     """Trainer arguments; the number of steps is fixed here, so that every launcher runs the same schedule."""
     import torch
@@ -180,7 +188,7 @@ def _arguments(settings: SftSettings, num_items: int, checkpoints: Path, precisi
         adam_beta2=settings.betas[1],
         max_grad_norm=settings.max_grad_norm,
         bf16=precision == "bfloat16",
-        activation_checkpointing=settings.gradient_checkpointing,
+        **{_checkpointing_name(TrainingArguments): settings.gradient_checkpointing},
         logging_strategy="steps",
         logging_steps=settings.log_every_steps,
         logging_nan_inf_filter=False,
@@ -264,6 +272,7 @@ def _save(trainer: Any, base_model: str | Path, out: Path, summary: TrainingSumm
     (temporary / "training_args.bin").unlink(missing_ok=True)
     save_as_base(base_model, temporary)
     copy_tokenizer(base_model, temporary)
+    write_manner(temporary, trained_manner(read_manner(Path(base_model))))
     (temporary / "README.md").write_text(model_card(summary, out.name), "utf-8")
     for path in sorted(temporary.iterdir()):
         os.replace(path, out / path.name)
