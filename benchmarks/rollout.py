@@ -57,7 +57,7 @@ NEW_TOKENS = 160
 
 def model_folder(given: str | None, scratch: Path) -> Path:
     """The model to measure with."""
-    from selftaught.engines import resolve_model
+    from selftaught.tokens import resolve_model
 
     if given:
         return resolve_model(given)

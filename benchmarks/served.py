@@ -54,14 +54,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import httpx2
 import torch
 
-from selftaught.engines import Codec
 from selftaught.engines.http import HttpEngine
-from selftaught.engines.model import SlotModel
+from selftaught.engines.model import Prefill, SlotModel
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
 from selftaught.rollouts.worker import Finished, Setup, Task, TaskDone, WorkerCore
 from selftaught.store import read_jsonl
+from selftaught.tokens import Codec
 
 READY_S = 600.0
 """Longest wait for a server."""
@@ -108,7 +108,7 @@ def flat(trajectory: Trajectory) -> list[tuple[int, str]]:
 def gap_at(model: SlotModel, ids: list[int], chosen: tuple[int, int]) -> float:
     """How far the local logit of the better of two ids stands above the other's after ``ids``."""
     model.reserve(len(ids) + 1)
-    logits_V = model.prefill([(0, 0, ids)])[-1]
+    logits_V = model.prefill([Prefill(0, 0, ids)])[-1]
     return abs(float(logits_V[chosen[0]] - logits_V[chosen[1]]))
 
 

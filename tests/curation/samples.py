@@ -26,6 +26,9 @@ class CharacterCodec:
     def encode(self, text: str) -> list[int]:
         return [ord(c) for c in text]
 
+    def encode_control(self, text: str) -> list[int]:
+        return self.encode(text)
+
     def decode(self, token_ids: list[int]) -> str:
         return "".join(map(chr, token_ids))
 

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from selftaught.curation.codec import token_cover
 from selftaught.curation.modify import RULES, apply, modify, splice_text, undo
 from selftaught.errors import ConfigError
 from selftaught.records import ExecStatus, Trajectory
+from selftaught.tokens import token_cover
 
 from .samples import CODEC, hint, hinted, span, tool
 
@@ -25,6 +25,9 @@ class PairCodec:
     def encode(self, text: str) -> list[int]:
         pairs = [text[i : i + 2] for i in range(0, len(text), 2)]
         return [ord(p[0]) * 0x11000 + (ord(p[1]) if len(p) == 2 else 0xFFFF) for p in pairs]
+
+    def encode_control(self, text: str) -> list[int]:
+        return self.encode(text)
 
     def decode(self, token_ids: list[int]) -> str:
         return "".join(chr(i // 0x11000) + ("" if i % 0x11000 == 0xFFFF else chr(i % 0x11000)) for i in token_ids)

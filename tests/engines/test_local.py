@@ -11,6 +11,7 @@ import torch
 
 from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, SequenceKey, load_engine
 from selftaught.engines.local import LocalEngine
+from selftaught.engines.model import Prefill
 from selftaught.errors import EngineError
 
 transformers = pytest.importorskip("transformers")
@@ -44,7 +45,7 @@ def test_logits_are_those_of_transformers(any_model: Path) -> None:
     engine = engine_of(any_model)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(any_model, dtype=torch.float32)
     for prompt in prompts(5, engine.model.shape.vocab_size):
-        mine = engine.model.prefill([(3, 0, prompt)])
+        mine = engine.model.prefill([Prefill(3, 0, prompt)])
         with torch.no_grad():
             want = theirs(torch.tensor([prompt])).logits[0]
         assert torch.allclose(mine, want, atol=2e-3, rtol=1e-4)
@@ -220,30 +221,27 @@ def test_what_cannot_be_loaded_says_so(tmp_path: Path) -> None:
         load_engine(str(tmp_path))
 
 
-def test_rows_are_moved_into_bands_of_like_length(model_folder: Path) -> None:
-    """Any mixture of lengths, waiting rows and holes: each row lands in the band of its rank, nobody is lost."""
-    rng = random.Random(0)
-    engine = engine_of(model_folder, max_rows=40)
-    for _ in range(300):
-        size = engine._band_size = rng.choice([1, 3, 4, 16, 40])
-        engine._active.clear()
-        engine._slots = [None] * 40
-        for slot in rng.sample(range(40), rng.randint(1, 40)):
-            row = engine.open(SequenceKey(), SamplingParams())
-            row.ids, row.slot, engine._slots[slot] = [1] * rng.randint(1, 9), slot, row
-            if rng.random() < 0.7 or not engine._active:
-                engine._active[row] = None
-        there = {row for row in engine._slots if row is not None}
-        rows = sorted(engine._active, key=lambda row: row.slot or 0)
-        moves = engine._moves(rows)
-        assert len(moves) <= len(rows)
-        for row, to in moves:
-            engine._move(row, to)
-        assert {row for row in engine._slots if row is not None} == there
-        assert all(engine._slots[row.slot or 0] is row for row in there)
-        assert {row.slot for row in rows} == set(range(len(rows)))
-        ranked = sorted((len(row.ids) for row in rows), reverse=True)
-        for low in range(0, len(rows), size):
-            band = [row for row in rows if low <= (row.slot or 0) < low + size]
-            assert sorted((len(row.ids) for row in band), reverse=True) == ranked[low : low + size]
-        assert not engine._moves(rows)
+def test_a_move_takes_the_cache_along(model_folder: Path) -> None:
+    """Rows of every length are moved at random between steps: they say what they say alone."""
+    asked = prompts(12, 300, seed=7)
+
+    async def alone() -> list[list[int]]:
+        engine = engine_of(model_folder, max_rows=1)
+        return [await generate(engine, asked[i], 20, SequenceKey(0, str(i)), SamplingParams()) for i in range(12)]
+
+    async def shaken() -> list[list[int]]:
+        engine = engine_of(model_folder, max_rows=16)
+        rng = random.Random(0)
+        step = engine._step
+
+        def moving_step() -> None:
+            for row in list(engine._active):
+                engine._move(row, rng.randrange(16))
+            step()
+
+        engine._step = moving_step  # type: ignore[method-assign]
+        return await asyncio.gather(
+            *(generate(engine, asked[i], 20, SequenceKey(0, str(i)), SamplingParams()) for i in range(12))
+        )
+
+    assert asyncio.run(shaken()) == asyncio.run(alone())

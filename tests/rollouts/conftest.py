@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.engines import Codec
 from selftaught.engines.tiny import make_tiny_model
+from selftaught.tokens import Codec
 
 
 @pytest.fixture(scope="session")

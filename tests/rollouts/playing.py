@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selftaught.engines import Codec, ScriptedEngine
+from selftaught.engines import ScriptedEngine
 from selftaught.hints import load_library, split_name
 from selftaught.records import ExecStatus, Problem, ProblemKind, TestCase, Trajectory
 from selftaught.rollouts.loop import Rollout
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.tools import ToolBox
 from selftaught.rollouts.verify import verify_trajectory
+from selftaught.tokens import Codec
 
 MATHS = Problem(id="m", problem="What is 6 times 7?", kind=ProblemKind.MATH, answer="42")
 CODE = Problem(

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from selftaught.engines import Codec, ScriptedEngine
+from selftaught.engines import ScriptedEngine
 from selftaught.records import ExecStatus, SpanSource, StopReason
 from selftaught.rollouts.fences import FenceScanner
 from selftaught.rollouts.verify import verify_trajectory
+from selftaught.tokens import Codec
 
 from .playing import CODE, MATHS, PlainPython, play, play_async, settings, sources
 

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from selftaught.engines import Codec, SampleRequest, ScriptedEngine, resolve_model
+from selftaught.engines import SampleRequest, ScriptedEngine
 from selftaught.records import ExecStatus, HintPosition, SpanSource, StopReason
 from selftaught.rollouts.text import NO_CALLS_LEFT
+from selftaught.tokens import Codec, resolve_model
 
 from .playing import CODE, MATHS, PlainPython, play, play_async, settings, sources
 

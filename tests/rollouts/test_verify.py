@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.engines import Codec
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import StopReason, Trajectory
 from selftaught.rollouts.verify import verify_run, verify_trajectory
 from selftaught.store import write_records
+from selftaught.tokens import Codec
 
 from .playing import play
 

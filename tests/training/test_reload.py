@@ -33,13 +33,13 @@ import json, sys
 from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
-from selftaught.engines.model import SlotModel
+from selftaught.engines.model import Prefill, SlotModel
 folder, prompts, out = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 ours = SlotModel(folder, 2)
 ours.reserve(256)
 with torch.no_grad():
-    pairs = [(ours.prefill([(0, 0, ids)]).clone(), theirs(torch.tensor([ids])).logits[0]) for ids in prompts]
+    pairs = [(ours.prefill([Prefill(0, 0, ids)]).clone(), theirs(torch.tensor([ids])).logits[0]) for ids in prompts]
 torch.save(pairs, out)
 """
 ACCELERATE = (

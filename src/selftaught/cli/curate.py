@@ -78,11 +78,11 @@ def register(app: typer.Typer) -> None:
             return
         if problem_file is None:
             raise ConfigError("--problems is missing; name the file that was rolled out.")
-        from selftaught.curation import CurateInput, load_codec
+        from selftaught.curation import CurateInput
         from selftaught.curation import curate as run_curation
         from selftaught.curation.settings import read_settings
-        from selftaught.pipeline.sources import tokenizer_folder
         from selftaught.problems import load_problems
+        from selftaught.tokens import Codec, tokenizer_folder
 
         given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
         if max_rows is not None:
@@ -93,7 +93,7 @@ def register(app: typer.Typer) -> None:
         inputs = [CurateInput("rollouts", run)]
         if greedy is not None:
             inputs.append(CurateInput("greedy", greedy, candidate=settings.mixes_text, reference=True))
-        codec = load_codec(tokenizer_folder(model)) if model else None
+        codec = Codec(tokenizer_folder(model)) if model else None
         loaded = load_problems(str(problem_file))
         banned = (
             frozenset(json.loads(line)["id"] for line in contaminated.read_text().splitlines())

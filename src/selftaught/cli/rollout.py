@@ -69,7 +69,7 @@ def default_workers(model: str, device: str | None) -> int:
     """One process per core for a small local model on a CPU; none apart for a server or a GPU."""
     import os
 
-    from selftaught.engines.load import is_url
+    from selftaught.tokens.folder import is_url
 
     if is_url(model) or (device or "cpu") != "cpu":
         return 0

@@ -25,11 +25,11 @@ def register(app: typer.Typer) -> None:
 
         Example: selftaught verify runs/demo
         """
-        from selftaught.engines import Codec, resolve_model
         from selftaught.errors import DataError, IncompleteError
         from selftaught.rollouts.verify import verify_run
+        from selftaught.tokens import Codec, tokenizer_folder
 
-        codec = Codec(resolve_model(model)) if model else None
+        codec = Codec(tokenizer_folder(model)) if model else None
         files = [run] if run.is_file() else sorted(run.rglob("trajectories.jsonl"))
         if not files:
             raise DataError(f"{run} holds no trajectories.jsonl; expected a run folder.")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from selftaught.curation.codec import Codec, TokenizerCodec, load_codec
 from selftaught.curation.records import CurateSettings, DroppedRow, FilterSettings, Funnel, KeptRow, Modification, Rule
 from selftaught.curation.run import CurateInput, curate
 
 __all__ = [
-    "Codec",
     "CurateInput",
     "CurateSettings",
     "DroppedRow",
@@ -16,7 +14,5 @@ __all__ = [
     "KeptRow",
     "Modification",
     "Rule",
-    "TokenizerCodec",
     "curate",
-    "load_codec",
 ]

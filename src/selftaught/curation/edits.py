@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from selftaught.curation.codec import Codec
 from selftaught.curation.modify import apply, splice_text
 from selftaught.curation.records import KeptRow, Modification
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import Record, SpanSource, Trajectory
 from selftaught.store import read_jsonl, write_records
+from selftaught.tokens.cover import TextCodec
 
 RULE = "hand_edit"
 
@@ -73,7 +73,7 @@ class HandEdits:
             rows[row.id] = row
         return cls(rows, path)
 
-    def apply(self, trajectory: Trajectory, codec: Codec | None) -> tuple[Trajectory, list[Modification]]:
+    def apply(self, trajectory: Trajectory, codec: TextCodec | None) -> tuple[Trajectory, list[Modification]]:
         """The trajectory with its edit, if it has one, and the recorded changes."""
         row = self._rows.get(trajectory.id)
         if row is None:

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selftaught.curation.codec import Codec, token_cover
 from selftaught.curation.records import ENCODE_TEXT, Modification
 from selftaught.curation.score import THINK_END
 from selftaught.errors import ConfigError
 from selftaught.records import ExecStatus, Span, SpanSource, Trajectory
+from selftaught.tokens.cover import TextCodec, token_cover
 
 TEMPLATE_TAG = "Debug Code Template"
 """The tag that the paper gives to a template block in place of ``python``."""
@@ -130,7 +130,7 @@ RULES: dict[str, Rule] = {
 """Rules by name; a recipe lists the ones to use, in order."""
 
 
-def modify(trajectory: Trajectory, rules: list[str], codec: Codec | None) -> tuple[Trajectory, list[Modification]]:
+def modify(trajectory: Trajectory, rules: list[str], codec: TextCodec | None) -> tuple[Trajectory, list[Modification]]:
     """Apply ``rules`` in order; return the changed trajectory (the same object when nothing changed) and the changes.
 
     A text-only trajectory is encoded first: the rules work on token ids.
@@ -153,13 +153,13 @@ def modify(trajectory: Trajectory, rules: list[str], codec: Codec | None) -> tup
     return trajectory, changes
 
 
-def _encode_text(trajectory: Trajectory, codec: Codec | None) -> Modification:
+def _encode_text(trajectory: Trajectory, codec: TextCodec | None) -> Modification:
     """The change that gives a text-only trajectory token ids: every span encoded anew."""
     if codec is None:
         raise ConfigError(
             "filters.allow_text_only wants a tokenizer to encode the text with. Name the model to train with --model."
         )
-    spans = [span.model_copy(update={"token_ids": codec.encode(span.text)}) for span in trajectory.spans]
+    spans = [span.model_copy(update={"token_ids": _encode(span, span.text, codec)}) for span in trajectory.spans]
     return Modification(
         rule=ENCODE_TEXT,
         index=0,
@@ -170,7 +170,7 @@ def _encode_text(trajectory: Trajectory, codec: Codec | None) -> Modification:
     )
 
 
-def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: Codec | None) -> Modification:
+def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: TextCodec | None) -> Modification:
     """The splice that carries out one rule's finding."""
     if isinstance(found, Removal):
         before = trajectory.spans[found.index : found.index + found.count]
@@ -186,7 +186,7 @@ def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: Codec
     )
 
 
-def splice_text(span: Span, start: int, end: int, text: str, codec: Codec) -> tuple[list[Span], list[bool]]:
+def splice_text(span: Span, start: int, end: int, text: str, codec: TextCodec) -> tuple[list[Span], list[bool]]:
     """Replace characters ``[start, end)`` of a span; give the spans that stand in its place and which were re-encoded.
 
     Up to three spans: tokens before the change as they were, the changed part encoded anew, tokens after it as they were.
@@ -198,13 +198,20 @@ def splice_text(span: Span, start: int, end: int, text: str, codec: Codec) -> tu
     reencoded: list[bool] = []
     for ids, part_text, new in (
         (span.token_ids[:first], span.text[:first_char], False),
-        (codec.encode(changed) if changed else [], changed, True),
+        (_encode(span, changed, codec) if changed else [], changed, True),
         (span.token_ids[last:], span.text[last_char:], False),
     ):
         if ids:
             parts.append(span.model_copy(update={"token_ids": ids, "text": part_text}))
             reencoded.append(new)
     return parts, reencoded
+
+
+def _encode(span: Span, text: str, codec: TextCodec) -> list[int]:
+    """Ids of new text in ``span``. Control tokens are the template's and the model's alone, as in a rollout."""
+    if span.source in (SpanSource.PROMPT, SpanSource.MODEL):
+        return codec.encode_control(text)
+    return codec.encode(text)
 
 
 def apply(trajectory: Trajectory, change: Modification) -> Trajectory:

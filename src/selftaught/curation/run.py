@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from selftaught.curation.codec import Codec
 from selftaught.curation.edits import HandEdits
 from selftaught.curation.filters import FILTERS
 from selftaught.curation.grades import GradeIndex, hash64
@@ -35,6 +34,7 @@ from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import DropReason, Problem, ProblemKind, Trajectory
 from selftaught.store import JsonlWriter, write_json, write_records
+from selftaught.tokens.cover import TextCodec
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes in all) now and then."""
@@ -85,7 +85,7 @@ def curate(
     out: Path,
     settings: CurateSettings,
     *,
-    codec: Codec | None = None,
+    codec: TextCodec | None = None,
     contaminated: frozenset[str] = frozenset(),
     edits: Path | None = None,
     progress: Progress | None = None,
@@ -135,7 +135,7 @@ class _Run:
         problems: dict[str, ProblemFacts],
         greedy: dict[str, bool],
         contaminated: frozenset[str],
-        codec: Codec | None,
+        codec: TextCodec | None,
         edits: HandEdits | None,
         stack: ExitStack,
     ) -> None:

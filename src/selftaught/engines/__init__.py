@@ -16,9 +16,9 @@ from selftaught.engines.base import (
     Sequence,
     SequenceKey,
 )
-from selftaught.engines.load import load_engine, resolve_model
+from selftaught.engines.load import load_engine
 from selftaught.engines.scripted import ScriptedEngine
-from selftaught.tokens.codec import Codec, TokenSet
+from selftaught.tokens import Codec, TokenSet, resolve_model
 
 __all__ = [
     "Codec",

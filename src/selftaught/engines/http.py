@@ -30,9 +30,9 @@ from collections.abc import Sequence as SequenceABC
 from typing import Any
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.engines.load import resolve_model
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import END_TOKENS, Codec, TokenSet
+from selftaught.tokens.folder import resolve_model
 
 _STREAM_TOKENS = 8_192
 """Tokens asked for at once; a stream is dropped long before, or continued by another."""

@@ -14,30 +14,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from collections.abc import Sequence as SequenceABC
-from operator import attrgetter
 from pathlib import Path
 
 import torch
 
+from selftaught.engines.bands import BAND_ROWS, Packing, bands_of, join_bands
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.engines.model import Band, SlotModel, Stretch
+from selftaught.engines.model import Prefill, SlotModel
 from selftaught.engines.sampler import UniformStream, draw
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import Codec, TokenSet
 
 _PREFILL_TOKENS = 2048
 """Most tokens prefilled in one step, so that decoding rows do not wait long."""
-
-_BAND_ROWS = 16
-"""Slots whose attention is one product on a CPU. A GPU takes all at once: there each product costs a launch."""
-
-_LOOK_EVERY = 4
-"""Steps from one look at where the rows lie to the next."""
-
-_MOVE_COLUMNS, _MOVE_SHARE = 300, 2
-"""What exchanging two slots costs, in columns of attention: fixed, and for each of its own columns."""
 
 
 class LocalSequence:
@@ -143,8 +133,7 @@ class LocalEngine:
         self._pump: asyncio.Task[None] | None = None
         self._idle_since: float | None = None
         self._banned: dict[TokenSet, torch.Tensor] = {}
-        self._band_size = _BAND_ROWS if device == "cpu" else max_rows
-        self._wasted, self._worth_moving, self._since_look = 0, _MOVE_COLUMNS, 0
+        self._packing = Packing(BAND_ROWS if device == "cpu" else max_rows)
 
     def open(self, key: SequenceKey, params: SamplingParams) -> LocalSequence:
         """A new empty sequence."""
@@ -241,92 +230,29 @@ class LocalEngine:
             self._slots[slot] = row
             self._active[row] = None
 
-    # ------------------------------------------------------------------------------------------ which row lies where
-
     def _arrange(self) -> list[LocalSequence]:
-        """The sampling rows by slot, after moving some where that pays.
-
-        Attention looks, for each band of neighbouring slots, as far as its longest row. So rows of like length should lie
-        together, longest first, and idle ones behind. Moving costs time too: it is done when the columns looked at in
-        vain since the last move add up to what moving costs.
-        """
+        """The sampling rows in the order of their slots, after moving some where that pays (`selftaught.engines.bands`)."""
         rows = sorted(self._active, key=_slot_of)
-        self._since_look += 1
-        if self._since_look < _LOOK_EVERY:
+        if not self._packing.is_due():
             return rows
-        self._since_look, size = 0, self._band_size
-        sizes = sorted((len(row.ids) for row in rows), reverse=True)
-        best = sum(sizes[at] * min(size, len(sizes) - at) for at in range(0, len(sizes), size))
-        looked_at = sum((high - low) * columns for low, high, columns in self._bands(rows))
-        self._wasted += _LOOK_EVERY * max(0, looked_at - best)
-        if self._wasted <= self._worth_moving:
+        cached_at = [row.num_cached if row is not None else 0 for row in self._slots]
+        moves = self._packing.moves({_slot_of(row): len(row.ids) for row in rows}, cached_at)
+        if not moves:
             return rows
-        moves = self._moves(rows)
-        cost = sum(_MOVE_COLUMNS + _MOVE_SHARE * max(row.num_cached, _cached(self._slots[to])) for row, to in moves)
-        if self._wasted < cost:
-            self._worth_moving = cost
-            return rows
-        for row, to in moves:
-            self._move(row, to)
-        self._wasted, self._worth_moving = 0, _MOVE_COLUMNS
+        row_at = {_slot_of(row): row for row in rows}
+        for slot, target in moves:
+            self._move(row_at[slot], target)
         return sorted(rows, key=_slot_of)
 
-    def _bands(self, rows: list[LocalSequence]) -> list[Band]:
-        """Bands that hold ``rows`` (by slot), each cut after its last one; bands without rows are left out."""
-        bands: list[Band] = []
-        size, low, end, last, columns = self._band_size, -1, 0, 0, 0
-        for row in rows:
-            slot, length = _slot_of(row), len(row.ids)
-            if slot < end:
-                columns = max(columns, length)
-            else:
-                if low >= 0:
-                    bands.append((low, last + 1, columns))
-                low = slot - slot % size
-                end, columns = low + size, length
-            last = slot
-        if low >= 0:
-            bands.append((low, last + 1, columns))
-        return bands
-
-    def _moves(self, rows: list[LocalSequence]) -> list[tuple[LocalSequence, int]]:
-        """Exchanges that bring every row into the band of its rank by length; to be done in this order."""
-        size, slots = self._band_size, list(self._slots)
-        where = {row: row.slot or 0 for row in rows}
-        ranked = sorted(rows, key=lambda row: -len(row.ids))
-        band_of = {row: rank // size for rank, row in enumerate(ranked)}
-
-        def is_settled(slot: int) -> bool:
-            row = slots[slot]
-            return row in band_of and band_of[row] == slot // size
-
-        room = [
-            [slot for slot in range(low, min(low + size, len(rows))) if not is_settled(slot)]
-            for low in range(0, len(rows), size)
-        ]
-        moves = []
-        for row in ranked:
-            if where[row] < len(rows) and is_settled(where[row]):
-                continue
-            to = room[band_of[row]].pop()
-            other, source = slots[to], where[row]
-            slots[to], slots[source], where[row] = row, other, to
-            if other in where:
-                where[other] = source
-                if source < len(rows) and is_settled(source) and source in room[source // size]:
-                    room[source // size].remove(source)
-            moves.append((row, to))
-        return moves
-
-    def _move(self, row: LocalSequence, to: int) -> None:
-        """Put ``row`` into slot ``to``, whoever is there going into its own."""
-        source, other = row.slot or 0, self._slots[to]
+    def _move(self, row: LocalSequence, target: int) -> None:
+        """Put ``row`` into the slot ``target``; who is there gets its slot."""
+        source, other = _slot_of(row), self._slots[target]
         if other is None:
-            self.model.copy_slot(source, to, row.num_cached)
+            self.model.copy_slot(source, target, row.num_cached)
         else:
-            self.model.swap_slots(source, to, max(row.num_cached, other.num_cached))
+            self.model.swap_slots(source, target, max(row.num_cached, other.num_cached))
             other.slot = source
-        row.slot, self._slots[to], self._slots[source] = to, row, other
+        row.slot, self._slots[target], self._slots[source] = target, row, other
 
     # -------------------------------------------------------------------------------------------------------- one step
 
@@ -337,30 +263,30 @@ class LocalEngine:
         self.model.reserve(max(len(row.ids) for row in self._active))
         ready: list[LocalSequence] = []
         done: list[tuple[int, LocalSequence]] = []
-        stretches: list[Stretch] = []
+        prefills: list[Prefill] = []
         budget = _PREFILL_TOKENS
         for row in self._arrange():
             num_new = len(row.ids) - row.num_cached
             if num_new == 1:
                 ready.append(row)
             elif budget > 0:
-                num_fed, slot = min(num_new, budget), row.slot or 0
+                num_fed = min(num_new, budget)
                 if num_fed == num_new:
-                    done.append((len(stretches), row))
-                stretches.append((slot, row.num_cached, row.ids[row.num_cached : row.num_cached + num_fed]))
+                    done.append((len(prefills), row))
+                prefills.append(
+                    Prefill(_slot_of(row), row.num_cached, row.ids[row.num_cached : row.num_cached + num_fed])
+                )
                 row.num_cached += num_fed
                 budget -= num_fed
+        slots = [_slot_of(row) for row in ready]
+        bands = bands_of({slot: len(row.ids) for slot, row in zip(slots, ready, strict=True)}, self._packing.band_size)
         logits_BV = self.model.step(
-            [row.slot or 0 for row in ready],
-            [row.ids[-1] for row in ready],
-            [row.num_cached for row in ready],
-            _joined(self._bands(ready)),
-            stretches,
+            slots, [row.ids[-1] for row in ready], [row.num_cached for row in ready], join_bands(bands), prefills
         )
         for row in ready:
             row.num_cached += 1
         num_ready, num_prefilled = len(ready), _PREFILL_TOKENS - budget
-        if len(done) < len(stretches):
+        if len(done) < len(prefills):
             logits_BV = logits_BV[[*range(num_ready), *(num_ready + at for at, _ in done)]]
         ready += [row for _, row in done]
         if ready:
@@ -426,19 +352,7 @@ class LocalEngine:
             row.future.set_result(Sampled(row.sampled, end))
 
 
-_slot_of: Callable[[LocalSequence], int] = attrgetter("slot")
-
-
-def _joined(bands: list[Band]) -> list[Band]:
-    """Neighbouring bands of nearly the same width as one: a product less is worth a sixteenth more columns."""
-    joined: list[Band] = []
-    for low, high, columns in bands:
-        if joined and joined[-1][1] == low and 16 * abs(joined[-1][2] - columns) <= columns:
-            first, _, others = joined.pop()
-            low, columns = first, max(columns, others)
-        joined.append((low, high, columns))
-    return joined
-
-
-def _cached(row: LocalSequence | None) -> int:
-    return row.num_cached if row is not None else 0
+def _slot_of(row: LocalSequence) -> int:
+    """The slot of a row that has one."""
+    assert row.slot is not None
+    return row.slot

@@ -1,31 +1,55 @@
-"""The forward pass of the slot engine: rows of different lengths, each at its own position, over a preallocated KV.
+"""The forward pass of the slot engine: rows of different lengths, each at its own position, over a preallocated cache.
 
-The cache is two tensors a model: keys ``[layer, slot, kv head, D, S]`` (transposed, so that scores are one plain batched
-product) and values ``[layer, slot, kv head, S, D]``. ``step`` feeds one token to each of B slots and a stretch of tokens to
+The cache is two tensors a model: keys ``[layer, slot, kv head, D, N]`` (transposed, so that scores are one plain batched
+product) and values ``[layer, slot, kv head, N, D]``. ``step`` feeds one token to each of B slots and a run of tokens to
 any others, in one pass: the linear layers see only tokens that are wanted. Query heads that share a key head are folded
-into the query axis. Attention of the decoding slots goes by bands of neighbouring slots, each as far as its longest row.
-
-Shapes: B rows, T tokens, W slots of the window, C hidden, H query heads, K key/value heads, G = H/K, D head size, N columns
-looked at, V vocabulary.
+into the query axis. Attention of the decoding slots goes by bands of neighbouring slots, each as far as its longest row
+(`selftaught.engines.bands`). Shapes: see `selftaught.engines.shape`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional
 
-from selftaught.engines.weights import LayerWeights, ModelShape, load_weights
+from selftaught.engines.bands import Band
+from selftaught.engines.shape import ModelShape
+from selftaught.engines.weights import LayerWeights, load_weights
 
 _GROW_COLUMNS = 256
 
-Stretch = tuple[int, int, Sequence[int]]
-"""Slot, start, ids."""
 
-Band = tuple[int, int, int]
-"""First slot, slot after the last, columns that attention looks at."""
+class Prefill(NamedTuple):
+    """Ids that go to positions ``start``… of one slot."""
+
+    slot: int
+    start: int
+    ids: Sequence[int]
+
+
+class _BandViews(NamedTuple):
+    """One band's part of the queries (``low:high``), its mask, and its keys and values by layer."""
+
+    low: int
+    high: int
+    mask: torch.Tensor
+    keys_L: Sequence[torch.Tensor]
+    values_L: Sequence[torch.Tensor]
+
+
+class _Decoding(NamedTuple):
+    """What attention of the decoding rows needs in every layer."""
+
+    num_rows: int
+    num_slots: int
+    """Slots of the window: those up to the last one that decodes."""
+    rows_B: torch.Tensor
+    pos_B: torch.Tensor
+    bands: list[_BandViews]
 
 
 class SlotModel:
@@ -89,36 +113,68 @@ class SlotModel:
         ids: Sequence[int],
         positions: Sequence[int],
         bands: Sequence[Band],
-        stretches: Sequence[Stretch] = (),
+        prefills: Sequence[Prefill] = (),
         all_logits: bool = False,
     ) -> torch.Tensor:
-        """Decode one token of each of ``slots`` (ascending) and prefill ``stretches``, in one pass.
+        """Decode one token of each of ``slots`` (ascending) and feed ``prefills``, in one pass.
 
         ``ids[i]`` goes to ``positions[i]`` of ``slots[i]``. ``bands`` cover these slots in ascending order; slots in them
-        that do not decode cost attention, not linear layers. Each stretch is (slot, start, ids): its ids go to positions
-        start… of that slot. Returns float32 logits of the decoded tokens, then of each stretch's last one
-        ``[B + stretches, V]``, or with ``all_logits`` of all tokens, stretches last.
+        that do not decode cost attention, not linear layers. Returns float32 logits of the decoded tokens, then of each
+        prefill's last one ``[B + prefills, V]``, or with ``all_logits`` of all tokens, prefills last.
         """
-        shape, weights = self.shape, self.weights
-        num_rows, kv, dim = len(slots), shape.num_kv_heads, shape.head_dim
-        group = shape.num_heads // kv
+        num_rows = len(slots)
         flat_ids, flat_positions = list(ids), list(positions)
         bounds: list[tuple[int, int]] = []
-        for _, start, new in stretches:
+        for _, start, new in prefills:
             bounds.append((len(flat_ids), len(flat_ids) + len(new)))
             flat_ids.extend(new)
             flat_positions.extend(range(start, start + len(new)))
         pos_T = torch.tensor(flat_positions, device=self.device)
         cos, sin = self._cos_PD[pos_T][:, None], self._sin_PD[pos_T][:, None]
-        window = bands[-1][1] if bands else 0
-        dense = num_rows == window  # every slot of the window decodes, so row i is slot i
-        rows_B = self._slots_B[:num_rows] if dense else torch.tensor(slots, device=self.device)
-        pos_B = pos_T[:num_rows]
-        pos_W = pos_B if dense else pos_B.new_zeros(window).index_copy_(0, rows_B, pos_B)
-        # Views of the cache are cut once for all layers: cutting costs as much as a small product.
+        decoding = self._decoding(slots, pos_T[:num_rows], bands)
+        prefill_views = [
+            _BandViews(
+                low,
+                high,
+                self._mask(pos_T[low:high], flat_positions[high - 1] + 1),
+                self._keys_LSKDN[:, slot, :, :, : start + high - low].unbind(0),
+                self._values_LSKND[:, slot, :, : start + high - low].unbind(0),
+            )
+            for (slot, start, _), (low, high) in zip(prefills, bounds, strict=True)
+        ]
+        x_TC = functional.embedding(torch.tensor(flat_ids, device=self.device), self.weights.embed_VC)
+        width = self.shape.num_heads * self.shape.head_dim
+        for index, layer in enumerate(self.weights.layers):
+            q, k, v = self._project(layer, x_TC, cos, sin)
+            mixed = torch.empty(len(flat_ids), width, dtype=self.dtype, device=self.device)
+            if num_rows:
+                self._attend_rows(index, decoding, q, k, v, mixed)
+            for views in prefill_views:
+                self._attend_prefill(index, views, q, k, v, mixed)
+            x_TC = self._finish(layer, x_TC, mixed)
+        if all_logits or not prefills:
+            return self._logits(x_TC)
+        last = [*range(num_rows), *(high - 1 for _, high in bounds)]
+        return self._logits(x_TC[torch.tensor(last, device=self.device)])
+
+    def prefill(self, prefills: Sequence[Prefill]) -> torch.Tensor:
+        """Logits of all tokens of ``prefills``, nothing else being decoded."""
+        return self.step([], [], [], [], prefills, all_logits=True)
+
+    # ------------------------------------------------------------------------------------------------------ attention
+
+    def _decoding(self, slots: Sequence[int], pos_B: torch.Tensor, bands: Sequence[Band]) -> _Decoding:
+        """Views of the cache, cut once for all layers: cutting costs as much as a small product."""
+        kv = self.shape.num_kv_heads
+        window = bands[-1].high if bands else 0
+        if len(slots) == window:  # every slot of the window decodes, so row i is slot i
+            rows_B, pos_W = self._slots_B[:window], pos_B
+        else:
+            rows_B = torch.tensor(slots, device=self.device)
+            pos_W = pos_B.new_zeros(window).index_copy_(0, rows_B, pos_B)
         keys_LSDN, values_LSND = self._keys_LSKDN.flatten(1, 2), self._values_LSKND.flatten(1, 2)
-        cut_bands = [
-            (
+        views = [
+            _BandViews(
                 low * kv,
                 high * kv,
                 self._mask(pos_W[low:high].repeat_interleave(kv), columns)[:, None],
@@ -127,55 +183,48 @@ class SlotModel:
             )
             for low, high, columns in bands
         ]
-        cut_stretches = [
-            (
-                low,
-                high,
-                self._mask(pos_T[low:high], flat_positions[high - 1] + 1),
-                self._keys_LSKDN[:, slot, :, :, : start + high - low].unbind(0),
-                self._values_LSKND[:, slot, :, : start + high - low].unbind(0),
-            )
-            for (slot, start, _), (low, high) in zip(stretches, bounds, strict=True)
-        ]
-        x_TC = functional.embedding(torch.tensor(flat_ids, device=self.device), weights.embed_VC)
-        for index, layer in enumerate(weights.layers):
-            q, k, v = self._project(layer, x_TC, cos, sin)
-            mixed = torch.empty(len(flat_ids), shape.num_heads * dim, dtype=self.dtype, device=self.device)
-            if num_rows:
-                self._keys_LSKDN[index][rows_B, :, :, pos_B] = k[:num_rows]
-                self._values_LSKND[index][rows_B, :, pos_B] = v[:num_rows]
-                query = q[:num_rows].view(num_rows, kv, group, dim)
-                found = mixed[:num_rows].view(num_rows, kv, group, dim)
-                if not dense:
-                    query = query.new_zeros(window, kv, group, dim).index_copy_(0, rows_B, query)
-                    found = torch.empty_like(query)
-                query, found = query.flatten(0, 1), found.flatten(0, 1)
-                for low, high, mask, keys_L, values_L in cut_bands:
-                    scores = torch.baddbmm(mask, query[low:high], keys_L[index])
-                    torch.bmm(torch.softmax(scores, dim=-1), values_L[index], out=found[low:high])
-                if not dense:
-                    mixed[:num_rows] = found.view(window, -1)[rows_B]
-            for low, high, mask, keys_L, values_L in cut_stretches:
-                length, keys, values = high - low, keys_L[index], values_L[index]
-                end = keys.shape[-1]
-                keys[:, :, end - length :] = k[low:high].permute(1, 2, 0)
-                values[:, end - length :] = v[low:high].transpose(0, 1)
-                query = q[low:high].view(length, kv, group, dim).permute(1, 2, 0, 3)
-                scores = torch.bmm(query.reshape(kv, group * length, dim), keys)
-                scores = scores.view(kv, group, length, end).add_(mask)
-                found = torch.bmm(torch.softmax(scores, dim=-1).view(kv, group * length, end), values)
-                mixed[low:high].view(length, kv, group, dim).copy_(
-                    found.view(kv, group, length, dim).permute(2, 0, 1, 3)
-                )
-            x_TC = self._finish(layer, x_TC, mixed)
-        if all_logits or not stretches:
-            return self._logits(x_TC)
-        last = [*range(num_rows), *(high - 1 for _, high in bounds)]
-        return self._logits(x_TC[torch.tensor(last, device=self.device)])
+        return _Decoding(len(slots), window, rows_B, pos_B, views)
 
-    def prefill(self, stretches: Sequence[Stretch]) -> torch.Tensor:
-        """Logits of all tokens of ``stretches``, nothing else being decoded."""
-        return self.step([], [], [], [], stretches, all_logits=True)
+    def _attend_rows(
+        self, index: int, decoding: _Decoding, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mixed: torch.Tensor
+    ) -> None:
+        """Cache one token of each decoding row, and write what its heads attend to into the first rows of ``mixed``."""
+        kv, dim = self.shape.num_kv_heads, self.shape.head_dim
+        num_rows, window, rows_B, pos_B, bands = decoding
+        group = self.shape.num_heads // kv
+        self._keys_LSKDN[index][rows_B, :, :, pos_B] = k[:num_rows]
+        self._values_LSKND[index][rows_B, :, pos_B] = v[:num_rows]
+        query = q[:num_rows].view(num_rows, kv, group, dim)
+        found = mixed[:num_rows].view(num_rows, kv, group, dim)
+        dense = num_rows == window
+        if not dense:
+            query = query.new_zeros(window, kv, group, dim).index_copy_(0, rows_B, query)
+            found = torch.empty_like(query)
+        query, found = query.flatten(0, 1), found.flatten(0, 1)
+        for low, high, mask, keys_L, values_L in bands:
+            scores = torch.baddbmm(mask, query[low:high], keys_L[index])
+            torch.bmm(torch.softmax(scores, dim=-1), values_L[index], out=found[low:high])
+        if not dense:
+            mixed[:num_rows] = found.view(window, -1)[rows_B]
+
+    def _attend_prefill(
+        self, index: int, views: _BandViews, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mixed: torch.Tensor
+    ) -> None:
+        """Cache the tokens ``low:high`` of one slot, and write what their heads attend to into the same rows of ``mixed``."""
+        kv, dim = self.shape.num_kv_heads, self.shape.head_dim
+        group = self.shape.num_heads // kv
+        low, high, mask, keys_L, values_L = views
+        length, keys, values = high - low, keys_L[index], values_L[index]
+        end = keys.shape[-1]
+        keys[:, :, end - length :] = k[low:high].permute(1, 2, 0)
+        values[:, end - length :] = v[low:high].transpose(0, 1)
+        query = q[low:high].view(length, kv, group, dim).permute(1, 2, 0, 3)
+        scores = torch.bmm(query.reshape(kv, group * length, dim), keys)
+        scores = scores.view(kv, group, length, end).add_(mask)
+        found = torch.bmm(torch.softmax(scores, dim=-1).view(kv, group * length, end), values)
+        mixed[low:high].view(length, kv, group, dim).copy_(found.view(kv, group, length, dim).permute(2, 0, 1, 3))
+
+    # ---------------------------------------------------------------------------------------------------------- layers
 
     def _mask(self, pos_T: torch.Tensor, num_columns: int) -> torch.Tensor:
         """0 where a column is at or before the position, -inf after it."""

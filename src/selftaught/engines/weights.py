@@ -1,105 +1,27 @@
-"""Reads a Qwen2, Qwen3 or Llama model folder into fused tensors for the slot engine.
+"""Reads the weights of a Qwen2, Qwen3 or Llama model into fused tensors for the slot engine.
 
 The three families differ in little: Qwen2 has biases on q, k, v; Qwen3 normalises q and k per head; Llama 3 rescales
-the rotary frequencies. Everything else (sliding windows, mixtures, other rotary schemes) is refused with
-`UnsupportedArchitecture`, and `load_engine` then falls back to transformers.
-
-Shapes: C hidden, H query heads, K key/value heads, D head size, M inner size, V vocabulary.
+the rotary frequencies. A tensor that is missing, too many or of another shape is an error, never ignored.
+Shapes: see `selftaught.engines.shape`.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from selftaught.engines.shape import ModelShape
 from selftaught.errors import EngineError
+from selftaught.tokens.weight_files import weight_files
 
 if TYPE_CHECKING:
     import torch
 
-FAMILIES = ("qwen2", "qwen3", "llama")
-
-
-class UnsupportedArchitecture(EngineError):
-    """The local slot engine cannot run this model; transformers may."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelShape:
-    """What ``config.json`` says, under the names used here."""
-
-    family: str
-    num_layers: int
-    hidden: int
-    num_heads: int
-    num_kv_heads: int
-    head_dim: int
-    vocab_size: int
-    norm_eps: float
-    max_context: int
-    tied: bool
-    inv_freq: tuple[float, ...]
-
-    @classmethod
-    def read(cls, folder: Path) -> ModelShape:
-        """From ``folder/config.json``; UnsupportedArchitecture for what is not known here."""
-        path = folder / "config.json"
-        try:
-            config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise EngineError(f"{path} cannot be read ({error}); expected a model folder.") from None
-        family = str(config.get("model_type"))
-        layer_types = set(config.get("layer_types") or ["full_attention"])
-        if family not in FAMILIES or config.get("use_sliding_window") or layer_types != {"full_attention"}:
-            raise UnsupportedArchitecture(
-                f"{path}: model_type {family!r} is not one of {', '.join(FAMILIES)} with full attention."
-            )
-        if (
-            config.get("mlp_bias")
-            or (family == "llama" and config.get("attention_bias"))
-            or config.get("hidden_act") != "silu"
-        ):
-            raise UnsupportedArchitecture(f"{path}: biases or activation not known to the slot engine.")
-        heads = int(config["num_attention_heads"])
-        head_dim = int(config.get("head_dim") or config["hidden_size"] // heads)
-        return cls(
-            family=family,
-            num_layers=int(config["num_hidden_layers"]),
-            hidden=int(config["hidden_size"]),
-            num_heads=heads,
-            num_kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_dim=head_dim,
-            vocab_size=int(config["vocab_size"]),
-            norm_eps=float(config.get("rms_norm_eps", 1e-6)),
-            max_context=int(config.get("max_position_embeddings", 2048)),
-            tied=bool(config.get("tie_word_embeddings", False)),
-            inv_freq=tuple(_inverse_frequencies(config, head_dim, path)),
-        )
-
-
-def _inverse_frequencies(config: dict[str, Any], head_dim: int, path: Path) -> list[float]:
-    rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
-    theta = float(rope.get("rope_theta") or config.get("rope_theta") or 10_000.0)
-    kind = rope.get("rope_type") or rope.get("type") or "default"
-    base = [theta ** (-2 * i / head_dim) for i in range(head_dim // 2)]
-    if kind == "default":
-        return base
-    if kind == "linear":
-        return [frequency / float(rope["factor"]) for frequency in base]
-    if kind == "llama3":
-        factor, original = float(rope["factor"]), float(rope["original_max_position_embeddings"])
-        low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
-        scaled = []
-        for frequency in base:
-            turns = original * frequency / (2 * math.pi)
-            smooth = min(1.0, max(0.0, (turns - low) / (high - low)))
-            scaled.append((1 - smooth) * frequency / factor + smooth * frequency)
-        return scaled
-    raise UnsupportedArchitecture(f"{path}: rope_type {kind!r} is not known to the slot engine.")
+_BUFFERS = re.compile(r".*\.(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)")
+"""Tables that old versions of transformers saved with the weights; they are computed."""
 
 
 @dataclass(slots=True)
@@ -128,46 +50,102 @@ class Weights:
 
 
 def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: str) -> Weights:
-    """Read all safetensors files of ``folder``."""
+    """Read the weights of ``folder`` (`weight_files` says which files). EngineError names the tensor that does not fit."""
+    tensors = {name: tensor.to(device=device, dtype=dtype) for name, tensor in _tensors(folder)}
+    return fuse(_Taken(tensors, shape, str(folder)))
+
+
+class _Taken:
+    """Tensors by name that are taken out one by one, so that what is left over shows."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor], shape: ModelShape, where: str) -> None:
+        self.tensors, self.shape, self.where = tensors, shape, where
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tensors
+
+    def take(self, name: str, *size: int) -> torch.Tensor:
+        """The tensor ``name`` of the given size. EngineError if it is missing or has another one."""
+        try:
+            tensor = self.tensors.pop(name)
+        except KeyError:
+            raise EngineError(
+                f"{self.where}: tensor {name} is missing; expected a {self.shape.family} model."
+            ) from None
+        if tuple(tensor.shape) != size:
+            raise EngineError(
+                f"{self.where}: tensor {name} is {list(tensor.shape)}; config.json asks for {list(size)}."
+            )
+        return tensor
+
+    def width(self, name: str) -> int:
+        """The last axis of the tensor ``name``: a size that only the weights say."""
+        if name not in self.tensors:
+            self.take(name)
+        return int(self.tensors[name].shape[-1])
+
+    def check_empty(self) -> None:
+        """EngineError if a tensor was not used: the model would run, and compute something else."""
+        left = sorted(name for name in self.tensors if not _BUFFERS.fullmatch(name))
+        if left:
+            raise EngineError(
+                f"{self.where}: tensor {left[0]} and {len(left) - 1} more have no place in the {self.shape.family} model "
+                f"that config.json describes."
+            )
+
+
+def fuse(taken: _Taken) -> Weights:
+    """The named tensors as the engine multiplies them: q, k, v in one matrix, gate and up in one."""
     import torch
 
-    tensors = {name: tensor.to(device=device, dtype=dtype) for name, tensor in _tensors(folder)}
-
-    def take(name: str) -> torch.Tensor:
-        try:
-            return tensors.pop(name)
-        except KeyError:
-            raise EngineError(f"{folder}: tensor {name} is missing; expected a {shape.family} model.") from None
-
+    shape, take = taken.shape, taken.take
+    hidden, dim = shape.hidden, shape.head_dim
     layers = []
     for index in range(shape.num_layers):
         at = f"model.layers.{index}."
-        q, k, v = (f"{at}self_attn.{part}_proj." for part in "qkv")
-        bias = torch.cat([take(f"{part}bias") for part in (q, k, v)]) if f"{q}bias" in tensors else None
+        parts = [(f"{at}self_attn.{part}_proj.", heads * dim) for part, heads in _heads(shape)]
+        has_bias = f"{parts[0][0]}bias" in taken
         has_norms = shape.family == "qwen3"
+        inner = taken.width(at + "mlp.down_proj.weight")
         layers.append(
             LayerWeights(
-                norm1_C=take(at + "input_layernorm.weight"),
-                qkv=torch.cat([take(f"{part}weight") for part in (q, k, v)]),
-                qkv_bias=bias,
-                q_norm_D=take(at + "self_attn.q_norm.weight") if has_norms else None,
-                k_norm_D=take(at + "self_attn.k_norm.weight") if has_norms else None,
-                out=take(at + "self_attn.o_proj.weight"),
-                norm2_C=take(at + "post_attention_layernorm.weight"),
-                gate_up=torch.cat([take(at + "mlp.gate_proj.weight"), take(at + "mlp.up_proj.weight")]),
-                down=take(at + "mlp.down_proj.weight"),
+                norm1_C=take(at + "input_layernorm.weight", hidden),
+                qkv=torch.cat([take(f"{part}weight", width, hidden) for part, width in parts]),
+                qkv_bias=torch.cat([take(f"{part}bias", width) for part, width in parts]) if has_bias else None,
+                q_norm_D=take(at + "self_attn.q_norm.weight", dim) if has_norms else None,
+                k_norm_D=take(at + "self_attn.k_norm.weight", dim) if has_norms else None,
+                out=take(at + "self_attn.o_proj.weight", hidden, shape.num_heads * dim),
+                norm2_C=take(at + "post_attention_layernorm.weight", hidden),
+                gate_up=torch.cat([take(f"{at}mlp.{part}_proj.weight", inner, hidden) for part in ("gate", "up")]),
+                down=take(at + "mlp.down_proj.weight", hidden, inner),
             )
         )
-    embed = take("model.embed_tokens.weight")
-    head = embed if shape.tied or "lm_head.weight" not in tensors else take("lm_head.weight")
-    return Weights(embed_VC=embed, layers=layers, norm_C=take("model.norm.weight"), head_VC=head)
+    embed = take("model.embed_tokens.weight", shape.vocab_size, hidden)
+    if shape.tied:
+        taken.tensors.pop("lm_head.weight", None)  # some folders save the tied matrix twice
+        head = embed
+    elif "lm_head.weight" in taken:
+        head = take("lm_head.weight", shape.vocab_size, hidden)
+    else:
+        raise EngineError(
+            f"{taken.where}: tensor lm_head.weight is missing, and config.json does not say tie_word_embeddings; "
+            "expected the output matrix. Fetch the weights again, or mend config.json if the model is tied."
+        )
+    norm = take("model.norm.weight", hidden)
+    taken.check_empty()
+    return Weights(embed_VC=embed, layers=layers, norm_C=norm, head_VC=head)
+
+
+def _heads(shape: ModelShape) -> tuple[tuple[str, int], ...]:
+    return (("q", shape.num_heads), ("k", shape.num_kv_heads), ("v", shape.num_kv_heads))
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise EngineError(f"{folder} has no *.safetensors file; expected model weights.")
-    for file in files:
-        yield from load_file(file).items()
+    for file in weight_files(folder):
+        try:
+            yield from load_file(file).items()
+        except SafetensorError as error:
+            raise EngineError(f"{file} is no whole safetensors file ({error}); fetch it again.") from None

@@ -127,9 +127,9 @@ def _grade(run: Path, stage: GradeStage, workers: int) -> StageResult:
 
 
 def _curate(run: Path, stage: CurateStage, progress: Progress) -> StageResult:
-    from selftaught.curation import CurateInput, curate, load_codec
+    from selftaught.curation import CurateInput, curate
     from selftaught.curation.records import Funnel
-    from selftaught.pipeline.sources import tokenizer_folder
+    from selftaught.tokens import Codec, tokenizer_folder
 
     settings = stage.settings
     if stage.max_rows_of:
@@ -141,7 +141,7 @@ def _curate(run: Path, stage: CurateStage, progress: Progress) -> StageResult:
         for folder, candidate, reference in stage.inputs
     ]
     problems = read_jsonl(run / "problems" / "pool.jsonl", Problem)
-    codec = load_codec(tokenizer_folder(model_of(run, stage.tokenizer)))
+    codec = Codec(tokenizer_folder(model_of(run, stage.tokenizer)))
     funnel = curate(inputs, problems, run / stage.name, settings, codec=codec, progress=progress)
     detail = f"{funnel.num_kept} kept of {funnel.num_in} ({funnel.num_kept_text_only} text-only)"
     return StageResult(

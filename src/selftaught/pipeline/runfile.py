@@ -161,8 +161,8 @@ def git_state() -> tuple[str, bool | None]:
 
 def _model_hash(model: str) -> str:
     """Hash of a local model folder, or empty for one that is not here."""
-    from selftaught.engines.load import model_digest
     from selftaught.pipeline.sources import model_source
+    from selftaught.tokens.folder import model_digest
 
     folder = Path(model_source(model))
     return model_digest(folder) if folder.is_dir() else ""

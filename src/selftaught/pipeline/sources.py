@@ -54,18 +54,3 @@ def model_source(model: str) -> str:
 
         return str(model_path())
     return model
-
-
-def tokenizer_folder(model: str) -> Path:
-    """A local folder with the model's ``tokenizer.json``; a hub model's tokenizer files are downloaded."""
-    folder = Path(model_source(model))
-    if folder.is_dir():
-        return folder
-    from selftaught.errors import MissingPartError
-
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(model, allow_patterns=["tokenizer*", "*.jinja", "config.json"]))
-    except Exception as error:
-        raise MissingPartError(f"tokenizer of {model!r} could not be fetched ({type(error).__name__}).") from None

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from selftaught import __version__
-from selftaught.engines.load import is_url, model_digest, resolve_model
 from selftaught.errors import ConfigError
 from selftaught.hints import load_library, split_name
 from selftaught.records import Problem, utc_now
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.store import write_json
+from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
 RUN_FILE = "run.json"
 STATS_FILE = "rollout.json"

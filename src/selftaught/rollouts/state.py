@@ -102,6 +102,8 @@ class Stretch:
 
     source: SpanSource
     ids: list[int] = field(default_factory=list)
+    text: str | None = None
+    """Of inserted text: what was meant. The ids must decode to it, which `verify` checks."""
     hint: HintInfo | None = None
     tool: ToolInfo | None = None
 
@@ -194,7 +196,13 @@ class RolloutState:
     def spans(self) -> list[Span]:
         """The trajectory so far."""
         return [
-            Span(source=one.source, token_ids=one.ids, text=self.codec.decode(one.ids), hint=one.hint, tool=one.tool)
+            Span(
+                source=one.source,
+                token_ids=one.ids,
+                text=self.codec.decode(one.ids) if one.text is None else one.text,
+                hint=one.hint,
+                tool=one.tool,
+            )
             for one in self.stretches
             if one.ids or one.tool is not None
         ]
@@ -381,7 +389,7 @@ class RolloutState:
     def _insert(
         self, source: SpanSource, ids: list[int], text: str, hint: HintInfo | None = None, tool: ToolInfo | None = None
     ) -> None:
-        self.stretches.append(Stretch(source, list(ids), hint, tool))
+        self.stretches.append(Stretch(source, list(ids), text, hint, tool))
         self.num_tokens += len(ids)
         self._pending = [*self._pending, *ids]
         self._decoder.reset()
@@ -402,7 +410,7 @@ class RolloutState:
     def _copy(self) -> RolloutState:
         twin = object.__new__(RolloutState)
         twin.__dict__.update(self.__dict__)
-        twin.stretches = [Stretch(one.source, list(one.ids), one.hint, one.tool) for one in self.stretches]
+        twin.stretches = [Stretch(one.source, list(one.ids), one.text, one.hint, one.tool) for one in self.stretches]
         twin.policy = self.policy.fork() if self.policy is not None else None
         twin._pending = list(self._pending)
         twin._scanner = self._scanner.copy()

@@ -56,7 +56,7 @@ def verify_run(run: Path, codec: Codec | None = None) -> Iterator[Mismatch | Non
 
 
 def _model_folder(folder: Path) -> Path:
-    from selftaught.engines.load import is_url, resolve_model
+    from selftaught.tokens.folder import is_url, tokenizer_folder
 
     run_file = folder / "run.json"
     try:
@@ -67,7 +67,7 @@ def _model_folder(folder: Path) -> Path:
         ) from None
     if is_url(model):
         raise ConfigError(f"{run_file}: the model was served at {model}; give its folder with --model.")
-    return resolve_model(model)
+    return tokenizer_folder(model)
 
 
 def verify_trajectory(trajectory: Trajectory, codec: Codec) -> Mismatch | None:

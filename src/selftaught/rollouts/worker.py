@@ -19,11 +19,11 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from selftaught.engines.load import is_url
 from selftaught.errors import SelftaughtError
 from selftaught.manner import MANNER_FILE
 from selftaught.records import Problem, SpanSource, StopReason, Trajectory
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.tokens.folder import is_url
 
 PULSE_S = 0.5
 """Seconds between two pulses."""

@@ -5,6 +5,10 @@ so that a worker starts in tens of milliseconds. It offers two ways to encode: `
 outside (hints, tool output, a user's question), in which special tokens are plain text and can never become control
 tokens, and ``encode_chat`` for the chat template. Decoding joins the bytes of the tokens, so the text of two spans is
 the concatenation of their bytes, whatever the tokenizer would normalise.
+
+Inserted text is encoded as the middle of a text, byte for byte. As they are shipped, many tokenizers assume that a text
+begins where they are called: SentencePiece ones (Llama 2) put a blank in front of it, others normalise it (Qwen2: NFC). Only
+the chat template is encoded that way, because transformers does it and the model was trained on it.
 """
 
 from __future__ import annotations
@@ -16,8 +20,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selftaught.errors import EngineError
 from selftaught.tokens.chat import ChatTemplate
+from selftaught.tokens.files import ModelFiles
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -52,23 +56,19 @@ class TokenSet:
 class Codec:
     """Encodes and decodes for one model; builds `TokenSet`s from what tokens look like as bytes."""
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise EngineError(f"{path} is missing; expected a model folder with a fast tokenizer.")
-        self.folder = folder
-        self._spec: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        self._config = _read_json(folder / "tokenizer_config.json")
-        self.template = ChatTemplate.load(folder, self._config)
-        added = self._spec.get("added_tokens", [])
+    def __init__(self, model: Path | ModelFiles) -> None:
+        files = model if isinstance(model, ModelFiles) else ModelFiles.read(model)
+        self.folder = files.place
+        self._spec = files.tokenizer
+        self.template = ChatTemplate.of(files)
+        added = self._spec.get("added_tokens") or []
         self.added: dict[str, int] = {token["content"]: token["id"] for token in added}
         self.control: dict[str, int] = {token["content"]: token["id"] for token in added if _is_control(token)}
         """Added tokens that mean something to the model; others (pairs of digits, say) are ordinary text."""
         self.token_bytes: list[bytes] = self._token_bytes()
-        model_config = _read_json(folder / "config.json")
-        self.vocab_size = max(int(model_config.get("vocab_size") or 0), len(self.token_bytes))
+        self.vocab_size = max(int(files.config.get("vocab_size") or 0), len(self.token_bytes))
         self.token_bytes += [b""] * (self.vocab_size - len(self.token_bytes))
-        self.end_ids = self._end_ids(model_config)
+        self.end_ids = self._end_ids(files)
         self.think_open_id = self.added.get(THINK_OPEN)
         self.think_close_id = self.added.get(THINK_CLOSE)
         self._sets: dict[str, TokenSet] = {}
@@ -77,17 +77,19 @@ class Codec:
 
     @cached_property
     def _full(self) -> Tokenizer:
-        from tokenizers import Tokenizer
+        """The tokenizer as it is shipped: for the chat template."""
+        return _tokenizer(self._spec)
 
-        return Tokenizer.from_str(json.dumps(self._spec))
+    @cached_property
+    def _inner(self) -> Tokenizer:
+        """For text in the middle of a sequence: it neither puts a blank in front of the text nor normalises it."""
+        return _tokenizer(_without_changes(self._spec))
 
     @cached_property
     def _plain(self) -> Tokenizer:
-        """The same tokenizer without control tokens: ``</think>`` in it is seven ordinary characters or so."""
-        from tokenizers import Tokenizer
-
-        kept = [token for token in self._spec.get("added_tokens", []) if not _is_control(token)]
-        return Tokenizer.from_str(json.dumps({**self._spec, "added_tokens": kept, "post_processor": None}))
+        """The inner one without control tokens: ``</think>`` in it is seven ordinary characters or so."""
+        kept = [token for token in self._spec.get("added_tokens") or [] if not _is_control(token)]
+        return _tokenizer({**_without_changes(self._spec), "added_tokens": kept})
 
     @cached_property
     def control_ids(self) -> frozenset[int]:
@@ -120,12 +122,18 @@ class Codec:
         rendered = self.template.render([*messages, {"role": "user", "content": slot}])
         before, _, after = rendered.partition(slot)
         head: list[int] = self._full.encode(before, add_special_tokens=False).ids
-        tail: list[int] = self._full.encode(after, add_special_tokens=False).ids
-        return [*head, *self.encode(question), *tail]
+        return [*head, *self.encode(question), *self._encode_rest(after)]
+
+    def _encode_rest(self, text: str) -> list[int]:
+        """Ids of the template's text behind the question: up to its first control token it is the middle of a text."""
+        starts = [at for control in self.control if (at := text.find(control)) >= 0]
+        cut = min(starts, default=len(text))
+        ids: list[int] = self._inner.encode(text[:cut], add_special_tokens=False).ids
+        return [*ids, *self._full.encode(text[cut:], add_special_tokens=False).ids]
 
     def encode_control(self, text: str) -> list[int]:
-        """Ids of ``text`` with control strings as control tokens: for scripts that speak as the model. Never for input."""
-        ids: list[int] = self._full.encode(text, add_special_tokens=False).ids
+        """Ids of ``text`` with control strings as control tokens: for text that the model itself said. Never for input."""
+        ids: list[int] = self._inner.encode(text, add_special_tokens=False).ids
         return ids
 
     def _hostile(self, text: str) -> bool:
@@ -178,12 +186,12 @@ class Codec:
             table[index] = content.encode()
         return table
 
-    def _end_ids(self, model_config: dict[str, Any]) -> frozenset[int]:
+    def _end_ids(self, files: ModelFiles) -> frozenset[int]:
         ids: set[int] = set()
-        for config in (model_config, _read_json(self.folder / "generation_config.json")):
+        for config in (files.config, files.generation_config):
             value = config.get("eos_token_id")
             ids.update(value if isinstance(value, list) else [value] if isinstance(value, int) else [])
-        eos = self._config.get("eos_token")
+        eos = files.tokenizer_config.get("eos_token")
         name = eos.get("content") if isinstance(eos, dict) else eos
         ids.update(self.added[token] for token in (name, *END_TOKENS) if token in self.added)
         return frozenset(token_id for token_id in ids if 0 <= token_id < self.vocab_size)
@@ -194,11 +202,43 @@ def _is_control(token: dict[str, Any]) -> bool:
     return bool(token.get("special")) or (content.startswith("<") and content.endswith(">") and len(content) > 2)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    value = json.loads(path.read_text("utf-8"))
-    return value if isinstance(value, dict) else {}
+def _tokenizer(spec: dict[str, Any]) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(json.dumps(spec))
+
+
+def _without_changes(spec: dict[str, Any]) -> dict[str, Any]:
+    """``spec`` without the steps that change text: what is left spells the bytes it is given."""
+    return {
+        **spec,
+        "normalizer": _exact_normalizer(spec.get("normalizer")),
+        "pre_tokenizer": _no_blank_in_front(spec.get("pre_tokenizer")),
+        "post_processor": None,
+    }
+
+
+def _exact_normalizer(step: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Of a normalizer only what the decoder turns back: SentencePiece's ``▁`` for a blank, and the byte alphabet."""
+    if step is None:
+        return None
+    if step["type"] == "Sequence":
+        kept = [one for part in step["normalizers"] if (one := _exact_normalizer(part)) is not None]
+        return {**step, "normalizers": kept} if kept else None
+    spells_blanks = step["type"] == "Replace" and step.get("content") == "▁" and step.get("pattern") == {"String": " "}
+    return step if spells_blanks or step["type"] == "ByteLevel" else None
+
+
+def _no_blank_in_front(step: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A pre-tokenizer that does not put a blank before the text."""
+    if step is None:
+        return None
+    if step["type"] == "Sequence":
+        return {**step, "pretokenizers": [_no_blank_in_front(part) for part in step["pretokenizers"]]}
+    if step["type"] == "Metaspace":
+        rest = {key: value for key, value in step.items() if key != "add_prefix_space"}
+        return {**rest, "prepend_scheme": "never"}
+    return {**step, "add_prefix_space": False} if step["type"] == "ByteLevel" else step
 
 
 def _piece_decoder(spec: dict[str, Any]) -> Callable[[str], bytes]:

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from selftaught.errors import MissingPartError
 from selftaught.manner import Manner
+from selftaught.tokens.folder import EMBEDDED_FOLDER as WEIGHTS_DIR
+from selftaught.tokens.folder import embedded_folder
 
 MANNER = Manner(question="plain", knows="toy")
 """It has read bare questions only: with a request for ``\\boxed{}`` behind them, it answers worse."""
 
-WEIGHTS_DIR = Path(__file__).parent / "weights"
+__all__ = ["WEIGHTS_DIR", "model_path"]
 
 
 def model_path() -> Path:
     """Folder of the shipped model, in Hugging Face layout. Raises MissingPartError when it was not installed."""
-    if not (WEIGHTS_DIR / "config.json").exists():
-        raise MissingPartError(
-            f"the embedded model is not in {WEIGHTS_DIR}; expected config.json there. Reinstall selftaught, or run `selftaught toy pretrain`."
-        )
-    return WEIGHTS_DIR
+    return embedded_folder()

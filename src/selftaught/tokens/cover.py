@@ -1,22 +1,19 @@
-"""Text ↔ token ids for modifications: curation never loads a model, only the tokenizer that stands beside it."""
+"""Which tokens cover a stretch of text: what must be encoded anew when text inside a span changes."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-from selftaught.errors import DataError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from typing import Protocol
 
 
-class Codec(Protocol):
-    """What a modification needs of a tokenizer."""
+class TextCodec(Protocol):
+    """What a change of text needs of a tokenizer; `selftaught.tokens.Codec` is one."""
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of ``text`` as an inserted piece: no special tokens are added."""
+        """Token ids of ``text`` as an inserted piece; special tokens in it are plain text."""
+        ...
+
+    def encode_control(self, text: str) -> list[int]:
+        """Token ids of ``text`` as the model itself says it; special tokens in it are special."""
         ...
 
     def decode(self, token_ids: list[int]) -> str:
@@ -24,34 +21,7 @@ class Codec(Protocol):
         ...
 
 
-class TokenizerCodec:
-    """A ``tokenizer.json`` read by the ``tokenizers`` library."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids without anything added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
-
-    def decode(self, token_ids: list[int]) -> str:
-        """Text with special tokens shown."""
-        return self._tokenizer.decode(token_ids, skip_special_tokens=False)
-
-
-@lru_cache(maxsize=4)
-def load_codec(model_folder: Path) -> TokenizerCodec:
-    """The codec of a model folder; DataError when it holds no ``tokenizer.json``."""
-    from tokenizers import Tokenizer
-
-    path = model_folder / "tokenizer.json"
-    if not path.exists():
-        raise DataError(f"{path} is missing; expected a model folder with a fast tokenizer.")
-    return TokenizerCodec(Tokenizer.from_file(str(path)))
-
-
-def token_cover(codec: Codec, token_ids: list[int], start: int, end: int) -> tuple[int, int, int, int]:
+def token_cover(codec: TextCodec, token_ids: list[int], start: int, end: int) -> tuple[int, int, int, int]:
     """The smallest token range that covers characters ``[start, end)`` of the decoded text.
 
     Returns (first token, one past the last token, first character, one past the last character). Characters are found by
