@@ -114,8 +114,12 @@ class ScriptedEngine:
             for span in trajectory.spans:
                 if span.source is SpanSource.MODEL:
                     runs.append(list(span.token_ids))
-                elif span.hint is not None and span.hint.discarded_ids:
-                    runs[-1].extend(span.hint.discarded_ids)
+                    continue
+                taken_back = (span.hint.discarded_ids if span.hint else None) or (
+                    span.tool.discarded_ids if span.tool else None
+                )
+                if taken_back:
+                    runs[-1].extend(taken_back)
             turns[trajectory.problem_id, trajectory.sample] = runs
 
         def script(sequence: ScriptedSequence) -> SequenceABC[int] | None:

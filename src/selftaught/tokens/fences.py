@@ -110,6 +110,13 @@ class FenceScanner:
         self._position += sum(map(len, self._parts))
         self.block, self._fence, self._lines, self._parts, self._head = None, None, [], [], ""
 
+    def drop(self, num_chars: int) -> None:
+        """Take back the last characters of the unfinished line."""
+        line = "".join(self._parts)
+        line = line[: max(0, len(line) - num_chars)]
+        self._parts, self._head = [], ""
+        self._add(line)
+
     @property
     def may_be_fence(self) -> bool:
         """True when the unfinished line could still become a fence."""
