@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -44,7 +45,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import httpx2
 import torch
 
+from selftaught.engines.dialects import DIALECTS, ChunkReader, Dialect, Question
 from selftaught.engines.http import HttpEngine
 from selftaught.engines.model import Prefill, SlotModel
 from selftaught.problems import render_question
@@ -146,30 +148,46 @@ def compare(local: Path, served: Path, folder: Path) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def counted(echoes: dict[str, int]) -> Iterator[None]:
+    """Count streams and what the server tells of the prompts it read; the readers raise if it differs."""
+    before = {dialect: dialect.reader for dialect in DIALECTS}
+
+    def counting(dialect: type[Dialect]) -> Any:
+        def reader(self: Dialect, question: Question) -> ChunkReader:
+            echoes["streams"] += 1
+            found, told = before[dialect](self, question), set()
+            feed = found.feed
+
+            def count(chunk: dict[str, Any]) -> tuple[list[int], bool]:
+                choices = chunk.get("choices") or [{}]  # SGLang's chunks have none, and echo nothing
+                echoes["echoed"] += choices[0].get("prompt_token_ids") is not None
+                echoes["lengths_told"] += not told and "prompt_tokens" in chunk.get("meta_info", {})
+                told.add(True)
+                return feed(chunk)
+
+            found.feed = count  # type: ignore[method-assign]
+            return found
+
+        return reader
+
+    for dialect in DIALECTS:
+        dialect.reader = counting(dialect)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for dialect, reader in before.items():
+            dialect.reader = reader  # type: ignore[method-assign]
+
+
 def parity(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
     folder, asked = served_folder(url), problems(count)
     echoes = {"streams": 0, "echoed": 0, "lengths_told": 0}
-    request, ids_of = HttpEngine._request, HttpEngine._ids
-
-    def counted_request(self: HttpEngine, row: Any) -> Any:
-        echoes["streams"] += 1
-        return request(self, row)
-
-    def counted_ids(self: HttpEngine, chunk: dict[str, Any], body: dict[str, Any], received: int, reader: Any) -> Any:
-        ids = ids_of(self, chunk, body, received, reader)  # raises if the echo differs
-        choices = chunk.get("choices") or [{}]  # SGLang's chunks have none, and echo nothing
-        echoes["echoed"] += choices[0].get("prompt_token_ids") is not None
-        echoes["lengths_told"] += not received and "prompt_tokens" in chunk.get("meta_info", {})
-        return ids
-
     with tempfile.TemporaryDirectory() as scratch:
         local, served = Path(scratch) / "local", Path(scratch) / "served"
         run_rollout(asked, str(folder), local, settings(rows))
-        HttpEngine._request, HttpEngine._ids = counted_request, counted_ids  # type: ignore[method-assign]
-        try:
+        with counted(echoes):
             run_rollout(asked, url, served, settings(rows))
-        finally:
-            HttpEngine._request, HttpEngine._ids = request, ids_of  # type: ignore[method-assign]
         return {**compare(local, served, folder), **echoes, "ledger_holds": ledger_holds(served, folder)}
 
 

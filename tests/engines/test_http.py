@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, SequenceKey, load_engine
-from selftaught.engines.http import HttpEngine, _Broken, _TextReader
+from selftaught.engines.http import HttpEngine
 from selftaught.engines.local import LocalEngine
 from selftaught.errors import EngineError
 
@@ -83,7 +82,11 @@ def play(
 
 def test_served_tokens_are_the_local_ones(served: Thread, model_folder: Path) -> None:
     engine = load_engine(served.server.url)
-    assert isinstance(engine, HttpEngine) and engine.kind == served.server.kind.split("-")[0] and engine.name == "tiny"
+    assert (
+        isinstance(engine, HttpEngine)
+        and engine.dialect.kind == served.server.kind.split("-")[0]
+        and engine.name == "tiny"
+    )
     assert play(engine, script) == play(local(model_folder), script)
     # Four looks at watched tokens share one stream: a new one only where something was inserted or banned.
     assert served.server.num_requests == 12 * 4
@@ -176,19 +179,6 @@ def test_what_is_wrong_is_said(model_folder: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_chunk_without_ids_is_refused(model_folder: Path) -> None:
-    thread = Thread(SmallServer(local(model_folder), str(model_folder)))
-    engine = load_engine(thread.server.url)
-    assert isinstance(engine, HttpEngine)
-    chunk = json.loads('{"choices": [{"text": "hello"}]}')
-    with pytest.raises(EngineError, match="text without token ids"):
-        engine._ids(chunk, {"prompt": [1]}, 0)
-    with pytest.raises(EngineError, match="other prompt ids"):
-        engine._ids({"choices": [{"prompt_token_ids": [2], "token_ids": [3]}]}, {"prompt": [1]}, 0)
-    engine._allow_text = True
-    assert engine.codec.decode(engine._ids(chunk, {"prompt": [1]}, 0)) == "hello" and engine.text_only
-
-
 def test_text_alone_is_taken_only_when_allowed(model_folder: Path) -> None:
     thread = Thread(SmallServer(local(model_folder), str(model_folder), kind="openai"))
     codec = local(model_folder).codec
@@ -206,41 +196,9 @@ def test_text_alone_is_taken_only_when_allowed(model_folder: Path) -> None:
     strict = load_engine(thread.server.url)
     assert isinstance(strict, HttpEngine) and not strict.text_only
     allowed = load_engine(thread.server.url, allow_text=True)
-    assert isinstance(allowed, HttpEngine) and allowed.kind == "text" and allowed.text_only
+    assert isinstance(allowed, HttpEngine) and allowed.dialect.kind == "text" and allowed.text_only
     assert len(asyncio.run(run(allowed))) == 12
     assert thread.server.prompts[-1] == prompt
-
-
-def test_text_keeps_control_tokens_whole_and_gives_the_end_back(model_folder: Path) -> None:
-    codec = local(model_folder).codec
-    reader = _TextReader(codec)
-    ids = [token_id for piece in ["so </th", "ink", ">\nthe", " <b", " end<|im_"] for token_id in reader.feed(piece)]
-    assert codec.decode(ids) == "so </think>\nthe <b end"
-    assert ids.count(codec.added["</think>"]) == 1
-    last = reader.end(stopped=True)
-    assert codec.decode(last[:-1]) == "<|im_" and last[-1] == codec.added["<|im_end|>"] and last[-1] in codec.end_ids
-
-
-def test_an_aborted_request_is_tried_again(model_folder: Path) -> None:
-    thread = Thread(SmallServer(local(model_folder), str(model_folder), kind="sglang"))
-    engine = load_engine(thread.server.url)
-    assert isinstance(engine, HttpEngine)
-    aborted = {
-        "output_ids": [5],
-        "meta_info": {"completion_tokens": 1, "finish_reason": {"type": "abort", "message": "full"}},
-    }
-    with pytest.raises(_Broken, match="gave a request up: full"):
-        engine._ids(aborted, {"input_ids": [1]}, 0)
-
-
-def test_a_prompt_that_sglang_cuts_is_refused(model_folder: Path) -> None:
-    thread = Thread(SmallServer(local(model_folder), str(model_folder), kind="sglang"))
-    engine = load_engine(thread.server.url)
-    assert isinstance(engine, HttpEngine)
-    chunk = {"output_ids": [5], "meta_info": {"completion_tokens": 1, "prompt_tokens": 2}}
-    assert engine._ids(chunk, {"input_ids": [1, 2]}, 0) == [5]
-    with pytest.raises(EngineError, match="read 2 prompt ids; it was sent 3"):
-        engine._ids(chunk, {"input_ids": [1, 2, 3]}, 0)
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -313,13 +271,3 @@ def test_a_served_name_of_sglang_leads_to_its_folder(model_folder: Path) -> None
     engine = load_engine(Thread(server).server.url)
     assert isinstance(engine, HttpEngine) and engine.name == "tiny"
     assert engine.codec.decode(local(model_folder).codec.encode("so")) == "so"
-
-
-def test_vllm_is_told_every_sampling_setting(model_folder: Path) -> None:
-    engine = load_engine(Thread(SmallServer(local(model_folder), str(model_folder))).server.url)
-    assert isinstance(engine, HttpEngine)
-    row = engine.open(SequenceKey(), SamplingParams(temperature=0.6, top_p=0.95))
-    row.extend([1, 2, 3])
-    _, body = engine._request(row)  # what is not named, vLLM takes from the model's generation_config
-    assert (body["temperature"], body["top_p"]) == (0.6, 0.95)
-    assert (body["top_k"], body["min_p"], body["repetition_penalty"]) == (-1, 0.0, 1.0)

@@ -1,7 +1,8 @@
 """Engines: how a model is held and sampled from. `load_engine` opens one by name.
 
 ``base`` fixes the protocol; ``local`` runs Qwen2, Qwen3 and Llama weights in this process; ``fallback`` runs any other
-architecture through transformers; ``http`` talks to vLLM and SGLang by token ids; ``scripted`` replays.
+architecture through transformers; ``http`` talks to servers by token ids, in one of the ``dialects``; ``scripted`` says what
+it is told.
 """
 
 from __future__ import annotations

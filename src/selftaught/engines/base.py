@@ -115,7 +115,11 @@ class Engine(Protocol):
     codec: Codec
     max_context: int
     max_rows: int
-    text_only: bool
+
+    @property
+    def text_only(self) -> bool:
+        """True when the engine takes text without ids: which ids the model saw is then not known."""
+
     stats: EngineStats
 
     def open(self, key: SequenceKey, params: SamplingParams) -> Sequence:

@@ -1,4 +1,4 @@
-"""Served models by token ids: vLLM's ``/v1/completions`` and SGLang's ``/generate``, streamed.
+"""Served models by token ids, streamed: connections, retries and replicas. What servers say is in `selftaught.engines.dialects`.
 
 Ids go out, ids come back; what the client holds is the truth. One stream is kept open over calls of ``sample`` for as
 long as nothing else is put into the sequence, so a trigger that is looked at and not taken costs no round trip. When
@@ -7,14 +7,6 @@ inserted ids again; the server's prefix cache makes that cheap. A broken stream 
 so a server that restarts costs time and no trajectory.
 
 A trajectory stays with one base URL (hash of its key); if that one stays down, it moves to the next.
-
-Field names: vLLM's ``prompt`` (a list of ids), ``return_token_ids``, ``token_ids`` and ``prompt_token_ids``; SGLang's
-``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed``, ``logit_bias``, ``stop_token_ids``,
-``stream_interval``) and ``output_ids``, which grow from chunk to chunk unless the server was started with
-``--incremental-streaming-output`` (``--stream-output`` in older versions); both are read.
-
-A completions API that gives text alone is used only with ``allow_text``. Its text is encoded here, so its trajectories
-are marked ``text_only``: nobody knows the ids that the model saw.
 """
 
 from __future__ import annotations
@@ -27,36 +19,21 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from collections.abc import Sequence as SequenceABC
+from functools import partial
 from typing import Any
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.dialects import Broken, Dialect, Question, Served, Setting, dialect_of
+from selftaught.engines.dialects.base import TEMPORARY, failure
 from selftaught.errors import EngineError
-from selftaught.tokens.codec import END_TOKENS, Codec, TokenSet
-from selftaught.tokens.folder import resolve_model
+from selftaught.tokens.codec import Codec, TokenSet
+from selftaught.tokens.folder import tokenizer_folder
 
-_STREAM_TOKENS = 8_192
-"""Tokens asked for at once; a stream is dropped long before, or continued by another."""
-_SGLANG_STREAM_TOKENS = 1_024
-"""The same for SGLang, which lets a request in only when there is room for much of what it asks for, and repeats all ids
-of a stream in each of its chunks."""
-_SGLANG_RESERVE = 6
-"""SGLang takes a prompt only if it is shorter than the model's context by more than this."""
-_STREAM_INTERVAL, _STREAM_INTERVAL_ALONE = 16, 4
+_TOKENS_PER_CHUNK, _TOKENS_PER_CHUNK_ALONE = 16, 4
 """Tokens a chunk, where the server knows the setting: the front ends of both sides work per chunk. At a trigger word a
 chunk is overshot, at a halt nothing. The smaller one is for a single row, which somebody may be watching."""
 _ATTEMPTS_PER_URL = 3
 _BACKOFF_S = (0.25, 15.0)
-_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class _Broken(Exception):
-    """A stream ended in a way that another attempt may cure."""
-
-
-def _failure(message: str, status: object) -> Exception:
-    """What to raise for an error told inside a stream: a refusal (4xx) is final, all else may be cured."""
-    final = isinstance(status, int) and 400 <= status < 500 and status not in _TEMPORARY
-    return EngineError(message) if final else _Broken(message)
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -76,49 +53,9 @@ _Stream = AsyncGenerator[tuple[list[int], bool], None]
 
 async def _drain(stream: _Stream) -> None:
     """Read what is left of a stream that has said its last id."""
-    with contextlib.suppress(_Broken, EngineError):
+    with contextlib.suppress(Broken, EngineError):
         async for _ in stream:
             pass
-
-
-def _is_last(chunk: dict[str, Any]) -> bool:
-    """Whether the server says that a chunk is its last (SGLang in ``meta_info``, the others in their choice)."""
-    about = chunk.get("meta_info") or (chunk.get("choices") or [{}])[0]
-    return about.get("finish_reason") is not None
-
-
-class _TextReader:
-    """Ids of streamed text. What may be the beginning of a control token waits for the rest of it."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-        self._held = ""
-
-    def feed(self, text: str) -> list[int]:
-        """Ids of all that is certain."""
-        text = self._held + text
-        keep = max(
-            (
-                length
-                for control in self._codec.control
-                for length in range(1, min(len(control), len(text) + 1))
-                if text.endswith(control[:length])
-            ),
-            default=0,
-        )
-        sure, self._held = (text[:-keep], text[-keep:]) if keep else (text, "")
-        return self._codec.encode_control(sure) if sure else []
-
-    def end(self, stopped: bool) -> list[int]:
-        """Ids of what waited, and the end token that such an API swallows if the model ``stopped``."""
-        held, self._held = self._held, ""
-        ids = self._codec.encode_control(held) if held else []
-        if stopped:
-            named = [self._codec.added[token] for token in END_TOKENS if token in self._codec.added]
-            ids += [token_id for token_id in [*named, *sorted(self._codec.end_ids)] if token_id in self._codec.end_ids][
-                :1
-            ]
-        return ids
 
 
 class HttpSequence:
@@ -131,8 +68,10 @@ class HttpSequence:
         self._ready: deque[int] = deque()
         """Ids received and not yet sampled."""
         self._stream: _Stream | None = None
-        self._banned: TokenSet | None = None
-        self._halts: TokenSet | None = None
+        self.banned: TokenSet | None = None
+        """What the open stream was told never to draw."""
+        self.halts: TokenSet | None = None
+        """Where the next stream is told to stop by itself."""
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -160,10 +99,10 @@ class HttpSequence:
         """Take ids from the stream, opening or resuming it as needed."""
         if not self.ids:
             raise EngineError("sample was called on an empty sequence; expected extend first.")
-        if self._banned is not request.banned:
+        if self.banned is not request.banned:
             self._drop()
-            self._banned = request.banned
-        self._halts = request.halts  # for the next stream: one under way stops where it was told to
+            self.banned = request.banned
+        self.halts = request.halts  # for the next stream: one under way stops where it was told to
         sampled: list[int] = []
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
@@ -198,7 +137,7 @@ class HttpSequence:
                     attempt += 1
                     if attempt > 50:
                         raise EngineError(f"{engine.name} ends its streams without a token.")
-            except _Broken as broken:
+            except Broken as broken:
                 self._drop()
                 attempt += 1
                 engine.stats.num_retries += 1
@@ -238,25 +177,28 @@ class HttpEngine:
         self.urls = [url.rstrip("/").removesuffix("/v1") for url in urls]
         self.max_rows, self.patience_s = max_rows, patience_s
         self.stats = EngineStats()
-        self._interval = _STREAM_INTERVAL if max_rows > 1 else _STREAM_INTERVAL_ALONE
         self._free = asyncio.Semaphore(max_rows)
         """Streams that may still be opened. A sequence has none while its tool runs, so others keep the server busy."""
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout = httpx2.Timeout(read_timeout_s, connect=10.0)
         self._client: Any = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._idle_banned: dict[TokenSet, dict[str, int]] = {}
-        self._allow_text = allow_text
-        served = self._probe(model_name)
-        self.kind: str = served["kind"]
-        self.name: str = served["name"]
-        self.codec = Codec(resolve_model(tokenizer or served["root"]))
-        self.max_context = int(served.get("max_context") or 1 << 20)
-        self.text_only = self.kind == "text"
+        self._biases: dict[TokenSet, dict[str, int]] = {}
+        dialect, served = self._probe(model_name, allow_text)
+        self.name: str = served.name
+        self.codec = Codec(tokenizer_folder(tokenizer or served.root))
+        self.max_context = served.max_context or 1 << 20
+        chunk = _TOKENS_PER_CHUNK if max_rows > 1 else _TOKENS_PER_CHUNK_ALONE
+        self.dialect = dialect(Setting(served.name, self.codec, chunk, allow_text))
 
-    def _probe(self, model_name: str | None) -> dict[str, Any]:
+    @property
+    def text_only(self) -> bool:
+        """True when the server gives text without token ids."""
+        return self.dialect.text_only
+
+    def _probe(self, model_name: str | None, allow_text: bool) -> tuple[type[Dialect], Served]:
         """Ask every server what it serves. EngineError says which one does not answer, and why."""
-        found: dict[str, Any] = {}
+        found: tuple[type[Dialect], Served] | None = None
         with self._httpx.Client(timeout=10.0, headers=self._headers) as client:
             for url in self.urls:
                 try:
@@ -272,48 +214,32 @@ class HttpEngine:
                     raise EngineError(
                         f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name)."
                     )
-                model = models[name]
-                owner = str(model.get("owned_by"))
-                kind = "sglang" if owner == "sglang" else "text" if self._allow_text and owner != "vllm" else "vllm"
-                served = {
-                    "kind": kind,
-                    "name": name,
-                    "root": model.get("root") or name,
-                    "max_context": model.get("max_model_len"),
-                }
-                if kind == "sglang":
-                    served |= self._ask_sglang(client, url, served["max_context"])
-                if found and found["name"] != served["name"]:
+                dialect = dialect_of(models[name], allow_text)
+                served = dialect.served(models[name], partial(self._page, client, url))
+                if found is not None and found[1].name != served.name:
                     raise EngineError(
-                        f"{url} serves {served['name']}, {self.urls[0]} serves {found['name']}; expected one model."
+                        f"{url} serves {served.name}, {self.urls[0]} serves {found[1].name}; expected one model."
                     )
-                found = found or served
-        if not found:
+                found = found or (dialect, served)
+        if found is None:
             raise EngineError("the list of base URLs is empty.")
         return found
 
-    def _ask_sglang(self, client: Any, url: str, context: int | None) -> dict[str, Any]:
-        """What SGLang's model list does not say: the folder under a served name, and how long a prompt may be."""
-        info: dict[str, Any] = {}
-        for path in ("/server_info", "/get_server_info"):  # newer and older versions
-            try:
-                answer = client.get(f"{url}{path}")
-                if answer.status_code == 200:
-                    info = dict(answer.json())
-                    break
-            except (self._httpx.HTTPError, ValueError, TypeError):
-                continue
-        limit = info.get("max_req_input_len") or (context - _SGLANG_RESERVE if context else None)
-        found = {"root": info.get("tokenizer_path") or info.get("model_path"), "max_context": limit}
-        return {key: value for key, value in found.items() if value}
+    def _page(self, client: Any, url: str, path: str) -> dict[str, Any] | None:
+        """A JSON object of the server at ``url``, or None."""
+        try:
+            answer = client.get(url + path)
+            return dict(answer.json()) if answer.status_code == 200 else None
+        except (self._httpx.HTTPError, ValueError, TypeError):
+            return None
 
     def open(self, key: SequenceKey, params: SamplingParams) -> HttpSequence:
         """A new empty sequence."""
         return HttpSequence(self, key, params)
 
-    def stream(self, row: HttpSequence, num_moves: int) -> _Stream:
-        """Continue ``row`` on its server (the ``num_moves``-th next one if its own stays down)."""
-        url = self.urls[(row.key.digest("replica") + num_moves) % len(self.urls)]
+    def stream(self, row: HttpSequence, num_failed: int) -> _Stream:
+        """Continue ``row`` on its server, or on the one that follows when ``num_failed`` of them stay down."""
+        url = self.urls[(row.key.digest("replica") + num_failed) % len(self.urls)]
         return self._generate(url, row)
 
     def dispose(self, stream: _Stream, drain: bool = False) -> None:
@@ -338,65 +264,25 @@ class HttpEngine:
 
     # ------------------------------------------------------------------------------------------------------- the wire
 
-    def _request(self, row: HttpSequence) -> tuple[str, dict[str, Any]]:
-        params, sent = row.params, list(row.ids)  # the row grows while the answer to this request comes
-        most = _SGLANG_STREAM_TOKENS if self.kind == "sglang" else _STREAM_TOKENS
-        room = min(most, self.max_context - len(sent))
+    def question(self, row: HttpSequence) -> Question:
+        """What is asked for next; the row grows while the answer comes, so its ids are copied."""
         # After an end token nothing is sampled, at the others something is put in: what came after would be thrown away.
-        ends = sorted(self.codec.end_ids.union(row._halts.ids if row._halts is not None else ()))
-        seed = (row.key.digest() + row.num_streams) % (1 << 31)
-        bias = self._bias(row._banned)
-        if self.kind == "sglang":
-            sampling: dict[str, Any] = {
-                "temperature": params.temperature,
-                "top_p": params.top_p,
-                "max_new_tokens": room,
-                "stop_token_ids": ends,  # not ignore_eos: SGLang would not stop at these either, and admit fewer rows
-                "skip_special_tokens": False,
-                "sampling_seed": seed,
-                "stream_interval": self._interval,
-            }
-            if bias:
-                sampling["logit_bias"] = bias
-            return "/generate", {"input_ids": sent, "sampling_params": sampling, "stream": True}
-        if self.kind == "text":  # only what every completions API takes
-            return "/v1/completions", {
-                "model": self.name,
-                "prompt": self.codec.decode(sent),
-                "max_tokens": room,
-                "temperature": params.temperature,
-                "top_p": params.top_p,
-                "seed": seed,
-                "stream": True,
-            }
-        body: dict[str, Any] = {
-            "model": self.name,
-            "prompt": sent,
-            "max_tokens": room,
-            "temperature": params.temperature,
-            "top_p": params.top_p,
-            # A server takes what is not named from the model's generation_config, such as QwQ's top_k.
-            "top_k": -1,
-            "min_p": 0.0,
-            "repetition_penalty": 1.0,
-            "seed": seed,
-            "stream": True,
-            "return_token_ids": True,
-            "ignore_eos": True,
-            "skip_special_tokens": False,
-            "stop_token_ids": ends,
-            "stream_interval": self._interval,
-        }
-        if bias:
-            body["logit_bias"] = bias
-        return "/v1/completions", body
+        stop_ids = sorted(self.codec.end_ids.union(row.halts.ids if row.halts is not None else ()))
+        return Question(
+            ids=list(row.ids),
+            params=row.params,
+            max_tokens=min(self.dialect.stream_tokens, self.max_context - len(row.ids)),
+            stop_ids=stop_ids,
+            seed=(row.key.digest() + row.num_streams) % (1 << 31),
+            bias=self._bias(row.banned),
+        )
 
     def _bias(self, banned: TokenSet | None) -> dict[str, int]:
         if banned is None:
             return {}
-        if banned not in self._idle_banned:
-            self._idle_banned[banned] = {str(token_id): -100 for token_id in sorted(banned.ids)}
-        return self._idle_banned[banned]
+        if banned not in self._biases:
+            self._biases[banned] = {str(token_id): -100 for token_id in sorted(banned.ids)}
+        return self._biases[banned]
 
     async def _generate(self, url: str, row: HttpSequence) -> _Stream:
         async with self._free, contextlib.aclosing(self._read(url, row)) as pieces:
@@ -408,15 +294,16 @@ class HttpEngine:
         if self._client is None:
             limits = self._httpx.Limits(max_connections=None, max_keepalive_connections=self.max_rows)
             self._client = self._httpx.AsyncClient(timeout=self._timeout, headers=self._headers, limits=limits)
-        path, body = self._request(row)
-        received, reader = 0, _TextReader(self.codec)
+        question = self.question(row)
+        path, body = self.dialect.request(question)
+        reader = self.dialect.reader(question)
         try:
             async with self._client.stream("POST", f"{url}{path}", json=body) as response:
                 if response.status_code != 200:
                     text = (await response.aread()).decode("utf-8", "replace")[:300]
                     message = f"{url} answered {response.status_code}: {text}".replace("\n", " ")
-                    if response.status_code in _TEMPORARY:
-                        raise _Broken(message)
+                    if response.status_code in TEMPORARY:
+                        raise Broken(message)
                     raise EngineError(message)
                 async for line in _lines(response.aiter_bytes()):
                     if not line.startswith(b"data:"):
@@ -428,48 +315,10 @@ class HttpEngine:
                     if "error" in chunk:
                         error = chunk["error"]
                         status = error.get("code") if isinstance(error, dict) else None
-                        raise _failure(f"{url}: {error}", status)
-                    ids = self._ids(chunk, body, received, reader)
-                    received += len(ids)
-                    yield ids, _is_last(chunk) and not self.text_only  # held text may follow
-                yield reader.end(stopped=False), True
+                        raise failure(f"{url}: {error}", status)
+                    yield reader.feed(chunk)
+                yield reader.end(), True
         except self._httpx.TransportError as error:
-            raise _Broken(f"{url}: {type(error).__name__} {error}") from None
+            raise Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:
-            raise _Broken(f"{url} sent no JSON ({error})") from None
-
-    def _ids(
-        self, chunk: dict[str, Any], body: dict[str, Any], received: int, reader: _TextReader | None = None
-    ) -> list[int]:
-        """The new ids of one streamed chunk, ``received`` ids having come before it."""
-        if self.kind == "sglang":
-            about = chunk.get("meta_info", {})
-            reason = about.get("finish_reason") or {}
-            if isinstance(reason, dict) and reason.get("type") == "abort":
-                message = f"the server gave a request up: {reason.get('message', 'no reason')}"
-                raise _failure(message, reason.get("status_code"))
-            num_read = about.get("prompt_tokens", len(body["input_ids"]))
-            if num_read != len(body["input_ids"]):  # --allow-auto-truncate, say
-                raise EngineError(f"the server read {num_read} prompt ids; it was sent {len(body['input_ids'])}.")
-            ids: list[int] = chunk.get("output_ids") or []
-            # The list so far has at least as many ids as the count says; the list of new ones has fewer.
-            return ids[received:] if received and len(ids) >= about.get("completion_tokens", 0) else ids
-        choices = chunk.get("choices") or [{}]
-        echoed = choices[0].get("prompt_token_ids") or chunk.get("prompt_token_ids")
-        if echoed is not None and list(echoed) != list(body["prompt"]):
-            raise EngineError(
-                "the server echoes other prompt ids than it was sent; its tokenizer or template interferes."
-            )
-        ids = choices[0].get("token_ids") or []
-        if not ids and choices[0].get("text") and not self._allow_text:
-            raise EngineError(
-                "the server sends text without token ids; vLLM 0.10.2 or later gives them (return_token_ids). "
-                "--allow-text takes the text; such trajectories are marked, and trained on only after curate --allow-text-only."
-            )
-        if ids or not self._allow_text:
-            return list(ids)
-        reader = reader or _TextReader(self.codec)
-        text, stopped = choices[0].get("text") or "", choices[0].get("finish_reason") == "stop"
-        if text:
-            self.text_only = True
-        return [*reader.feed(text), *(reader.end(stopped=True) if stopped and self.text_only else [])]
+            raise Broken(f"{url} sent no JSON ({error})") from None

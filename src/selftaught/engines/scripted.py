@@ -1,4 +1,4 @@
-"""An engine that says what it is told: for tests, docs and replays.
+"""An engine that says what it is told: for tests and docs.
 
 A script maps the ids so far to the text (or ids) that the model says next; saying is chopped at watched tokens exactly
 as a real engine's sampling is, so the driver cannot tell the difference. It records what it was asked.
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from collections.abc import Sequence as SequenceABC
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.records import SpanSource, Trajectory
 from selftaught.tokens.codec import Codec
 
 Script = Callable[["ScriptedSequence"], "str | SequenceABC[int] | None"]
@@ -104,29 +103,6 @@ class ScriptedEngine:
         """Every sequence says ``turns`` one after another; a turn is what comes before the next insertion."""
         said = list(turns)
         return cls(codec, lambda sequence: said[sequence.said] if sequence.said < len(said) else None, **settings)  # type: ignore[arg-type]
-
-    @classmethod
-    def replay(cls, codec: Codec, trajectories: Iterable[Trajectory]) -> ScriptedEngine:
-        """Says again what recorded trajectories say, keyed by problem and sample."""
-        turns: dict[tuple[str, int], list[list[int]]] = {}
-        for trajectory in trajectories:
-            runs: list[list[int]] = []
-            for span in trajectory.spans:
-                if span.source is SpanSource.MODEL:
-                    runs.append(list(span.token_ids))
-                    continue
-                taken_back = (span.hint.discarded_ids if span.hint else None) or (
-                    span.tool.discarded_ids if span.tool else None
-                )
-                if taken_back:
-                    runs[-1].extend(taken_back)
-            turns[trajectory.problem_id, trajectory.sample] = runs
-
-        def script(sequence: ScriptedSequence) -> SequenceABC[int] | None:
-            runs = turns.get((sequence.key.problem_id, sequence.key.sample), [])
-            return runs[sequence.said] if sequence.said < len(runs) else None
-
-        return cls(codec, script)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a turn, in which control strings are control tokens (this is the model speaking)."""

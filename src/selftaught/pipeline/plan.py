@@ -272,7 +272,8 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
 def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> str:
     """The first problem in the base model's chat template; the plain question where the template is not here."""
     from selftaught.problems import render_question
-    from selftaught.tokens.chat import ChatTemplate
+    from selftaught.tokens.chat import CHATML, ChatTemplate
+    from selftaught.tokens.files import ModelFiles
 
     if problem is None:
         assumptions.append("no problem is here: the prompt is shown with a stand-in question")
@@ -281,12 +282,11 @@ def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> 
         )
     question = render_question(problem)
     folder = Path(model_source(recipe.base_model)) if recipe.base_model == "toy" else Path(recipe.base_model)
-    path = folder / "tokenizer_config.json"
-    if not path.exists():
-        assumptions.append(f"the chat template of {recipe.base_model} is not here: the prompt is shown as ChatML")
-        template = ChatTemplate.load(folder, {})
+    if (folder / "tokenizer.json").is_file():
+        template = ChatTemplate.of(ModelFiles.read(folder))
     else:
-        template = ChatTemplate.load(folder, json.loads(path.read_text("utf-8")))
+        assumptions.append(f"the chat template of {recipe.base_model} is not here: the prompt is shown as ChatML")
+        template = ChatTemplate(CHATML, {})
     return template.render([{"role": "user", "content": question}])
 
 

@@ -1,0 +1,83 @@
+"""SGLang's ``/generate`` by token ids.
+
+Fields: ``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed``, ``logit_bias``, ``stop_token_ids``,
+``stream_interval``) and ``output_ids``, which grow from chunk to chunk unless the server was started with
+``--incremental-streaming-output`` (``--stream-output`` in older versions); both are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from selftaught.engines.dialects.base import ChunkReader, Dialect, Get, Question, Served, failure
+from selftaught.errors import EngineError
+
+_RESERVE = 6
+"""SGLang takes a prompt only if it is shorter than the model's context by more than this."""
+
+
+class Sglang(Dialect):
+    """The dialect of SGLang servers."""
+
+    kind: ClassVar[str] = "sglang"
+    stream_tokens: ClassVar[int] = 1_024
+    """Few: SGLang lets a request in only when there is room for much of what it asks for, and repeats all ids of a stream
+    in each of its chunks."""
+
+    @classmethod
+    def knows(cls, model: dict[str, Any], allow_text: bool) -> bool:
+        """It signs its list of models."""
+        return model.get("owned_by") == "sglang"
+
+    @classmethod
+    def served(cls, model: dict[str, Any], get: Get) -> Served:
+        """What the model list does not say: the folder under a served name, and how long a prompt may be."""
+        plain = super().served(model, get)
+        info = get("/server_info") or get("/get_server_info") or {}  # newer and older versions
+        context = plain.max_context
+        limit = info.get("max_req_input_len") or (context - _RESERVE if context else None)
+        root = info.get("tokenizer_path") or info.get("model_path") or plain.root
+        return Served(plain.name, str(root), limit or context)
+
+    def request(self, question: Question) -> tuple[str, dict[str, Any]]:
+        """Ids in, ids out. It refuses sampling parameters that it does not know, so only old ones are named."""
+        sampling: dict[str, Any] = {
+            "temperature": question.params.temperature,
+            "top_p": question.params.top_p,
+            "max_new_tokens": question.max_tokens,
+            "stop_token_ids": question.stop_ids,  # not ignore_eos: it would not stop at these either, and admit fewer rows
+            "skip_special_tokens": False,
+            "sampling_seed": question.seed,
+            "stream_interval": self.setting.tokens_per_chunk,
+        }
+        if question.bias:
+            sampling["logit_bias"] = question.bias
+        return "/generate", {"input_ids": question.ids, "sampling_params": sampling, "stream": True}
+
+    def reader(self, question: Question) -> ChunkReader:
+        """Counts what came, since the list may repeat it."""
+        return _SglangReader(question)
+
+
+class _SglangReader(ChunkReader):
+    """New ids of lists that repeat the old ones, or do not."""
+
+    def __init__(self, question: Question) -> None:
+        self._num_sent = len(question.ids)
+        self._num_received = 0
+
+    def feed(self, chunk: dict[str, Any]) -> tuple[list[int], bool]:
+        about = chunk.get("meta_info") or {}
+        reason = about.get("finish_reason")
+        if isinstance(reason, dict) and reason.get("type") == "abort":
+            message = f"the server gave a request up: {reason.get('message', 'no reason')}"
+            raise failure(message, reason.get("status_code"))
+        num_read = about.get("prompt_tokens", self._num_sent)
+        if num_read != self._num_sent:  # --allow-auto-truncate, say
+            raise EngineError(f"the server read {num_read} prompt ids; it was sent {self._num_sent}.")
+        ids: list[int] = chunk.get("output_ids") or []
+        # The list so far has at least as many ids as the count says; the list of new ones has fewer.
+        if self._num_received and len(ids) >= about.get("completion_tokens", 0):
+            ids = ids[self._num_received :]
+        self._num_received += len(ids)
+        return ids, reason is not None
