@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selftaught.engines import Codec, ScriptedEngine
+from selftaught.engines import Codec
 from selftaught.grading.extract import final_text
 from selftaught.grading.program_source import program_source
 from selftaught.records import HintPosition, Problem, SpanSource, StopReason, Trajectory
@@ -122,12 +122,6 @@ def test_rounds_of_the_debug_hint(codec: Codec) -> None:
     one = turn(codec, [DRAFT + END, wrong, "Wrong." + END, TESTED, FINAL + END], CODE, hints="end", rounds=3)
     assert [call.output for call in one.tool_calls()] == ["False\n", "True\n"]
     assert one.num_taken_back() == 2 and one.stop_reason is StopReason.ANSWERED
-
-
-def test_a_recorded_turn_is_played_again(codec: Codec) -> None:
-    one = turn(codec, ["Compute.\n```python\nprint(6 * 7)\n```" + END, "So \\boxed{42}." + END], hints="end", rounds=1)
-    engine = ScriptedEngine.replay(codec, [one])
-    assert engine.script is not None and one.num_taken_back() >= 1
 
 
 def test_the_ledger_refuses_what_was_not_taken_back(codec: Codec) -> None:

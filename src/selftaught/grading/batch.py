@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selftaught.errors import DataError
+from selftaught.grading.comparison import MAX_INT_CHARS
 from selftaught.grading.grader import Grader
 from selftaught.grading.program_source import bare_program
 from selftaught.records import TestCase
@@ -114,13 +117,48 @@ def grade_programs(path: Path, grader: Grader) -> Iterator[ProgramResultLine]:
 
 
 def _text(value: Any, is_call: bool, is_input: bool) -> str:
-    import json
-
-    if isinstance(value, str):
+    if isinstance(value, str) and not _LONG_INTEGER.fullmatch(value):
         return value
     if is_call and is_input and isinstance(value, list):
-        return "\n".join(json.dumps(argument) for argument in value)
-    return json.dumps(value)
+        return "\n".join(map(_json, value))
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    return _LONG_INTEGER_IN_JSON.sub(r"\1", json.dumps(value))
+
+
+_LONG_INTEGER = re.compile("\x00(-?[0-9]+)")
+"""How an integer that is too long for a conversion stands among the values of a request: a mark, then its digits."""
+_LONG_INTEGER_IN_JSON = re.compile(r'"\\u0000(-?[0-9]+)"')
+
+
+def _parse(line: bytes, model: type[RequestT]) -> RequestT:
+    """One request. ValueError (ValidationError is one) says what is wrong with it."""
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        if error.errors()[0]["type"] != "json_invalid":
+            raise
+    # pydantic's parser refuses integers of any length and lone surrogates, which JSON may hold.
+    try:
+        values = json.loads(
+            line, parse_int=lambda digits: int(digits) if len(digits) <= MAX_INT_CHARS else f"\0{digits}"
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return model.model_validate(_encodable(values))
+
+
+def _encodable(value: Any) -> Any:
+    """``value`` with a question mark for every lone surrogate."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    return value
 
 
 def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
@@ -133,11 +171,13 @@ def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
             if not line.strip():
                 continue
             try:
-                yield model.model_validate_json(line)
+                yield _parse(line, model)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"]) or "line"
                 raise DataError(f"{path}:{number}: {where}: {first['msg']}.") from None
+            except ValueError as error:
+                raise DataError(f"{path}:{number}: line: not JSON ({error}).") from None
 
 
 def _in_order(requests: Iterable[RequestT], judge: Callable[[RequestT], ResultT], workers: int) -> Iterator[ResultT]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 
-from selftaught.engines.load import is_url
 from selftaught.errors import ConfigError, MissingPartError
 from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.tokens.folder import is_url
 
 
 def check_settings(settings: RolloutSettings, model: str) -> None:

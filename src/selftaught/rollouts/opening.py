@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selftaught.engines.load import is_url, load_engine
+from selftaught.engines.load import load_engine
 from selftaught.manner import Manner, ThinkStyle, read_manner
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.tokens.folder import is_url
 
 if TYPE_CHECKING:
     from selftaught.engines.base import Engine
