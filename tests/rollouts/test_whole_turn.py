@@ -54,6 +54,8 @@ def test_a_last_block_of_a_maths_turn_is_run(codec: Codec) -> None:
     (call,) = one.tool_calls()
     assert call.discarded_ids == [codec.encode_control(END)[0]] and call.code == "print(6 * 7)\n"
     assert one.spans[2].text == "\n```output\n42\n```\n" and not set(one.spans[1].token_ids) & codec.end_ids
+    text = final_text(one.model_copy(update={"spans": one.spans[1:]}))
+    assert text == "Compute.\n```python\nprint(6 * 7)\n```\nSo \\boxed{42}."
     left = turn(codec, ["Compute.\n```python\nprint(6 * 7)\n```" + END], last_block="leave")
     assert left.tool_calls() == [] and left.stop_reason is StopReason.ANSWERED
     capped = turn(codec, ["Compute.\n```python\nprint(6 * 7)\n```" + END], max_tool_calls=0)

@@ -1,0 +1,463 @@
+"""Values of plain expressions: exact for rationals, 50 digits for the rest.
+
+Most answers are numbers (``3\\sqrt{2}/2``) or short formulas (``2x^2-1``). They are read by a small parser for LaTeX and for
+plain typing and evaluated; two formulas are the same when they agree at several random points. That decides in
+microseconds what a computer-algebra system takes milliseconds for, and cannot hang: anything large raises
+``TooLarge``, anything unknown ``Unreadable``, and the caller asks math-verify instead.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from selftaught.grading.maths.tokens import (
+    EVENT_HEADS,
+    FUNCTIONS,
+    GREEK,
+    HEADS,
+    TRIG,
+    Token,
+    TooLarge,
+    Unreadable,
+    tokenize,
+)
+
+MAX_LENGTH = 600
+MAX_DEPTH = 40
+MAX_BITS = 40_000
+"""Exact integers stay below 2 to this power."""
+
+
+Node = tuple[Any, ...]
+"""(operator, operands…): num, var, add, mul, div, neg, pow, call, fact, deg."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression. ``variables`` are its free names; ``decimals`` the decimal places of its longest decimal literal."""
+
+    node: Node
+    variables: frozenset[str]
+    decimals: int
+    is_decimal: bool
+    """The whole expression is one decimal literal with a sign at most."""
+    applied: frozenset[str] = frozenset()
+    """Names that may be functions: brackets follow them. In ``alone`` stand those that occur without brackets, too."""
+    alone: frozenset[str] = frozenset()
+
+
+def parse_expression(text: str, functions: frozenset[str] = frozenset()) -> Expression:
+    """Parse a normalised answer. Unreadable when it is anything but one expression.
+
+    ``functions`` are names that brackets apply; any other name before brackets is a factor.
+    """
+    if len(text) > MAX_LENGTH:
+        raise Unreadable("long")
+    parser = _Parser(tokenize(text), functions)
+    node = parser.expression(0)
+    if parser.position != len(parser.tokens):
+        raise Unreadable(f"rest {parser.tokens[parser.position]!r}")
+    bare = node[1] if node[0] == "neg" else node
+    is_decimal = bare[0] == "num" and parser.decimals > 0
+    return Expression(
+        node,
+        frozenset(parser.variables),
+        parser.decimals,
+        is_decimal,
+        frozenset(parser.applied),
+        frozenset(parser.alone),
+    )
+
+
+def parse_or_none(text: str, functions: frozenset[str] = frozenset()) -> Expression | None:
+    """The expression; None when the parser does not know it or it is too large."""
+    try:
+        return parse_expression(text, functions)
+    except (Unreadable, TooLarge, RecursionError, ValueError, OverflowError):
+        return None
+
+
+def parse_both(first: str, second: str) -> tuple[Expression | None, Expression | None]:
+    """Two expressions that are to be compared: they agree on which names are functions.
+
+    ``f(x)^2`` and ``f(x^2)`` are values of a function; ``h(a+b)`` is a product where the other side has ``ha+hb``.
+    """
+    a, b = parse_or_none(first), parse_or_none(second)
+    if a is not None and b is not None and (functions := (a.applied | b.applied) - a.alone - b.alone):
+        return parse_or_none(first, functions), parse_or_none(second, functions)
+    return a, b
+
+
+class _Parser:
+    """Recursive descent over tokens; implicit multiplication, mixed numbers, degrees."""
+
+    def __init__(self, tokens: list[Token], functions: frozenset[str]) -> None:
+        self.tokens = tokens
+        self.functions = functions
+        self.applied: set[str] = set()
+        self.alone: set[str] = set()
+        self.position = 0
+        self.variables: set[str] = set()
+        self.decimals = 0
+        self.bars = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        index = self.position + ahead
+        return self.tokens[index].text if index < len(self.tokens) else ""
+
+    def kind(self, ahead: int = 0) -> str:
+        index = self.position + ahead
+        return self.tokens[index].kind if index < len(self.tokens) else ""
+
+    def take(self, text: str | None = None) -> str:
+        if self.position >= len(self.tokens) or (text is not None and self.peek() != text):
+            raise Unreadable(f"expected {text or 'more'}")
+        self.position += 1
+        return self.tokens[self.position - 1].text
+
+    def expression(self, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise Unreadable("deep")
+        node = self.term(depth)
+        while self.peek() in ("+", "-"):
+            operator = self.take()
+            right = self.term(depth)
+            node = ("add", node, right if operator == "+" else ("neg", right))
+        return node
+
+    def term(self, depth: int) -> Node:
+        if self.peek() in ("+", "-"):
+            sign = self.take()
+            node = self.term(depth + 1) if depth < MAX_DEPTH else self._too_deep()
+            return ("neg", node) if sign == "-" else node
+        node = self.power(depth)
+        while True:
+            text = self.peek()
+            if text in ("*", "\\times", "\\cdot"):
+                self.take()
+                node = ("mul", node, self.signed(depth))
+            elif text == "/":
+                self.take()
+                node = ("div", node, self.signed(depth))
+            elif self._starts_factor():
+                node = self._juxtapose(node, depth)
+            else:
+                return node
+
+    def _too_deep(self) -> Node:
+        raise Unreadable("deep")
+
+    def signed(self, depth: int) -> Node:
+        if self.peek() in ("+", "-"):
+            return ("neg", self.signed(depth + 1)) if self.take() == "-" else self.signed(depth + 1)
+        return self.power(depth)
+
+    def _starts_factor(self) -> bool:
+        text, kind = self.peek(), self.kind()
+        if kind in ("number", "letter") or text in ("(", "[", "{"):
+            return True
+        if text == "|":
+            return self.bars == 0
+        if text in ("\\lfloor", "\\lceil", "\\|"):
+            return True
+        return kind == "command" and text not in ("\\}", "\\{", "\\rfloor", "\\rceil", "\\pm", "\\mp", "\\%", "\\mid")
+
+    def _juxtapose(self, node: Node, depth: int) -> Node:
+        """Two factors side by side: a mixed number, or a product."""
+        before = self.tokens[self.position - 1]
+        if before.kind == "number" and "." not in before.text and node == ("num", Fraction(before.text)):
+            if self.peek() == "\\frac":
+                start = self.position
+                fraction = self.power(depth)
+                if _is_proper(fraction):
+                    return ("add", node, fraction)
+                self.position = start
+            if self.kind() == "number":
+                if self.kind(2) == "number" and self.peek(1) == "/" and "." not in self.peek() + self.peek(2):
+                    above, below = Fraction(self.take()), self.take("/") and Fraction(self.take())
+                    if below and above < below:
+                        return ("add", node, ("num", above / below))
+                raise Unreadable("two numbers")
+        elif self.kind() == "number":
+            if before.kind == "number":
+                raise Unreadable("two numbers")
+            if before.kind == "letter" and not self.tokens[self.position].spaced:
+                raise Unreadable("a name with a number")
+        return ("mul", node, self.power(depth))
+
+    def power(self, depth: int) -> Node:
+        node = self.atom(depth)
+        while True:
+            text = self.peek()
+            if text == "!":
+                self.take()
+                node = ("fact", node)
+            elif text == "%":
+                self.take()
+                node = ("div", node, ("num", Fraction(100)))
+            elif text in ("^", "**"):
+                self.take()
+                if self.peek() == "{" and self.peek(1) == "\\circ" and self.peek(2) == "}":
+                    self.position += 3
+                    node = ("deg", node)
+                    continue
+                node = ("pow", node, self.exponent(depth + 1))
+            else:
+                return node
+
+    def exponent(self, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise Unreadable("deep")
+        if self.peek() == "{":
+            return self.group(depth)
+        if self.peek() in ("-", "+"):
+            sign = self.take()
+            node = self.exponent(depth + 1)
+            return ("neg", node) if sign == "-" else node
+        node = self.atom(depth)
+        if self.peek() in ("^", "**"):  # right to left
+            self.take()
+            return ("pow", node, self.exponent(depth + 1))
+        return node
+
+    def group(self, depth: int) -> Node:
+        self.take("{")
+        bars, self.bars = self.bars, 0
+        node = self.expression(depth + 1)
+        self.bars = bars
+        self.take("}")
+        return node
+
+    def argument(self, depth: int) -> Node:
+        """A LaTeX argument: a group or one token."""
+        if self.peek() == "{":
+            return self.group(depth)
+        if self.kind() == "number" and len(self.peek()) > 1 and self.peek().isdigit():
+            raise Unreadable("argument")
+        return self.atom(depth)
+
+    def atom(self, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise Unreadable("deep")
+        text, kind = self.peek(), self.kind()
+        if kind == "number":
+            return self.number()
+        if kind == "letter":
+            return self.variable(self.take(), depth)
+        if text in ("(", "["):
+            self.take()
+            bars, self.bars = self.bars, 0
+            node = self.expression(depth + 1)
+            self.bars = bars
+            self.take(")" if text == "(" else "]")
+            return node
+        if text == "{":
+            return self.group(depth)
+        if text in ("|", "\\|"):
+            self.take()
+            self.bars += 1
+            node = self.expression(depth + 1)
+            self.bars -= 1
+            self.take(text)
+            return ("call", "abs", node)
+        if kind == "command":
+            return self.command(self.take()[1:], depth)
+        raise Unreadable(f"token {text!r}")
+
+    def number(self) -> Node:
+        text = self.take()
+        if "e" in text.lower() and abs(int(re.split("[eE]", text)[1])) > 2000:
+            raise TooLarge
+        if len(text) > MAX_BITS // 4:
+            raise TooLarge
+        if text.endswith("."):
+            if self.peek() in ("\\overline", "\\bar", "\\dot"):
+                return self.repeating(text)
+            text = text[:-1]
+        elif "." in text and self.peek() in ("\\overline", "\\bar", "\\dot"):
+            return self.repeating(text)
+        if "." in text or "e-" in text.lower():
+            self.decimals = max(self.decimals, len(re.split("[eE]", text)[0].partition(".")[2]))
+        return ("num", Fraction(text))
+
+    def repeating(self, text: str) -> Node:
+        self.take()
+        self.take("{")
+        period = self.take()
+        self.take("}")
+        if not period.isdigit() or len(period) > 60 or len(text) > 60:
+            raise Unreadable("period")
+        whole, _, start = text.partition(".")
+        shift = 10 ** len(start)
+        value = Fraction(int(whole + start or "0"), shift) + Fraction(int(period), shift * (10 ** len(period) - 1))
+        return ("num", value)
+
+    def variable(self, name: str, depth: int) -> Node:
+        if self.peek() == "_":
+            self.take()
+            name += "_" + self.subscript()
+        while self.peek() == "'":
+            name += self.take()
+        if self._is_adjacent("[") and (name[0].isupper() or name in HEADS):
+            return self.application(name, depth)
+        if self._is_adjacent("("):
+            if name in self.functions or name.endswith("'"):
+                return self.application(name, depth)
+            if name in HEADS or name in EVENT_HEADS and self._holds_capitals():
+                self.applied.add(name)
+        else:
+            self.alone.add(name)
+        if name in ("e", "i"):
+            return ("const", name)
+        self.variables.add(name)
+        return ("var", name)
+
+    def _is_adjacent(self, bracket: str) -> bool:
+        return self.peek() == bracket and not self.tokens[self.position].spaced
+
+    def _holds_capitals(self) -> bool:
+        """Up to the closing bracket: capital letters, and no small ones."""
+        inside: list[str] = []
+        for token in self.tokens[self.position + 1 :]:
+            if token.text == ")":
+                break
+            inside.append(token.text)
+        letters = [text for text in inside if len(text) == 1 and text.isalpha()]
+        return bool(letters) and all(letter.isupper() for letter in letters)
+
+    def application(self, name: str, depth: int) -> Node:
+        """An unknown function's value."""
+        close = {"(": ")", "[": "]"}[self.take()]
+        arguments = [self.expression(depth + 1)]
+        while self.peek() == ",":
+            self.take()
+            arguments.append(self.expression(depth + 1))
+        self.take(close)
+        self.variables.add(name)
+        return ("apply", name, *arguments)
+
+    def subscript(self) -> str:
+        if self.peek() != "{":
+            return self.take()
+        parts: list[str] = []
+        self.take("{")
+        while self.peek() != "}":
+            parts.append(self.take())
+        self.take("}")
+        return "".join(parts)
+
+    def command(self, name: str, depth: int) -> Node:
+        if name == "pi":
+            return ("const", "pi")
+        if name == "nabla":
+            return self.opaque("\\nabla", depth)
+        if name == "frac":
+            if (derivative := self.derivative(depth)) is not None:
+                return derivative
+            return ("div", self.argument(depth + 1), self.argument(depth + 1))
+        if name == "binom":
+            return ("call", "binom", self.argument(depth + 1), self.argument(depth + 1))
+        if name == "sqrt":
+            return self.root(depth)
+        if name in GREEK:
+            return self.variable(name, depth)
+        if name in FUNCTIONS:
+            return self.function(name, depth)
+        if name in ("lfloor", "lceil"):
+            node = self.expression(depth + 1)
+            self.take("\\rfloor" if name == "lfloor" else "\\rceil")
+            return ("call", "floor" if name == "lfloor" else "ceil", node)
+        raise Unreadable(f"command {name}")
+
+    def derivative(self, depth: int) -> Node | None:
+        """``\\frac{\\partial f}{\\partial x}``, ``\\frac{dy}{dx}``: a name of its own, since what is derived is not known."""
+        if self.peek() != "{" or self.peek(1) not in ("\\partial", "d"):
+            return None
+        below = next(
+            (n for n in range(len(self.tokens) - self.position) if self.peek(n) == "}" and self.peek(n + 1) == "{"),
+            None,
+        )
+        if below is None or self.peek(below + 2) != self.peek(1) or self.kind(below + 3) not in ("letter", "command"):
+            return None
+        start = self.position
+        while self.take() != "}":
+            pass
+        above = [token.text for token in self.tokens[start : self.position]]
+        if not any(text.isalpha() and text != "d" for text in above):
+            raise Unreadable("a derivative of what follows")
+        self.take("{")
+        while self.take() != "}":
+            pass
+        return self._name(start)
+
+    def opaque(self, name: str, depth: int) -> Node:
+        """An operator with what it acts on: ``\\nabla\\cdot F``, ``\\nabla^2 f``."""
+        start = self.position - 1
+        if self.peek() == "^":
+            self.take()
+            self.exponent(depth + 1)
+        if self.peek() in ("\\cdot", "\\times"):
+            self.take()
+        self.power(depth + 1)
+        return self._name(start)
+
+    def _name(self, start: int) -> Node:
+        """All tokens since ``start`` as one name."""
+        name = " ".join(token.text for token in self.tokens[start : self.position])
+        self.variables.add(name)
+        return ("var", name)
+
+    def root(self, depth: int) -> Node:
+        index: Node = ("num", Fraction(2))
+        if self.peek() == "[":
+            self.take()
+            index = self.expression(depth + 1)
+            self.take("]")
+        return ("call", "root", self.argument(depth + 1), index)
+
+    def function(self, name: str, depth: int) -> Node:
+        base: Node | None = None
+        exponent: Node | None = None
+        while self.peek() in ("_", "^"):
+            if self.take() == "_":
+                base = self.argument(depth + 1)
+            else:
+                exponent = self.exponent(depth + 1)
+        if base is not None and name != "log":
+            raise Unreadable("subscript")
+        arguments = self.call_arguments(name, depth)
+        if exponent == ("neg", ("num", Fraction(1))) and name in TRIG:
+            name, exponent = "arc" + name, None
+        if name == "log":
+            if base is None:
+                self.variables.add("\\log")  # its base is not told: equal only to another \log
+            node: Node = ("log", arguments[0], base)
+        else:
+            node = ("call", name, *arguments)
+        return ("pow", node, exponent) if exponent is not None else node
+
+    def call_arguments(self, name: str, depth: int) -> list[Node]:
+        if self.peek() == "(":
+            self.take()
+            arguments = [self.expression(depth + 1)]
+            while self.peek() == ",":
+                self.take()
+                arguments.append(self.expression(depth + 1))
+            self.take(")")
+            if len(arguments) > 1 and name not in ("gcd", "lcm", "max", "min"):
+                raise Unreadable("arguments")
+            return arguments
+        node = self.power(depth + 1) if depth < MAX_DEPTH else self._too_deep()
+        while self._starts_factor() and self.peek()[1:] not in FUNCTIONS and self.peek() != "(":
+            node = self._juxtapose(node, depth + 1)
+        return [node]
+
+
+def _is_proper(node: Node) -> bool:
+    if node[0] != "div" or node[1][0] != "num" or node[2][0] != "num":
+        return False
+    above, below = node[1][1], node[2][1]
+    return bool(below) and above.denominator == below.denominator == 1 and 0 < above < below
