@@ -127,6 +127,8 @@ def test_later_policies_leave_the_digests_of_older_runs_alone() -> None:
 
 def test_only_a_regex_may_stand_before_its_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("policies: {mine: {rules: [{name: a, when: paragraph, before_line: true, hints: [general]}]}}", "utf-8")
+    file.write_text(
+        "policies: {mine: {rules: [{name: a, when: paragraph, before_line: true, hints: [general]}]}}", "utf-8"
+    )
     with pytest.raises(ConfigError, match="before_line, which needs 'when: regex'"):
         load_library(file)

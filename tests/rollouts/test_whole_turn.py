@@ -40,6 +40,13 @@ def test_the_debug_hint_tests_the_draft_and_the_final_program_counts(codec: Code
     assert "..." not in text  # the hint's template is no program
 
 
+def test_the_tested_program_may_end_the_turn_too(codec: Codec) -> None:
+    turns = [DRAFT + END, TESTED.rstrip() + END, FINAL + END]
+    one = turn(codec, turns, CODE, hints="auto")
+    assert sources(one) == ["prompt", "model", "hint", "model", "tool", "model"] and one.num_taken_back() == 2
+    assert one.tool_calls()[0].output == "True\n"
+
+
 def test_without_hints_the_final_program_is_not_run(codec: Codec) -> None:
     python = PlainPython()
     assert turn(codec, [DRAFT + END], CODE, sandbox=python).stop_reason is StopReason.ANSWERED

@@ -39,7 +39,7 @@ from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
 from selftaught.rollouts.watch import WatchSets, is_in
 from selftaught.tokens.codec import Codec, TokenSet
-from selftaught.tokens.fences import FenceScanner
+from selftaught.tokens.fences import Block, FenceScanner
 
 CHECK_EVERY = 96
 """Tokens after which sampling pauses anyway, to look for loops."""
@@ -183,7 +183,7 @@ class RolloutState:
             self.stopped = Stop(StopReason.ENDED_IN_THINKING)
             return
         block = self._scanner.finish(SpanSource.MODEL)
-        if block is not None and block.is_runnable and self._runs_last_block():
+        if block is not None and block.is_runnable and self._runs_last(block):
             self._code, self._taken_back = block.code, [token_id]
             self._take_back(1)
             return
@@ -193,14 +193,14 @@ class RolloutState:
         if choice is None or not self._queue_hint(choice, [token_id]):
             self._end_thinking()
 
-    def _runs_last_block(self) -> bool:
-        """Whether a block that the thinking ends with is run."""
+    def _runs_last(self, block: Block) -> bool:
+        """Whether a block that the thinking ends with is run. One that a hint opened was asked for as a call."""
         tools = self.settings.tools
         if not tools.enabled or self._num_calls >= tools.max_tool_calls:
             return False
         if self.num_tokens + _ROOM_AFTER_HINT > self.budget:
             return False
-        if self.think_tags or tools.last_block == "run":
+        if self.think_tags or block.opened_by is SpanSource.HINT or tools.last_block == "run":
             return True
         return tools.last_block == "auto" and self.problem.kind is not ProblemKind.CODE
 
