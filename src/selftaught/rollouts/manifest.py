@@ -29,11 +29,11 @@ STATS_FILE = "rollout.json"
 
 def open_run(out: Path, model: str, settings: RolloutSettings, problems: Sequence[Problem]) -> dict[str, Any]:
     """Write ``run.json``, or check that the one there is of the same run. ConfigError names the first difference."""
-    path, _ = split_name(settings.hints.policy)
+    path, policy = split_name(settings.hints.policy)
     library = load_library(path)
     same = {
         "model_digest": None if is_url(model) else model_digest(resolve_model(model)),
-        "hints_digest": hashlib.sha256(library.model_dump_json().encode()).hexdigest()[:16],
+        "hints_digest": hashlib.sha256(library.content(policy).encode()).hexdigest()[:16],
         **{f"settings.{name}": value for name, value in settings.content().items()},
     }
     digest = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()[:16]
