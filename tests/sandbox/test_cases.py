@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 OWN = HERE / "cases.jsonl"
-GIVEN = HERE.parents[2] / "shared" / "cases" / "sandbox.jsonl"
+GIVEN = HERE.parents[2] / "shared" / "cases"
 WORKERS = "8"
 # Harmless even when they succeed, so they may run without isolation.
 CONTROL = (
@@ -45,7 +45,7 @@ def battery(*arguments: str, around: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def files() -> list[str]:
-    return [str(path) for path in (OWN, GIVEN) if path.exists()]
+    return [str(path) for path in (OWN, GIVEN / "sandbox.jsonl", GIVEN / "attacks.jsonl") if path.exists()]
 
 
 @pytest.mark.slow

@@ -60,12 +60,13 @@ def helpers_before(starter_code: str | None, entry_point: str) -> str:
 async def run_check(
     sandbox: Sandbox, script: str, check_code: str, entry_point: str, *, helpers: str = "", timeout_s: float
 ) -> CheckEnding:
-    """Load the program ``script`` and run ``check_code`` on its ``entry_point``, all within ``timeout_s`` seconds.
+    """Load the program ``script`` and run ``check_code`` on its ``entry_point``, in ``timeout_s`` seconds of running.
 
+    Time in which both wait for a place in the sandbox is not counted.
     ``helpers`` are definitions that the check may use beside its own.
     """
     started = time.monotonic()
-    exchange = _Exchange(started + timeout_s)
+    exchange = _Exchange(timeout_s)
     try:
         async with sandbox.session(script) as program, sandbox.session(check_code) as check:
             start = f"check = __import__('sys').modules[{_HARNESS!r}].Check({check_code!r}, {helpers!r}, {entry_point!r}, {exchange.mark!r})\n"
@@ -76,6 +77,7 @@ async def run_check(
                 await loading
             finally:
                 loading.cancel()
+                await asyncio.gather(loading, return_exceptions=True)
             while "call" in event:
                 call = f"__import__('sys').modules[{_HARNESS!r}].answer(globals(), {entry_point!r}, {event['call']!r}, {exchange.mark!r})"
                 reply = await exchange.say(program, call)
@@ -89,10 +91,10 @@ async def run_check(
 
 
 class _Exchange:
-    """The way to both sessions: one deadline, one mark around what is said."""
+    """The way to both sessions: one store of time, one mark around what is said."""
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+    def __init__(self, timeout_s: float) -> None:
+        self._left_s = timeout_s
         self.mark = secrets.token_hex(16)
 
     async def load(self, session: Session, script: str) -> None:
@@ -114,10 +116,10 @@ class _Exchange:
         return event
 
     async def _run(self, session: Session, code: str) -> ExecResult:
-        left_s = self._deadline - time.monotonic()
-        if left_s < _LEAST_S:
+        if self._left_s <= 0:
             raise _Failed(LIMITS[ExecStatus.TIMEOUT])
-        result = await session.run(code, timeout_s=left_s)
+        result = await session.run(code, timeout_s=max(self._left_s, _LEAST_S))
+        self._left_s -= result.wall_s
         if result.status is ExecStatus.REFUSED:
             raise _Refused(result.output.strip()[-200:] or "refused")
         if result.status is not ExecStatus.OK:

@@ -48,6 +48,10 @@ class SandboxReport(BaseModel):
 
     tier: int
     layers: list[str]
+    memory: str
+    """What bounds the memory of all children together, in words."""
+    cgroup: bool
+    """Whether that is a control group of the kernel's."""
     modules: list[str]
     missing: list[str]
     uid: int
@@ -227,6 +231,8 @@ async def _examine(sandbox: Sandbox, canaries: _Canaries, started: float, attack
     return SandboxReport(
         tier=int(sandbox.tier),
         layers=[*layers, "resource limits"],
+        memory=sandbox.memory_wall,
+        cgroup=sandbox.has_cgroup,
         modules=list(info["modules"]),  # type: ignore[call-overload]
         missing=list(info["missing"]),  # type: ignore[call-overload]
         uid=int(str(info["uid"])),
