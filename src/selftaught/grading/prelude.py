@@ -59,6 +59,7 @@ def _origins() -> dict[str, str]:
     for module in STAR_MODULES:
         loaded = import_module(module)
         public = getattr(loaded, "__all__", None) or [name for name in vars(loaded) if not name.startswith("_")]
-        origins |= {name: f"load({module!r}).{name}" for name in public}
+        # What this process has in ``sys`` another one may lack.
+        origins |= {name: f"getattr(load({module!r}), {name!r}, None)" for name in public}
     origins |= {module: f"load({module!r})" for module in MODULES}
     return {name: value for name, value in origins.items() if not hasattr(builtins, name)}
