@@ -15,12 +15,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selftaught.errors import DataError
+from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
 
-MANNER_FILE = "selftaught.json"
-"""Name of the file in a model's folder."""
-
-_TRAINING_FILE = "training.json"
 _MAX_ANCESTORS = 8
 """Bases of bases that are looked at before the default is taken."""
 
@@ -74,7 +71,7 @@ def read_manner(folder: Path) -> Manner:
 
 def write_manner(folder: Path, manner: Manner) -> Path:
     """Write ``selftaught.json`` into a model's folder and return its path. Fields at their defaults are left out."""
-    path = folder / MANNER_FILE
+    path = ModelFolder(folder).manner
     write_json(path, {"schema_version": 1, **manner.model_dump(mode="json", exclude_defaults=True)})
     return path
 
@@ -85,7 +82,7 @@ def trained_manner(base: Manner) -> Manner:
 
 
 def _read(folder: Path, ancestors: int) -> Manner:
-    path = folder / MANNER_FILE
+    path = ModelFolder(folder).manner
     if path.is_file():
         try:
             return Manner.model_validate_json(path.read_bytes())
@@ -102,7 +99,7 @@ def _read(folder: Path, ancestors: int) -> Manner:
 def _trained_from(folder: Path) -> Path | None:
     """Folder of the base model by ``training.json``; None if there is no such file, or the base is not a folder here."""
     try:
-        record: Any = json.loads((folder / _TRAINING_FILE).read_text("utf-8"))
+        record: Any = json.loads(ModelFolder(folder).summary.read_text("utf-8"))
     except (OSError, ValueError):
         return None
     named = record.get("base_model") if isinstance(record, dict) else None

@@ -210,6 +210,11 @@ class StopReason(StrEnum):
     SANDBOX_ERROR = "sandbox_error"
     CANCELLED = "cancelled"
 
+    @property
+    def is_failure(self) -> bool:
+        """The engine or the sandbox failed, not the model: a rerun does the trajectory again."""
+        return self in (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
+
 
 class Trajectory(Record):
     """One rollout of one problem.

@@ -6,6 +6,7 @@ at most the record in flight, and a rerun that opens the file for appending firs
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -129,6 +130,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
     """Write ``path`` by a temporary file beside it and a rename, so that it is whole or absent."""
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -141,4 +143,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
+        if is_new:
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
         raise

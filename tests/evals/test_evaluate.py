@@ -15,6 +15,7 @@ from selftaught.evals.plan import load_plan, plan_names
 from selftaught.evals.records import ReportData
 from selftaught.hints import load_library, split_name
 from selftaught.problems import parse_benchmark
+from selftaught.progress import Progress
 from selftaught.records import ProblemKind, Trajectory
 from selftaught.rollouts import RolloutSettings
 from selftaught.store import read_jsonl
@@ -41,13 +42,13 @@ def _request(model: Path, sums: Path, out: Path, **changes: Any) -> EvalRequest:
 
 
 def test_a_second_call_only_adds_what_is_missing(model: Path, sums: Path, tmp_path: Path) -> None:
-    lines: list[str] = []
+    seen: list[Progress] = []
     out = tmp_path / "run"
-    first = evaluate(_request(model, sums, out), lines.append)
+    first = evaluate(_request(model, sums, out), seen.append)
     assert [(row.name, row.benchmark, row.n, row.k) for row in first.conditions] == [("tiny", "sums", 4, 1)]
-    assert any("graded 4 new of 4" in line for line in lines)
-    again = evaluate(_request(model, sums, out), lines.append)
-    assert "graded 0 new of 4" in lines[-1]
+    assert any("graded 4 new of 4" in now.line() for now in seen)
+    again = evaluate(_request(model, sums, out), seen.append)
+    assert "graded 0 new of 4" in seen[-1].line()
     assert again.conditions == first.conditions
     other = SETTINGS.changed(condition="other", samples=2, temperature=1.0)
     both = evaluate(_request(model, sums, out, settings=other, reference="tiny"))

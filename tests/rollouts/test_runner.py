@@ -58,7 +58,7 @@ def whole(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_process(whole: Path, model_folder: Path) -> None:
     assert all(mismatch is None for mismatch in verify_run(whole))
     record = json.loads((whole / "run.json").read_text())
-    assert record["configuration"]["settings.seed"] == 0 and record["configuration"]["model_digest"]
+    assert record["settings"]["seed"] == 0 and record["model_digest"]
     again = run_rollout(PROBLEMS, str(model_folder), whole, settings(max_rows=3))
     assert again.num_new == 0 and again.num_resumed == 28
 
@@ -129,7 +129,7 @@ def test_rounds_resume_too(model_folder: Path, tmp_path: Path) -> None:
 
 def test_refusals(whole: Path, model_folder: Path, tmp_path: Path) -> None:
     model = str(model_folder)
-    with pytest.raises(ConfigError, match=r"settings\.seed is 0; this one has 1"):
+    with pytest.raises(ConfigError, match="--seed is 0; here it is 1"):
         run_rollout(PROBLEMS, model, whole, settings(seed=1))
     with pytest.raises(ConfigError, match="tools are off"):
         run_rollout(PROBLEMS, model, tmp_path, settings(hints="auto"))
@@ -148,3 +148,15 @@ def test_a_server_is_kept_busy_while_tools_run() -> None:
     assert (here.in_flight, served.in_flight) == (36, 64)
     assert [num_sandbox_workers(one.settings, one.model) for one in (here, served)] == [2, 8]
     assert num_sandbox_workers(settings(sandbox_workers=3), served.model) == 3
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_life_is_shown_before_the_first_trajectory_ends(model_folder: Path, tmp_path: Path, workers: int) -> None:
+    """One long trajectory: loading is said at once, then the tokens of the unfinished one."""
+    seen: list[Progress] = []
+    long = settings(workers=workers, max_tokens=1500, repetition_window=0, tools=False, hints="none")
+    run_rollout(PROBLEMS[:1], str(model_folder), tmp_path, long, progress=seen.append, what="mine")
+    assert seen[0].notes == (f"loading {model_folder}",) and seen[0].what == "mine"
+    early = [now for now in seen if now.done == 0 and now.tokens]
+    assert early and seen[-1].finished and seen[-1].tokens is not None
+    assert early[0].tokens is not None and early[0].tokens < seen[-1].tokens

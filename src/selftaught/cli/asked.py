@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError
-from selftaught.problems import load_problems
+from selftaught.problems import load_file, load_problems
 from selftaught.problems.formats import LETTERS, problem_from_row
 from selftaught.records import Problem, ProblemKind, question_hash
+from selftaught.rollouts.settings import FLAT
+from selftaught.runs.found import find_rollouts, is_one_rollout, problem_file
+from selftaught.runs.names import FILES
 
-_RUN_FILE = "run.json"
 _NOT_REPLAYED = ("condition", "samples", "record_rounds")
 """Settings of a run that one trajectory has no use for."""
 
@@ -37,7 +37,11 @@ def typed(question: str, kind: str | None, choices: list[str], answer: str | Non
     if kind is not None and kind not in list(ProblemKind):
         raise ConfigError(f"--kind is {kind!r}; expected math, choice or code.")
     options = _split(choices)
-    row: dict[str, Any] = {"problem": text, "kind": kind or ("choice" if options else "math"), "metadata": {"rendered": raw}}
+    row: dict[str, Any] = {
+        "problem": text,
+        "kind": kind or ("choice" if options else "math"),
+        "metadata": {"rendered": raw},
+    }
     if options:
         row["choices"] = options
         row["answer"] = _letter(answer, options)
@@ -59,19 +63,20 @@ def typed(question: str, kind: str | None, choices: list[str], answer: str | Non
 
 def replayed(problem_id: str, place: Path) -> Asked:
     """Problem ``problem_id`` of a run's folder or of a problem file. ConfigError when it is not there."""
-    if place.is_file():
+    if place.is_file() and place.name != FILES.trajectories:
         return Asked(_named(problem_id, load_problems(str(place)), place))
-    if not place.is_dir():
+    if not place.exists():
         raise ConfigError(f"--from is {str(place)!r}; expected a run's folder or a problem file.")
-    files = list(_problem_files(place))
-    if not files:
-        raise ConfigError(f"no problems.jsonl in {place} or above it; name the problem file: --from FILE.")
-    for file in files:
-        found = {problem.id: problem for problem in load_problems(str(file))}
-        if problem_id in found:
-            model, settings = _made_with(place)
-            return Asked(found[problem_id], model, settings)
-    raise _not_there(problem_id, [problem for file in files for problem in load_problems(str(file))], place)
+    found = find_rollouts(place)
+    known: dict[str, Problem] = {}
+    for file in dict.fromkeys(problem_file(one) for one in found):
+        known |= {problem.id: problem for problem in load_file(file)}
+    problem = _named(problem_id, list(known.values()), place)
+    record = found[0].record if is_one_rollout(place, found) else None
+    if record is None:
+        return Asked(problem)
+    settings = {key: value for key, value in record.settings.items() if key in FLAT and key not in _NOT_REPLAYED}
+    return Asked(problem, record.model, settings)
 
 
 def _split(choices: list[str]) -> list[str]:
@@ -102,29 +107,3 @@ def _not_there(problem_id: str, problems: list[Problem], place: Path) -> ConfigE
     near = get_close_matches(problem_id, [problem.id for problem in problems], n=1)
     example = near[0] if near else problems[0].id
     return ConfigError(f"{place} has no problem {problem_id!r} among {len(problems)}; an id there is {example!r}.")
-
-
-def _problem_files(run: Path) -> Iterator[Path]:
-    """Problem files of a run's folder, of its parts, and of the run that it is a part of."""
-    yield from (path for path in [run / "problems.jsonl"] if path.is_file())
-    yield from sorted(run.glob("problems/*.jsonl"))
-    yield from sorted(run.glob("*/problems.jsonl"))
-    for parent in list(run.resolve().parents)[:3]:
-        yield from (path for path in [parent / "problems.jsonl"] if path.is_file())
-        yield from sorted(parent.glob("problems/*.jsonl")) if (parent / _RUN_FILE).is_file() else ()
-
-
-def _made_with(run: Path) -> tuple[str | None, dict[str, Any]]:
-    """(model, settings by flat key) of a rollout's folder; nothing for other folders."""
-    try:
-        record = json.loads((run / _RUN_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None, {}
-    if not isinstance(record, dict) or record.get("kind") != "rollout":
-        return None, {}
-    settings = {
-        key.removeprefix("settings."): value
-        for key, value in record.get("configuration", {}).items()
-        if key.startswith("settings.")
-    }
-    return record.get("model"), {key: value for key, value in settings.items() if key not in _NOT_REPLAYED}

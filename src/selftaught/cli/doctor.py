@@ -40,6 +40,10 @@ PACKAGES: tuple[tuple[str, str], ...] = (
     ("trl", "train"),
     ("accelerate", "local"),
     ("datasets", "train"),
+    ("peft", "train"),
+    ("huggingface-hub", "hub"),
+    ("pyarrow", "hub"),
+    ("inspect-ai", "inspect"),
     ("ray", "ray"),
 )
 """Distribution, and the extra that brings it ("" = always installed)."""

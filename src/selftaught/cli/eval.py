@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
             reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
         request = EvalRequest(model, specs, where, settings, limit, scaling, reference, ablation_of, conditions)
-        from selftaught.cli.progress import bars
+        from selftaught.progress.bars import bars
 
         with bars() as show:
             data = evaluate(request, show)
@@ -125,11 +125,12 @@ def _need(module: str) -> None:
 def _show(data: ReportData, request: EvalRequest, as_json: bool) -> None:
     if as_json:
         print(data.model_dump_json(indent=2))
-        return
-    from rich.console import Console
+    else:
+        from rich.console import Console
 
-    from selftaught.report import print_summary
+        from selftaught.report import print_summary
 
-    print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
-    where = request.out
-    print(f"{where / 'report.json'} holds the numbers; `selftaught report {where}` writes the page.", file=sys.stderr)
+        print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
+    from selftaught.cli.next_step import say_next
+
+    say_next("report", request.out)

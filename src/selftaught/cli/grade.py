@@ -17,12 +17,12 @@ def register(app: typer.Typer) -> None:
     @app.command("grade")
     def grade(
         run: Path | None = typer.Argument(
-            None, help="Folder with trajectories.jsonl in it or below it.", show_default=False
+            None, help="Folder of a rollout, an evaluation or a run; all rollouts in it are graded.", show_default=False
         ),
         problems: str | None = typer.Option(
             None,
             "--problems",
-            help="Problem file or benchmark. Default: problems.jsonl of the run.",
+            help="Problem file or benchmark. Default: the problems that the folder keeps.",
             show_default=False,
         ),
         pairs: Path | None = typer.Option(
@@ -80,18 +80,28 @@ def _grade_run(run: Path, problems: str | None, grader: Grader, regrade: bool, a
     import json
     import sys
 
+    from selftaught.cli.next_step import say_next
     from selftaught.grading import grade_run
-    from selftaught.grading.folders import GRADES, problems_for, trajectory_files
-    from selftaught.problems import load_problems
+    from selftaught.grading.run import shown_by
+    from selftaught.problems import load_file, load_problems
+    from selftaught.progress.bars import bars
+    from selftaught.runs.found import find_rollouts, problem_file
+    from selftaught.store import iter_lines
 
     results = []
-    for file in trajectory_files(run):
-        known = load_problems(problems) if problems else problems_for(file, run)
-        summary = grade_run(known, file, file.with_name(GRADES), grader.workers, regrade=regrade, grader=grader)
+    if not as_json:
+        print("run\taccuracy\ttrajectories", file=sys.stderr)
+    for found in find_rollouts(run):
+        file = run if run.is_file() else found.folder.trajectories
+        grades = found.folder.grades
+        known = load_problems(problems) if problems else load_file(problem_file(found))
+        with bars() as show:
+            shown = shown_by(show, file.parent.name, sum(1 for _ in iter_lines(file)))
+            summary = grade_run(known, file, grades, grader.workers, regrade=regrade, grader=grader, progress=shown)
         results.append(
             {
                 "trajectories": str(file),
-                "grades": str(file.with_name(GRADES)),
+                "grades": str(grades),
                 "new": summary.num_new,
                 "total": summary.num_total,
                 "accuracy": round(summary.accuracy, 6),
@@ -101,11 +111,9 @@ def _grade_run(run: Path, problems: str | None, grader: Grader, regrade: bool, a
         )
         if not as_json:
             outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
-            print(
-                f"{file.with_name(GRADES)}: {summary.num_new} new of {summary.num_total}; {outcomes}",
-                file=sys.stderr,
-            )
-            print(f"{file.parent}\t{summary.accuracy:.4f}\t{summary.num_total}")
-
+            print(f"{grades}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+            print(f"{found.folder.path}\t{summary.accuracy:.4f}\t{summary.num_total}")
     if as_json:
         print(json.dumps({"runs": results}, indent=2))
+    elif run.is_dir():
+        say_next("report", run)

@@ -62,12 +62,14 @@ def register(app: typer.Typer) -> None:
 
         Examples: selftaught infer "What is the remainder when 7^2023 is divided by 1000?" · selftaught infer --problem p3 --from runs/mine
         """
+        from selftaught.rollouts.checks import check_settings
         from selftaught.rollouts.opening import manner_before
 
         asked = _asked(question, kind, choices or [], answer, problem_id, from_, raw)
         name = model or asked.model or "toy"
         manner = manner_before(name, given.get("tokenizer", asked.settings.get("tokenizer")))
         settings = _settings(given, asked, manner)
+        check_settings(settings, name)
         _notice(asked.problem, manner)
         screen = None if as_json else _screen(name, settings, asked.problem)
         from selftaught.rollouts.single import infer as infer_one

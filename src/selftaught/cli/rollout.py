@@ -87,7 +87,7 @@ def stall_line(stall: StallReport) -> str:
 def _roll(
     problems: list[Problem], model: str, out: Path, settings: RolloutSettings, ray: int, ray_address: str | None
 ) -> RolloutSummary:
-    from selftaught.cli.progress import bars
+    from selftaught.progress.bars import bars
     from selftaught.rollouts import run_rollout
 
     with bars() as show:
@@ -101,9 +101,11 @@ def _roll(
 
 
 def _tell(summary: RolloutSummary, out: Path) -> None:
+    from selftaught.cli.next_step import say_next
+
     print(out)
     reasons = ", ".join(f"{name} {count}" for name, count in summary.stop_reasons.items()) or "nothing new"
     print(f"{summary.num_trajectories} trajectories; {reasons}; calls in {summary.call_rate:.0%}", file=sys.stderr)
     if summary.stall is not None:
         print(stall_line(summary.stall), file=sys.stderr)
-    print(f"next: selftaught grade {out}", file=sys.stderr)
+    say_next("grade", out)

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import Field
 
 from selftaught.records import Problem, Record
+from selftaught.runs.folders import DataFolder, ProblemFolder
 from selftaught.store import write_atomic, write_json
 
 RUN_WORDS = 10
@@ -248,8 +249,8 @@ def split_file(train: Path, index: Decontaminator, out: Path) -> Decontamination
                 }
                 removed.append(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
-    write_atomic(out / "kept.jsonl", kept())
-    write_atomic(out / "removed.jsonl", removed)
+    write_atomic(DataFolder(out).kept, kept())
+    write_atomic(ProblemFolder(out).removed, removed)
     summary = DecontaminationSummary(
         train=str(train),
         benchmarks=index.sizes(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from selftaught.engines.load import load_engine
 from selftaught.manner import Manner, ThinkStyle, read_manner
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.tokens.folder import is_url
+from selftaught.tokens.folder import embedded_folder, is_url
 
 if TYPE_CHECKING:
     from selftaught.engines.base import Engine
@@ -73,11 +73,9 @@ def manner_before(model: str, tokenizer: str | None = None) -> Manner:
 
     The default where that folder is not on this machine.
     """
-    from selftaught.toy import model_path
-
     name = tokenizer if is_url(model) else model
     if name == "toy":
-        return read_manner(model_path())
+        return read_manner(embedded_folder())
     folder = Path(name or "").expanduser()
     return read_manner(folder) if name and folder.is_dir() else Manner()
 

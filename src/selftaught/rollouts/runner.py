@@ -19,18 +19,17 @@ from selftaught.errors import ConfigError, IncompleteError
 from selftaught.progress import Progress, Reporter, silent
 from selftaught.records import Problem, Trajectory, trajectory_id
 from selftaught.rollouts.checks import check_settings
-from selftaught.rollouts.manifest import open_run, write_stats
+from selftaught.rollouts.manifest import claim_folder, write_stats
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
 from selftaught.rollouts.progress import FAILED, RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.worker import Finished, Pulse, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
+from selftaught.runs.folders import RolloutFolder
+from selftaught.runs.lock import WriterLock
 from selftaught.store import JsonlWriter, iter_lines, repair_tail, write_atomic
 
 __all__ = ["RolloutSummary", "run_rollout"]
 
-TRAJECTORIES = "trajectories.jsonl"
-FAILURES = "failures.jsonl"
-"""Trajectories that ended in an error and were done again."""
 Scorer = Callable[[Problem, Trajectory], "bool | None"]
 Receive = Callable[[Finished], None]
 Tick = Callable[["Pulse | None"], None]
@@ -45,18 +44,34 @@ def run_rollout(
     settings: RolloutSettings,
     progress: Reporter = silent,
     scorer: Scorer | None = None,
+    problem_file: Path | None = None,
     what: str = "rollout",
 ) -> RolloutSummary:
     """Roll ``settings.sampling.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
 
-    Resumes by trajectory id; refuses a folder that holds a run of other settings or another model. ``progress`` is
-    called about twice a second, as ``what``. ``scorer`` gives an accuracy on the way; it must be quick. Raises ConfigError,
-    EngineError, SandboxError; a model's mistake never raises.
+    Resumes by trajectory id; refuses a folder that holds a run of other settings, another model or another text under an
+    old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says where
+    they lie already. ``progress`` is called about twice a second, as ``what``. ``scorer`` gives an accuracy on the way; it must be
+    quick. Raises ConfigError, EngineError, SandboxError; a model's mistake never raises.
     """
     check_settings(settings, model)
-    out.mkdir(parents=True, exist_ok=True)
-    open_run(out, model, settings, problems)
-    finished = _finished_ids(out)
+    folder = RolloutFolder(out)
+    with WriterLock(folder.lock, "rollout"):
+        claim_folder(folder, model, settings, problems, problem_file)
+        return _roll_out(problems, model, folder, settings, progress, scorer, what)
+
+
+def _roll_out(
+    problems: Sequence[Problem],
+    model: str,
+    folder: RolloutFolder,
+    settings: RolloutSettings,
+    progress: Reporter,
+    scorer: Scorer | None,
+    what: str,
+) -> RolloutSummary:
+    """`run_rollout` in a folder that is locked and claimed."""
+    finished = finished_ids(folder)
     tasks = missing_tasks(problems, settings, finished)
     num_per_task = settings.hints.rounds + 1 if settings.hints.record_rounds else 1
     total = len(problems) * settings.sampling.samples * num_per_task
@@ -65,7 +80,7 @@ def run_rollout(
     stats: list[WorkerStats] = []
     last_shown = 0.0
 
-    with JsonlWriter(out / TRAJECTORIES) as writer:
+    with JsonlWriter(folder.trajectories) as writer:
 
         def receive(done: Finished) -> None:
             if done.id in finished:
@@ -93,7 +108,7 @@ def run_rollout(
             stats = spread(tasks, setup, receive, tick)
     progress(tally.snapshot(finished=True))
     summary = RolloutSummary(
-        out=str(out),
+        out=str(folder.path),
         num_trajectories=len(finished),
         num_new=tally.done,
         num_resumed=tally.resumed,
@@ -106,7 +121,7 @@ def run_rollout(
         stall=stall_report(stats, settings.spread.max_rows),
     )
     if tasks:
-        write_stats(out, summary)
+        write_stats(folder, summary)
     return summary
 
 
@@ -125,9 +140,13 @@ def missing_tasks(problems: Sequence[Problem], settings: RolloutSettings, finish
     return tasks
 
 
-def _finished_ids(out: Path) -> set[str]:
-    """Ids in the file that need no second run. Trajectories that ended in an error are moved to ``failures.jsonl``."""
-    path = out / TRAJECTORIES
+def finished_ids(folder: RolloutFolder) -> set[str]:
+    """Ids in the file that need no second run. Trajectories that ended in an error are moved to ``failures.jsonl``.
+
+    The file is replaced as a whole, so that whoever reads it meanwhile goes on with the old one. The failures are appended
+    first: a kill in between doubles a failure and loses no trajectory.
+    """
+    path = folder.trajectories
     if not path.exists():
         return set()
     repair_tail(path)
@@ -140,7 +159,7 @@ def _finished_ids(out: Path) -> set[str]:
             continue
         finished.add(_line_id(line))
     if failed:
-        with JsonlWriter(out / FAILURES) as kept:
+        with JsonlWriter(folder.failures) as kept:
             for _, line in iter_lines(path):
                 if _line_id(line) not in finished:
                     kept.write_line(line.decode().rstrip("\n"))

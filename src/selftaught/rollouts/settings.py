@@ -251,18 +251,18 @@ def checked_settings(values: Mapping[str, Any], name: Callable[[str], str] = str
     try:
         return RolloutSettings.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(where + _complaint(error, name)) from None
+        raise ConfigError(where + complaint(error, name)) from None
 
 
-def _complaint(error: ValidationError, name: Callable[[str], str]) -> str:
+def complaint(error: ValidationError, name: Callable[[str], str] = str) -> str:
     """The first mistake as ``--top-p is 2; expected above 0, at most 1.``"""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     key = next((key for key, (group, own, _) in FLAT.items() if place[:2] == [group, own]), ".".join(place))
     if first["type"] == "extra_forbidden":
         near = get_close_matches(place[-1], FLAT, n=1)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        return f"{key} is no setting of a rollout; they are {', '.join(FLAT)}.{meant}"
+        meant = f"Did you mean {near[0]}?" if near else f"Expected one of {', '.join(FLAT)}."
+        return f"{key}: no such key. {meant}"
     wanted = expected(key) if key in FLAT else ""
     if first["type"] == "string_pattern_mismatch" and key == "device":
         wanted = "cpu, cuda, cuda:N, mps or xpu"

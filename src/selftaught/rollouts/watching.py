@@ -30,9 +30,14 @@ class Screen:
         self._in_code = False
         self._column = 0
         self._answering = False
+        self._begun = False
+        """The question was shown, and nothing after it."""
 
     def __call__(self, piece: Piece) -> None:
         """Print one piece."""
+        if self._begun:
+            self._begun = False
+            self._rule("thinking", "dim")
         if piece.span.tool is not None:
             self._flush()
             self._output(piece.span.tool)
@@ -58,7 +63,7 @@ class Screen:
         """Print who is asked, and what."""
         self._rule(title, "blue")
         self._put(question.strip() + "\n", "")
-        self._rule("thinking", "dim")
+        self._begun = True
 
     def finish(self, line: str) -> None:
         """Print what is held back, and a last line."""

@@ -20,9 +20,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from selftaught.errors import SelftaughtError
-from selftaught.manner import MANNER_FILE
 from selftaught.records import Problem, SpanSource, StopReason, Trajectory
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.runs.folders import ModelFolder
 from selftaught.tokens.folder import is_url
 
 PULSE_S = 0.5
@@ -266,8 +266,8 @@ def _stamp(model: str) -> tuple[float, ...]:
     path = Path(model)
     if not path.is_dir():
         return ()
-    files = [*path.glob("*.safetensors"), *path.glob(MANNER_FILE)]
-    return tuple(sorted(file.stat().st_mtime for file in files))
+    files = [*path.glob("*.safetensors"), ModelFolder(path).manner]
+    return tuple(sorted(file.stat().st_mtime for file in files if file.is_file()))
 
 
 # ------------------------------------------------------------------------------------------------------ worker process

@@ -82,3 +82,8 @@ def model_digest(folder: Path) -> str:
                 if path.stat().st_size > 1 << 28:  # of very large files the head is enough to tell two models apart
                     break
     return digest.hexdigest()[:16]
+
+
+def model_source(model: str) -> str:
+    """A model as transformers takes it: a local folder (``toy`` resolved) or a hub id, which transformers fetches itself."""
+    return str(embedded_folder()) if model == "toy" else model

@@ -1,4 +1,4 @@
-"""The one look of progress on the command line: bars on a terminal, a plain line every ten seconds elsewhere.
+"""The one look of progress: bars on a terminal, a plain line every ten seconds elsewhere.
 
 Everything goes to stderr. ``with bars() as show:`` gives a `selftaught.progress.Reporter`; leaving the block, by an
 interrupt too, ends the bars' lines, so that nothing that is printed later is glued to them.
@@ -33,6 +33,9 @@ class Show(Protocol):
     def say(self, line: str) -> None:
         """Print a line that stays."""
 
+    def drop(self, what: str) -> None:
+        """Forget a piece of work without a word."""
+
 
 @contextmanager
 def bars(stream: TextIO | None = None, *, quiet: bool = False) -> Iterator[Show]:
@@ -52,6 +55,8 @@ class _Quiet:
     def __call__(self, progress: Progress, /) -> None: ...
 
     def say(self, line: str) -> None: ...
+
+    def drop(self, what: str) -> None: ...
 
 
 class _Lines:
@@ -78,13 +83,17 @@ class _Lines:
                 self._now.pop(progress.what, None)
                 self._write(progress.line())
             else:
-                if progress.what not in self._now:
+                if not self._now:
                     self._write(progress.line())  # work begins, such as loading a model: said at once
                 self._now[progress.what] = progress
 
     def say(self, line: str) -> None:
         with self._lock:
             self._write(line)
+
+    def drop(self, what: str) -> None:
+        with self._lock:
+            self._now.pop(what, None)
 
     def _tick(self) -> None:
         wait_s = self._first_s
@@ -128,9 +137,7 @@ class _Bars:
 
     def __call__(self, progress: Progress, /) -> None:
         if progress.finished:
-            task = self._tasks.pop(progress.what, None)
-            if task is not None:
-                self._bars.remove_task(task)
+            self.drop(progress.what)
             self.say(progress.line())
             return
         if progress.what not in self._tasks:
@@ -146,3 +153,8 @@ class _Bars:
 
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def drop(self, what: str) -> None:
+        task = self._tasks.pop(what, None)
+        if task is not None:
+            self._bars.remove_task(task)
