@@ -31,7 +31,7 @@ def test_policies_by_kind() -> None:
     assert library.policy("auto", ProblemKind.CODE).rules[0].name == "debug"
     assert library.policy("auto", ProblemKind.CHOICE).rules[0].name == "after_word"
     assert library.policy("none", ProblemKind.MATH).rules == []
-    with pytest.raises(ConfigError, match="policy 'nope' is not in the library"):
+    with pytest.raises(ConfigError, match="no policy 'nope'"):
         library.policy("nope", ProblemKind.MATH)
 
 
@@ -45,7 +45,7 @@ def test_a_users_file_is_laid_over_the_built_in_one(tmp_path: Path) -> None:
     assert library.name == "mine" and "general" in library.functions and "tedious" in library.functions
     assert library.policy("mine", ProblemKind.MATH).rules[0].words == ["Hmm"]
     assert split_name(f"{file}:mine") == (file, "mine")
-    assert split_name(str(file)) == (file, "auto")
+    assert split_name(str(file)) == (file, "mine")  # its only policy
     assert split_name("early") == (None, "early")
 
 

@@ -237,7 +237,9 @@ def _editable(place: Path, path: Path) -> None:
 
 def _export(place: Path, problems: Path | None, formats: str, loss: str, model: str | None) -> None:
     from selftaught.errors import ConfigError
+    from selftaught.manner import Manner
     from selftaught.problems import load_problems, render_question
+    from selftaught.rollouts.opening import manner_before
     from selftaught.runs.folders import DataFolder
     from selftaught.runs.found import problem_file_near, recipe_run_of
     from selftaught.runs.record import peek_record
@@ -252,9 +254,10 @@ def _export(place: Path, problems: Path | None, formats: str, loss: str, model: 
     file = problems or kept or problem_file_near(place)
     if record is None and run is not None:  # a data set that an older version made
         record = peek_record(run.path)
-    questions = {p.id: render_question(p) for p in load_problems(str(file))} if file else {}
-    job = Export(data.kept, data.export, POLICIES[loss], questions)
     used = model or (record.tokenizer if record is not None else "")
+    manner = manner_before(used) if used else Manner()
+    questions = {p.id: render_question(p, manner) for p in load_problems(str(file))} if file else {}
+    job = Export(data.kept, data.export, POLICIES[loss], questions)
     for path in export(names, job, funnel=data.funnel, model=used):
         print(path)
 
