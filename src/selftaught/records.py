@@ -10,10 +10,12 @@ round: concatenating the ``token_ids`` of a trajectory's spans gives exactly wha
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,14 +43,34 @@ def trajectory_id(problem_id: str, sample: int, round: int | None = None) -> str
     return f"{problem_id}#{sample}" if round is None else f"{problem_id}#{sample}@{round}"
 
 
+def _whole(value: Any) -> Any:
+    """``value`` with halves of character pairs replaced, and with NaN and infinities absent, as in the other records."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 class Record(BaseModel):
     """Base of all records: unknown keys are refused, NaN is never written."""
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
 
+    described: ClassVar[str] = ""
+    """What a line of its file is, as a message calls it."""
+
     def to_json(self) -> str:
-        """One line of JSON, without fields that hold their default ``None``."""
-        return self.model_dump_json(exclude_none=True)
+        """One line of JSON, without fields that hold their default ``None``.
+
+        A half of a character pair, which a server or a program can send, is written as U+FFFD: UTF-8 has no form for it.
+        """
+        try:
+            return self.model_dump_json(exclude_none=True)
+        except ValueError:
+            return json.dumps(_whole(self.model_dump(exclude_none=True)), ensure_ascii=False, separators=(",", ":"))
 
 
 # ---------------------------------------------------------------------------------------------------------- problems
@@ -81,6 +103,8 @@ class TestCase(Record):
 
 class Problem(Record):
     """One problem. ``answer`` is None for code; ``choices`` are shown as A, B, C, … in this order."""
+
+    described: ClassVar[str] = "a problem"
 
     id: str
     problem: str
@@ -223,6 +247,8 @@ class Trajectory(Record):
     It is unique within one file; a run resumes by it.
     """
 
+    described: ClassVar[str] = "a trajectory, as rollout writes it"
+
     schema_version: int = SCHEMA_VERSION
     id: str
     problem_id: str
@@ -288,6 +314,8 @@ class Outcome(StrEnum):
 
 class Grade(Record):
     """Verdict on one trajectory: what was extracted, which path decided, and why."""
+
+    described: ClassVar[str] = "a grade, as grade writes it"
 
     schema_version: int = SCHEMA_VERSION
     trajectory_id: str

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from selftaught.cli.problem_options import DropOption, MapOption, query_of
+
 if TYPE_CHECKING:
     from selftaught.curation.inputs import Curated
     from selftaught.curation.records import CurateSettings, Funnel
-    from selftaught.records import Problem
+    from selftaught.problems import ProblemQuery
     from selftaught.tokens import Codec
 
 
@@ -21,7 +23,7 @@ Run = Annotated[
     Path, typer.Argument(help="Folder of a graded rollout, of an evaluation, or of a run of `selftaught run`.")
 ]
 ProblemFile = Annotated[
-    Path | None, typer.Option(help="The problems that were rolled out. Default: those that the folder keeps.")
+    str | None, typer.Option(help="The problems that were rolled out. Default: those that the folder keeps.")
 ]
 RuleName = Annotated[
     str,
@@ -63,6 +65,8 @@ def register(app: typer.Typer) -> None:
     def curate(
         run: Run,
         problems: ProblemFile = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         rule: RuleName = "d_start",
         greedy: Greedy = None,
         model: Model = None,
@@ -93,8 +97,9 @@ def register(app: typer.Typer) -> None:
         if editable is not None:
             _editable(place, editable)
             return
+        query = query_of(problems, mapping, drop)
         if export is not None:
-            _export(place, problems, export, loss, model)
+            _export(place, query, export, loss, model)
             return
         given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
         if max_kept is not None:
@@ -102,7 +107,7 @@ def register(app: typer.Typer) -> None:
         if allow_text_only:
             given["filters"] = {"allow_text_only": True}
         settings = read_settings(given, set_ or [])
-        funnel, used = _curate(run, place, settings, problems, greedy, model, contaminated, edits)
+        funnel, used = _curate(run, place, settings, query, greedy, model, contaminated, edits)
         if as_json:
             print(json.dumps(funnel.model_dump(mode="json")))
         else:
@@ -121,7 +126,7 @@ def _curate(
     run: Path,
     place: Path,
     settings: CurateSettings,
-    problems: Path | None,
+    problems: ProblemQuery | None,
     greedy: Path | None,
     model: str | None,
     contaminated: Path | None,
@@ -142,8 +147,8 @@ def _curate(
             "--greedy FOLDER --rule d_seed keeps what only the hint solves.",
             file=sys.stderr,
         )
-    known: dict[str, Problem] = {}
-    for file in [problems] if problems is not None else chosen.problem_files():
+    known = {problem.id: problem for problem in problems.load()} if problems is not None else {}
+    for file in chosen.problem_files() if problems is None else ():
         known |= {problem.id: problem for problem in load_file(file)}
     codec, used = _codec(chosen, model)
     record = chosen.record(place).model_copy(update={"tokenizer": used})
@@ -181,9 +186,10 @@ def _banned(contaminated: Path | None) -> frozenset[str]:
     """Ids of the problems whose trajectories are dropped."""
     if contaminated is None:
         return frozenset()
-    from selftaught.store import iter_lines
+    from selftaught.store import iter_lines, parse_object
 
-    return frozenset(json.loads(line)["id"] for _, line in iter_lines(contaminated))
+    lines = iter_lines(contaminated)
+    return frozenset(str(parse_object(line, f"{contaminated}:{number}", "id")["id"]) for number, line in lines)
 
 
 def _show(funnel: Funnel, place: Path, model: str) -> None:
@@ -235,10 +241,10 @@ def _editable(place: Path, path: Path) -> None:
     print("Curate again with --edits to bring them back.")
 
 
-def _export(place: Path, problems: Path | None, formats: str, loss: str, model: str | None) -> None:
+def _export(place: Path, problems: ProblemQuery | None, formats: str, loss: str, model: str | None) -> None:
     from selftaught.errors import ConfigError
     from selftaught.manner import Manner
-    from selftaught.problems import load_problems, render_question
+    from selftaught.problems import load_file, render_question
     from selftaught.rollouts.opening import manner_before
     from selftaught.runs.folders import DataFolder
     from selftaught.runs.found import problem_file_near, recipe_run_of
@@ -251,12 +257,13 @@ def _export(place: Path, problems: Path | None, formats: str, loss: str, model: 
     names = _available(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
     data, record, run = DataFolder(place), peek_record(place), recipe_run_of(place)
     kept = record.problem_file(place) if record is not None else None
-    file = problems or kept or problem_file_near(place)
+    file = kept or problem_file_near(place)
+    asked = problems.load() if problems is not None else load_file(file) if file else []
     if record is None and run is not None:  # a data set that an older version made
         record = peek_record(run.path)
     used = model or (record.tokenizer if record is not None else "")
     manner = manner_before(used) if used else Manner()
-    questions = {p.id: render_question(p, manner) for p in load_problems(str(file))} if file else {}
+    questions = {p.id: render_question(p, manner) for p in asked}
     job = Export(data.kept, data.export, POLICIES[loss], questions)
     for path in export(names, job, funnel=data.funnel, model=used):
         print(path)

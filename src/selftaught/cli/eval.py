@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import Given, settings_from, with_settings
+from selftaught.cli.problem_options import DropOption, MapOption
 
 if TYPE_CHECKING:
     from selftaught.evals.evaluate import EvalRequest
@@ -52,6 +53,8 @@ def register(app: typer.Typer) -> None:
             int, typer.Option(min=0, help="Also make the curves over 0…N hint rounds and N times budget forcing.")
         ] = 0,
         limit: Annotated[int | None, typer.Option(min=1, help="Only the first N problems.")] = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         reference: Annotated[str | None, typer.Option(help="Condition that others are compared with.")] = None,
         ablation_of: Annotated[
             str | None, typer.Option(help="Table every other condition as an ablation of this one.")
@@ -91,7 +94,19 @@ def register(app: typer.Typer) -> None:
                 print(f"left out, since not trained yet: {', '.join(missing)}", file=sys.stderr)
             reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
-        request = EvalRequest(model, specs, where, settings, limit, scaling, reference, ablation_of, conditions)
+        request = EvalRequest(
+            model,
+            specs,
+            where,
+            settings,
+            limit,
+            scaling,
+            reference,
+            ablation_of,
+            conditions,
+            mapping,
+            tuple(drop or ()),
+        )
         from selftaught.progress.bars import bars
 
         with bars() as show:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from selftaught.cli.problem_options import DropOption, MapOption, query_of
+
 if TYPE_CHECKING:
     from selftaught.grading import Grader
+    from selftaught.problems import ProblemQuery
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +37,8 @@ def register(app: typer.Typer) -> None:
             help='Lines {"id", "kind": "stdin"|"function", "fn_name", "solution", "tests", "timeout"}.',
             show_default=False,
         ),
+        mapping: MapOption = None,
+        drop: DropOption = None,
         workers: int = typer.Option(2, "--workers", min=1, help="Worker processes."),
         timeout: float = typer.Option(6.0, "--timeout", min=0.1, help="Seconds a test of a program."),
         regrade: bool = typer.Option(False, "--regrade", help="Grade everything anew; trajectories are only read."),
@@ -58,9 +63,10 @@ def register(app: typer.Typer) -> None:
 
         if sum(given is not None for given in (run, pairs, programs)) != 1:
             raise ConfigError("grade takes one thing: a run's folder, --pairs FILE or --programs FILE.")
+        query = query_of(problems, mapping, drop)
         with Grader(workers, timeout, qwen_tolerance=qwen_tolerance, lcb_exact=lcb_exact) as grader:
             if run is not None:
-                _grade_run(run, problems, grader, regrade, json_)
+                _grade_run(run, query, grader, regrade, json_)
             else:
                 _grade_batch(pairs, programs, grader)
 
@@ -76,25 +82,26 @@ def _grade_batch(pairs: Path | None, programs: Path | None, grader: Grader) -> N
             print(program.model_dump_json(), flush=True)
 
 
-def _grade_run(run: Path, problems: str | None, grader: Grader, regrade: bool, as_json: bool) -> None:
+def _grade_run(run: Path, problems: ProblemQuery | None, grader: Grader, regrade: bool, as_json: bool) -> None:
     import json
     import sys
 
     from selftaught.cli.next_step import say_next
     from selftaught.grading import grade_run
     from selftaught.grading.run import shown_by
-    from selftaught.problems import load_file, load_problems
+    from selftaught.problems import load_file
     from selftaught.progress.bars import bars
     from selftaught.runs.found import find_rollouts, problem_file
     from selftaught.store import iter_lines
 
+    given = problems.load() if problems is not None else None
     results = []
     if not as_json:
         print("run\taccuracy\ttrajectories", file=sys.stderr)
     for found in find_rollouts(run):
         file = run if run.is_file() else found.folder.trajectories
         grades = found.folder.grades
-        known = load_problems(problems) if problems else load_file(problem_file(found))
+        known = given if given is not None else load_file(problem_file(found))
         with bars() as show:
             shown = shown_by(show, file.parent.name, sum(1 for _ in iter_lines(file)))
             summary = grade_run(known, file, grades, grader.workers, regrade=regrade, grader=grader, progress=shown)

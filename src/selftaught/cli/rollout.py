@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import Given, settings_from, with_settings
+from selftaught.cli.problem_options import DropOption, MapOption
 
 if TYPE_CHECKING:
     from selftaught.records import Problem
@@ -24,12 +25,16 @@ def register(app: typer.Typer) -> None:
     @app.command(name="rollout")
     @with_settings(defaults={"workers": DEFAULT_WORKERS})
     def rollout(
-        problems: Annotated[str, typer.Argument(help="A problem file (JSON Lines) or a benchmark's name.")],
+        problems: Annotated[
+            str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
+        ],
         model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
         out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
         given: Given,
         condition: Annotated[str | None, typer.Option(help="Name written into the trajectories.")] = None,
         limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         ray: Annotated[
             int, typer.Option(min=0, help="Spread over so many Ray workers, each with its own sandbox; 0: no Ray.")
         ] = 0,
@@ -53,7 +58,7 @@ def register(app: typer.Typer) -> None:
             condition=condition or ("rollout" if hints == "none" else f"rollout+{Path(hints).name}"),
             workers=default_workers(model, given.get("device")),
         )
-        loaded = load_problems(problems, limit=limit)
+        loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
         summary = _roll(loaded, model, out, settings, ray, ray_address)
         if as_json:
             print(summary.model_dump_json(indent=2))

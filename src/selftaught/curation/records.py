@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -59,6 +59,8 @@ ENCODE_TEXT = "encode_text"
 class KeptRow(Record):
     """One trajectory in the data set, with what was changed in it and why it was chosen."""
 
+    described: ClassVar[str] = "a row of a data set, as curate keeps it"
+
     schema_version: int = SCHEMA_VERSION
     dataset: str
     source: str
@@ -72,6 +74,8 @@ class KeptRow(Record):
 
 class DroppedRow(Record):
     """One trajectory that is not in the data set. The trajectory itself stays where it was written."""
+
+    described: ClassVar[str] = "a dropped row of a data set, as curate writes it"
 
     schema_version: int = SCHEMA_VERSION
     dataset: str

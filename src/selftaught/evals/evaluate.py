@@ -24,7 +24,7 @@ from selftaught.problems import BENCHMARKS, BenchmarkSpec, file_digest, load_pro
 from selftaught.progress import Progress, Reporter, silent
 from selftaught.provenance import hardware, versions
 from selftaught.records import Problem
-from selftaught.runs.condition import Condition, Curve, LoopModel
+from selftaught.runs.condition import Condition, Curve
 from selftaught.runs.folders import Folder, RolloutFolder
 from selftaught.runs.found import FoundRollout, rollout_at
 from selftaught.runs.lock import WriterLock
@@ -53,6 +53,10 @@ class EvalRequest:
     ablation_reference: str | None = None
     conditions: Sequence[tuple[str, RolloutSettings]] = ()
     """(model, settings) of several conditions in the place of ``model`` and ``settings``: an evaluation recipe's."""
+    mapping: str | None = None
+    """How the columns of problem files are called (``--map``); known benchmarks are read as they are."""
+    drop: Sequence[str] = ()
+    """Rules for rows of problem files that are left out (``--drop``)."""
 
 
 def evaluate(request: EvalRequest, progress: Reporter = silent) -> ReportData:
@@ -71,7 +75,7 @@ def _evaluate(request: EvalRequest, out: Folder, progress: Reporter) -> ReportDa
     stages: list[StageRow] = []
     with Grader(workers=max(1, request.settings.spread.workers or 1)) as grader:
         for spec in request.benchmarks:
-            problems = load_problems(_source(spec), request.limit)
+            problems = _problems_of(spec, request)
             folder = request.out / _folder_name(spec.name)
             keep_problems(Folder(folder).problems, problems)
             for model, settings in request.conditions or [(request.model, request.settings)]:
@@ -88,7 +92,7 @@ def _evaluate(request: EvalRequest, out: Folder, progress: Reporter) -> ReportDa
 
 
 def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str | None = None) -> ReportData:
-    """Tables of everything that lies in an evaluation folder. ``reference`` defaults to ``base``, else the first condition."""
+    """Tables of everything that lies in an evaluation folder. Without ``reference``: see `choose_reference`."""
     benchmarks: list[BenchmarkRuns] = []
     conditions: list[str] = []
     provenance = Provenance(grader=GRADER, versions=versions(), hardware=hardware())
@@ -108,9 +112,6 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
             if one.record is not None:
                 provenance.git_commit = provenance.git_commit or one.record.made_by.git_commit
                 provenance.seeds += [seed for seed in one.record.seeds if seed not in provenance.seeds]
-    if reference is None:
-        base = LoopModel.BASE.label
-        reference = base if base in conditions or not conditions else conditions[0]
     names = list(dict.fromkeys(conditions))
     shown = ", ".join(names) if len(names) <= MAX_TITLE_NAMES else f"{', '.join(names[:3])} and {len(names) - 3} more"
     title = f"Evaluation of {shown}" if names else "Evaluation"
@@ -215,6 +216,13 @@ def _run_one(
 
 def _open_end(progress: Reporter, now: Progress) -> None:
     progress(replace(now, finished=False))
+
+
+def _problems_of(spec: BenchmarkSpec, request: EvalRequest) -> list[Problem]:
+    """Problems of one benchmark. A mapping and rules are for the user's own files among them."""
+    if spec.source in BENCHMARKS or spec.source.startswith("toy"):
+        return load_problems(_source(spec), request.limit)
+    return load_problems(_source(spec), request.limit, mapping=request.mapping, drop=request.drop)
 
 
 def _source(spec: BenchmarkSpec) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selftaught.records import Grade, Outcome, SpanSource, StopReason, Trajectory
+from selftaught.records import Grade, Outcome, SpanSource, Trajectory
 from selftaught.store import read_jsonl
 
 THINK_CLOSE = "</think>"
@@ -63,12 +63,19 @@ class Row:
         return self.outcome is Outcome.CORRECT
 
 
-def read_rows(trajectories: Path, grades: Path) -> Iterator[Row]:
-    """Stream rows in the order of the trajectories. One without a grade counts as an error."""
+def read_rows(trajectories: Path, grades: Path, ungraded: list[str] | None = None) -> Iterator[Row]:
+    """Stream the graded rows in the order of the trajectories.
+
+    A trajectory without a grade has no verdict and gives no row; its problem's id is added to ``ungraded``. Such ones
+    are there while a run goes on, and after it was interrupted.
+    """
     verdicts = _Verdicts(grades)
     for trajectory in read_jsonl(trajectories, Trajectory):
-        outcome, answer = verdicts.of(trajectory.id)
-        yield row_of(trajectory, outcome, answer)
+        verdict = verdicts.of(trajectory.id)
+        if verdict is not None:
+            yield row_of(trajectory, *verdict)
+        elif ungraded is not None:
+            ungraded.append(trajectory.problem_id)
 
 
 def short_hash(text: str) -> int:
@@ -90,12 +97,12 @@ class _Verdicts:
         order = np.argsort(self._ids, kind="stable")
         self._ids, self._outcomes, self._votes = self._ids[order], np.array(outcomes)[order], np.array(votes)[order]
 
-    def of(self, trajectory_id: str) -> tuple[Outcome, int | None]:
-        """The verdict; an error where there is no grade."""
+    def of(self, trajectory_id: str) -> tuple[Outcome, int | None] | None:
+        """The verdict and the vote; None where there is no grade."""
         wanted = short_hash(trajectory_id)
         place = int(np.searchsorted(self._ids, wanted, side="right")) - 1
         if place < 0 or self._ids[place] != wanted:
-            return Outcome.ERROR, None
+            return None
         return OUTCOMES[self._outcomes[place]], int(self._votes[place]) or None
 
 
@@ -166,8 +173,3 @@ def _modules(code: str) -> set[str]:
 
 def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
-
-
-def is_infrastructure_error(reason: StopReason) -> bool:
-    """The engine or the sandbox failed, not the model."""
-    return reason in (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)

@@ -17,6 +17,7 @@ from selftaught.grading.comparison import MAX_INT_CHARS
 from selftaught.grading.grader import Grader
 from selftaught.grading.program_source import bare_program
 from selftaught.records import TestCase
+from selftaught.store import BYTE_ORDER_MARK
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -168,6 +169,8 @@ def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected JSON Lines.") from None
     with file:
         for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(BYTE_ORDER_MARK)
             if not line.strip():
                 continue
             try:

@@ -77,7 +77,7 @@ def grade_run(
     by_id = {problem.id: problem for problem in problems}
     own_grader = grader or Grader(workers)
     try:
-        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade"):
+        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade", option="the folder"):
             return _grade(own_grader, by_id, trajectories, out, workers, regrade, progress)
     finally:
         if grader is None:

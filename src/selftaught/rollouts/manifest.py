@@ -17,7 +17,7 @@ from selftaught.rollouts.problem_file import keep_problems
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.runs.folders import RolloutFolder
-from selftaught.runs.record import HINT_LIBRARY, RunKind, RunRecord, claim
+from selftaught.runs.record import HINT_LIBRARY, RunKind, RunRecord, claim, read_record
 from selftaught.store import write_json
 from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
@@ -45,8 +45,10 @@ def claim_folder(
         return claim(folder, record, is_begun=is_begun, defaults=defaults)
     record.problems = folder.problems.name
     folder.make()
+    # Problems that an attempt left which came to nothing bind nobody.
+    were_tried = not is_begun and read_record(folder.path) is not None
     claimed = claim(folder, record, is_begun=is_begun, defaults=defaults)
-    keep_problems(folder.problems, problems, folder.trajectories)
+    keep_problems(folder.problems, problems, folder.trajectories, may_change=were_tried)
     return claimed
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from selftaught.errors import ConfigError, IncompleteError
+from selftaught.errors import ConfigError, DataError, IncompleteError
 from selftaught.progress import Progress, Reporter, silent
 from selftaught.records import Problem, Trajectory, trajectory_id
 from selftaught.rollouts.checks import check_settings
@@ -26,7 +26,7 @@ from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.worker import Finished, Pulse, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
-from selftaught.store import JsonlWriter, iter_lines, repair_tail, write_atomic
+from selftaught.store import JsonlWriter, iter_lines, parse_object, repair_tail, write_atomic
 
 __all__ = ["RolloutSummary", "run_rollout"]
 
@@ -153,24 +153,35 @@ def finished_ids(folder: RolloutFolder) -> set[str]:
     finished: set[str] = set()
     failed = 0
     markers = tuple(f'"stop_reason":"{reason.value}"'.encode() for reason in FAILED)
-    for _, line in iter_lines(path):
-        if any(marker in line for marker in markers) and json.loads(line)["stop_reason"] in FAILED:
+    for number, line in iter_lines(path):
+        place = f"{path}:{number}"
+        if (
+            any(marker in line for marker in markers)
+            and parse_object(line, place, "stop_reason")["stop_reason"] in FAILED
+        ):
             failed += 1
             continue
-        finished.add(_line_id(line))
+        finished.add(_line_id(line, place))
     if failed:
         with JsonlWriter(folder.failures) as kept:
-            for _, line in iter_lines(path):
-                if _line_id(line) not in finished:
+            for number, line in iter_lines(path):
+                if _line_id(line, f"{path}:{number}") not in finished:
                     kept.write_line(line.decode().rstrip("\n"))
-        write_atomic(path, (line for _, line in iter_lines(path) if _line_id(line) in finished))
+        write_atomic(
+            path, (line for number, line in iter_lines(path) if _line_id(line, f"{path}:{number}") in finished)
+        )
     return finished
 
 
-def _line_id(line: bytes) -> str:
+def _line_id(line: bytes, place: str) -> str:
     """The ``id`` of a trajectory's line, which stands near its beginning; the rest of the line is not parsed."""
     start = line.find(b'"id":')
-    value, _ = json.JSONDecoder().raw_decode(line[start + 5 : start + 5 + 4096].decode("utf-8", "ignore").lstrip())
+    try:
+        if start < 0 or not line.rstrip().endswith(b"}"):
+            raise ValueError("no id, or the line is cut")
+        value, _ = json.JSONDecoder().raw_decode(line[start + 5 : start + 5 + 4096].decode("utf-8", "ignore").lstrip())
+    except ValueError:
+        raise DataError(f"{place}: not a trajectory; delete that line, and the same command does it again.") from None
     return str(value)
 
 

@@ -251,6 +251,11 @@ class RunFolder(Folder):
         except ValueError:
             return None
 
+    def knows(self, stage: StageRef) -> bool:
+        """Whether a stage of this run was ever begun; the report begins the plain folder beside a curve."""
+        begun = [stage, stage.by_rounds] if stage.part is Part.EVALUATION else [stage]
+        return any(path(ref).exists() for ref in begun for path in (self.marker, self.log, self.stage_lock))
+
     def entries(self) -> set[str]:
         """Names of everything that a recipe's run writes at its top."""
         own = {part.label for part in Part} | {FILES.problem_folder, FILES.markers, FILES.logs, FILES.record}
