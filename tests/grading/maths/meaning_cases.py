@@ -19,6 +19,16 @@ _NEGATED = [
 ]  # fmt: skip
 
 MEANING_CASES: dict[str, list[tuple[str, str, bool]]] = {
+    "connectives": [
+        (r"p\land q", r"p\lor q", False),
+        (r"p \wedge q", r"p \land q", True),
+        ("p∨q", "p∧q", False),
+        (r"x=1\lor x=2", "x=1,2", True),
+        (r"1\vee 2", "1,2", True),
+        ("Alice or Bob", "Alice and Bob", False),
+        (r"\text{Alice or Bob}", r"\text{Alice and Bob}", False),
+        ("Bob and Alice", "Alice and Bob", True),
+    ],
     "hedges": [(f"3 {sign} 5", gold, False) for sign in _HEDGED for gold in ("3", "5")]
     + [
         (hedge, gold, False)
@@ -121,6 +131,16 @@ MEANING_CASES: dict[str, list[tuple[str, str, bool]]] = {
         (r"1+\frac{\partial f}{\partial x}", r"\frac{\partial f}{\partial x}+1", True),
         (r"\frac{dy}{dx}", "0", False),
         (r"\frac{dy}{dx}=2x", "2x", True),
+        ("dy/dx", "dx/dy", False),
+        ("dy/dx", r"\frac{dy}{dx}", True),
+        (r"\frac{d^2y}{dx^2}", r"\frac{dy}{dx}", False),
+        ("E(XY)", "E(X)E(Y)", False),
+        ("f(f(x))", "f(x)", False),
+        (r"f^{-1}(x)=2x", "2x", True),
+        (r"\text{div }F", r"\text{curl }F", False),
+        (r"\bar{x}", "x", False),
+        ("AB", "ab", False),
+        ("y=Ce^x", "y=Ke^x", False),
         (r"\partial_x f", r"\partial_y f", False),
         (r"\nabla\cdot F", r"\nabla\times F", False),
         (r"\nabla\cdot F", "F", False),

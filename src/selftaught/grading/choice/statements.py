@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selftaught.grading.choice import vocabulary as words
-from selftaught.grading.choice.text import BOX_CLOSE, BOX_OPEN, is_in_formula
+from selftaught.grading.choice.text import BOX_CLOSE, BOX_OPEN, is_in_formula, is_in_name
 
 FIRM, PLAIN, WEAK = 3, 2, 1
 """An announcement of the answer; a judgement on one option; a conclusion or a guess."""
@@ -59,16 +59,24 @@ _NOT_BUT = re.compile(
     rf"(?:(?:not|nicht|pas|no|não|non|не)\s|不是|非)\s{{0,3}}(?:option\s|choice\s|\()?[A-Z]\)?\s?,?\s{{0,3}}(?:but|sondern|mais|sino|mas|ma|bensì|而是|а)\s{{0,3}}(?:rather\s)?{_NAMED}[(*]{{0,3}}{_LETTER}",
 )
 _CONCLUDED = re.compile(
-    rf"(?:{words.CONCLUSION})[ \t,:*]{{0,4}}(?:(?:{words.LINK}|{words.FILLER})[ \t]{{0,3}}){{0,2}}{_NAMED}[(*\"]{{0,3}}{_LETTER}(?=[\s*)\]\"'”.!。,;，；]{{0,4}}(?:$|\n|(?<=[.!。;；])\s|(?:{words.NOT})))",
+    rf"(?:{words.CONCLUSION}|(?<![A-Za-z])[Nn]o(?=,))[ \t,:*]{{0,4}}(?:(?:{words.LINK}|{words.FILLER})[ \t]{{0,3}}){{0,2}}{_NAMED}[(*\"]{{0,3}}{_LETTER}(?=[\s*)\]\"'”.!。,;，；]{{0,4}}(?:$|\n|(?<=[.!。;；])\s|(?:{words.NOT})|,?\s(?:because|since|as|weil|car|porque|perché)\s))",
     re.IGNORECASE,
 )
 _INVERTED = re.compile(rf"(?:^|[.!?;,]\s{{0,3}}|\n){_LETTER}\)?\s(?:it\sis|it\smust\sbe)(?=\W|$)", re.IGNORECASE)
+_WORKS = re.compile(
+    rf"{_LETTER}[)*]{{0,3}}\s(?:holds|works|fits|matches|satisfies|remains|is\s(?:what|the\sonly|best))(?![a-z])"
+)
+_REASONED = re.compile(
+    rf"(?:^|\n)[\s*(\[]{{0,4}}{_LETTER}[)*\]]{{0,3}},?\s(?:because|since|as|weil|car|porque|perché)\s"
+)
 _OTHERS = (
     (_NOT_BUT, PLAIN),
     (_VERB_FIRST, PLAIN),
     (_ONLY, PLAIN),
     (_MARKED, PLAIN),
     (_INVERTED, PLAIN),
+    (_REASONED, PLAIN),
+    (_WORKS, WEAK),
     (_CONCLUDED, WEAK),
 )
 _BOX = re.compile(f"{BOX_OPEN}(?P<box>[A-Z]?){BOX_CLOSE}")
@@ -84,7 +92,7 @@ _CLAUSE = re.compile(
     r"[.!?;,，。；！？\n：:]|\s[—–-]\s|(?<![A-Za-z])(?:so|but|thus|hence|therefore|then|and|because|since|aber|also|donc|mais|pero|mas|ma|quindi|portanto|whereas)(?![A-Za-z])|所以|因此|但|而"
 )
 _NEGATES = re.compile(
-    rf"{words.latin('not never cannot anything+but nothing+but anyone doubt doubtful hardly wrong incorrect false nicht falsche falsch pas fausse non não no не неправильный неправильно errata falsa falso incorrecta incorreta errada kein n[’]t')}|n't\b|不|错误|錯誤|ない|아니",
+    rf"{words.latin('not never cannot none neither nor anything+but nothing+but anyone doubt doubtful hardly wrong incorrect false nicht falsche falsch pas fausse non não no не неправильный неправильно errata falsa falso incorrecta incorreta errada kein n[’]t')}|n't\b|不|错误|錯誤|ない|아니",
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(words.SUPPOSE, re.IGNORECASE)
@@ -108,6 +116,7 @@ _FOLLOWS_ARTICLE_A = re.compile(
     r"\s+(?:because|since|as|is|was|and|or|for|which|with|by|in|due|but|here|then|gives|given|from|only|not|rather|instead|"
     r"weil|denn|da|und|nicht|car|parce|puisque|porque|pues|ya|perch[éè]|poich[éè]|pois|потому|так)(?![A-Za-z])"
 )
+_LIMITED = re.compile(r"\s?(?:only|if|when|provided|unless)(?![A-Za-z])", re.IGNORECASE)
 _CONDITIONAL = re.compile(r"\b(?:would|serait|sería|seria|sarebbe|wäre)\b", re.IGNORECASE)
 _CLOSED = re.compile(r"[*_)\]\"'”’»」』】`.:]|\s*$|\s*\n")
 _LOWER_END = re.compile(r"\s{0,2}(?:$|\n|[).\]:*_\"'`](?![a-z]))")
@@ -133,7 +142,9 @@ class Finder:
             says_right = re.search(rf"{words.RIGHT}|{words.ANSWER}", match["right"], re.IGNORECASE)
             if says_right and not self.is_denied(match.start()):
                 strength = FIRM if names_answer else PLAIN
-                yield from self._statement(match, WEAK if _CONDITIONAL.search(match["gap"]) else strength)
+                limited = _CONDITIONAL.search(match["gap"]) or _LIMITED.match(self.text, match.end())
+                limited = limited or re.search(r"\w\s+only\s*$", match["right"], re.IGNORECASE)
+                yield from self._statement(match, WEAK if limited else strength)
         for match in _CHOSEN.finditer(self.text):
             if not self.is_negated(match.start()) and not match["gap"].count("\n"):
                 own = re.search(
@@ -154,7 +165,7 @@ class Finder:
             return
         place = match.start("letter")
         letter = self.letter_at(place, announced=True)
-        if letter is None or self.is_supposed(match.start()):
+        if letter is None or self.is_supposed(match.start()) or self.text[place + 1 : place + 2] == "?":
             return
         if _LISTED_AND_REJECTED.match(self.text, place + 1) and match.re is not _JUDGED:
             return
@@ -209,7 +220,7 @@ class Finder:
         if letter.islower():
             is_closed = bool(_LOWER_END.match(rest)) and (announced or rest[:1] in ")].")
             return letter.upper() if is_closed else None
-        if is_in_formula(self.text, place):
+        if is_in_formula(self.text, place) or is_in_name(self.text, place):
             return None
         if letter == "A" and re.match(r"\s+[a-z]", rest) and not closed and not _FOLLOWS_ARTICLE_A.match(rest):
             return None

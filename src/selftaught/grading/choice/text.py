@@ -42,6 +42,7 @@ _INLINE = re.compile(
 _LONE = re.compile(r"[\s{]*\(?([A-Za-z])\)?[\s}.,:]*")
 _LABEL_IN_FORMULA = re.compile(r"\(?([A-Z])(?:\)|[.:](?= ))")
 _ANSWER_TAG = re.compile(r"<(/?)(?:final_?)?answer>", re.IGNORECASE)
+_ARABIC = re.compile(r"(?<![\u0600-\u06ff])[أبجد](?![\u0600-\u06ff])")
 _ITALICS = re.compile(r"(?<!\w)_{1,2}([A-Za-z])_{1,2}(?!\w)")
 _LEADING = re.compile(
     r"^\W*(?:(?:the\s+)?(?:correct\s+)?(?:final\s+)?(?:option|choice|answer|opción|opção|réponse|antwort|答案|选项)(?:\s*(?:is|:|是|：))?\W*)?\(?\s*([A-Za-z])\s*(?:\)|\.(?!\d)|:|,|-(?=\s)|–|—|$)",
@@ -55,6 +56,7 @@ def prepare(response: str, last: str, choices: Sequence[str] | None) -> str:
     text = CHAT_TOKEN.sub("", answer_part(response))[-MAX_CHARS:]
     text = _ANSWER_TAG.sub(lambda tag: "\n" if tag[1] else "\nAnswer: ", text)
     text = text.translate(_FULL_WIDTH).translate(_QUOTES).translate(_LOOKALIKES)
+    text = _ARABIC.sub(lambda match: "ABCD"["أبجد".index(match[0])], text)
     text = _read_boxes(text, last, choices)
     text = _WRAPPED_LETTER.sub(r" \1 ", text)
     text = _INLINE.sub(_formula, text)
@@ -84,7 +86,7 @@ def letters_in_box(content: str, last: str, choices: Sequence[str] | None) -> st
         content = content[start:end]
     if len(content) > MAX_BOX_CHARS:
         return ""
-    plain = _plain(content)
+    plain = re.sub(r"^(['\"`])(.*)\1$", r"\2", _plain(content))
     leading = _LEADING.match(plain)
     if leading and "A" <= (letter := leading[1].upper()) <= last:
         rest = plain[leading.end() :]
@@ -123,6 +125,17 @@ _THING = re.compile(
 def names_thing(text: str, place: int) -> bool:
     """The letter at ``place`` names a thing of the problem: ``vitamin D``, ``point A``."""
     return bool(_THING.search(text[max(0, place - 16) : place]))
+
+
+_SUBSTANCE = re.compile(r"(?:vitamin|hepatitis|influenza|(?:blood|cell) type)\s*\Z", re.IGNORECASE)
+_BIOLOGY = re.compile(
+    r"(?:\s(?:cells?|lymphocytes?)\b|\.\s(?:coli|elegans|thaliana|aureus|cerevisiae|melanogaster|subtilis|pneumoniae|albicans)\b)"
+)
+
+
+def is_in_name(text: str, place: int) -> bool:
+    """The letter at ``place`` is part of a substance's or a species' name: ``vitamin D``, ``B cells``, ``E. coli``."""
+    return bool(_SUBSTANCE.search(text[max(0, place - 16) : place]) or _BIOLOGY.match(text, place + 1))
 
 
 def _plain(text: str) -> str:

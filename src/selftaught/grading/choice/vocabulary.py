@@ -46,7 +46,7 @@ OPTION = (
 RIGHT = (
     "(?:"
     + latin(
-        "correct right true best final valid only accurate appropriate chosen selected intended",
+        "correct right true best better final valid only accurate appropriate chosen selected intended",
         "richtig richtige richtigen korrekt korrekte wahr beste einzige stimmt zutreffend",
         "correcte bonne juste exacte vraie correcta correcto verdadera única mejor",
         "correta correto certa certo verdadeira única corretta corretto giusta giusto esatta vera unica",
@@ -60,7 +60,7 @@ RIGHT = (
 LINK = (
     "(?:"
     + latin(
-        "is was are be being must should will has+to to+be would equals",
+        "is was are be being seems+to+be seems appears+to+be looks must should will has+to to+be would equals",
         "ist sind lautet wäre est sera serait es será sería seria é è sarà sarebbe jest to är er olur on je là adalah este είναι это является будет є هو هي है",
     )
     + r"|是|应该是|應該是|应该选|应该为|应为|應為|应选|应是|为|為|选择|选|選|は|が|은|는|이|가|คือ)"
@@ -70,7 +70,7 @@ LINK = (
 FILLER = (
     "(?:"
     + latin(
-        "the that of then therefore thus hence indeed simply just clearly obviously definitely certainly probably likely most again a an by as given here",
+        "the that of then therefore thus hence indeed simply just clearly obviously definitely certainly probably likely most again a an by as given here fully completely entirely absolutely complete and",
         "die der das den daher also somit folglich damit eindeutig wohl nämlich la le les l l[’'] donc bien celle de el los por+lo+tanto entonces",
         "a o e portanto então logo il lo quindi dunque perciò under под буквой значит поэтому het de dus",
     )
@@ -128,7 +128,8 @@ OR = (
 SUPPOSE = (
     latin(
         "if suppose supposing assume assuming assumed unless whether imagine were had wenn falls angenommen ob",
-        "si supposons suponiendo supongamos se supondo supponiamo если допустим might may could tempt tempting tempted mistake mistakenly mistaken trap",
+        "si supposons suponiendo supongamos se supondo supponiamo если допустим might may could tempt tempting tempted mistakenly mistaken common+mistake mistake+is trap",
+        "at+first initially originally first+thought first+i+thought first+chose first+i+chose first+guess",
         "distractor often commonly common some many someone students people question asks why",
     )
     + "|如果|假设|假如|若|もし|만약"
@@ -146,7 +147,7 @@ CORRECTION = (
 
 CONCLUSION = (
     latin(
-        "so thus hence therefore finally leaving leaves left+with remains consequently accordingly only gives implies namely it[’']s it+is it+must+be that[’']s",
+        "so thus hence therefore finally leaving leaves left+with remains consequently accordingly only gives implies namely matches corresponds+to which+is i\\.e\\. it[’']s it+is it+must+be that[’']s",
         "also daher somit folglich donc ainsi luego entonces quindi dunque logo portanto así+que assim значит поэтому следовательно итак",
     )
     + r"|所以|因此|故|于是|從而|从而|よって|したがって|따라서|그러므로|=>|→|⇒|⟹|∴"

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from selftaught.grading.maths.parse import MAX_BITS, Expression, Node
+from selftaught.grading.maths.parse import Expression
+from selftaught.grading.maths.parser import MAX_BITS, Node
 from selftaught.grading.maths.tokens import TRIG, TooLarge, Unreadable
 
 DIGITS = 50

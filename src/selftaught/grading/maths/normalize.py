@@ -80,11 +80,15 @@ _WORDS = {
     r"\dots": r"\ldots", r"\cdots": r"\ldots", r"\leq": r"\le", r"\leqslant": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge", r"\neq": r"\ne",
     r"\lt": "<", r"\gt": ">", r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lbrack": "[", r"\rbrack": "]", r"\lvert": "|", r"\rvert": "|",
     r"\vert": "|", r"\lVert": "|", r"\rVert": "|", r"\varnothing": r"\emptyset", r"\empty": r"\emptyset", r"\infin": r"\infty", r"\div": "/",
-    r"\ast": "*", r"\star": "*", r"\bullet": r"\cdot", r"\land": ",", r"\wedge": ",", r"\lor": r"\text{ or }", r"\vee": r"\text{ or }",
+    r"\ast": "*", r"\star": "*", r"\bullet": r"\cdot",
     r"\Real": r"\mathbb{R}", r"\R": r"\mathbb{R}", r"\Reals": r"\mathbb{R}", r"\varphi": r"\phi", r"\varepsilon": r"\epsilon",
     r"\colon": ":", r"\ratio": ":", r"\backslash": r"\setminus", r"\smallsetminus": r"\setminus", r"\lgroup": "(", r"\rgroup": ")",
     r"\bigcup": r"\cup", r"\isin": r"\in", r"\sqcup": r"\cup", r"\prime": "'", r"\implies": r"\Rightarrow", r"\iff": r"\Leftrightarrow",
 }  # fmt: skip
+_CONNECTIVES = {r"\land": ",", r"\wedge": ",", r"\lor": r"\text{ or }", r"\vee": r"\text{ or }"}
+r"""Between values they only list them (``x=1 \lor x=2``); between bare letters they are what is stated (``p \lor q``)."""
+_BARE_CONNECTIVES = {r"\wedge": r"\land", r"\vee": r"\lor"}
+_VALUES = re.compile(r"[\d=<>]|\\(?:[lg]eq?|ne|neq|in)(?![A-Za-z])")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
@@ -131,8 +135,9 @@ def normalize(answer: str) -> str:
     text = _DECORATION.sub(r"\1", text)
     text = text.replace("\\,", " ").replace("{}", "")
     text = _SPACING.sub(" ", text)
+    words = _WORDS | (_CONNECTIVES if _VALUES.search(text) else _BARE_CONNECTIVES)
     text = _COMMAND.sub(
-        lambda match: _WORDS.get(match.group(), match.group()) + (" " if match.group() in _WORDS else ""), text
+        lambda match: words.get(match.group(), match.group()) + (" " if match.group() in words else ""), text
     )
     text = _LEFT_RIGHT.sub("", text)
     text = _FRACTION_NAMES.sub(r"\\frac", text)

@@ -31,6 +31,8 @@ _TEXT_RATIO = re.compile(
     r"\\frac\s*\{\s*\\text\{([^{}\d]+)\}\s*\}\s*\{\s*\\text\{([^{}\d]+)\}\s*(\^\s*\{?[23]\}?)?\s*\}"
 )
 _VECTOR_PRODUCT = re.compile(r"\\vec.{0,80}\\(?:times|cdot)(?![A-Za-z]).{0,80}\\vec", re.DOTALL)
+_PLAIN_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d(\^\{?\d\}?)?([A-Za-z])/d([A-Za-z](?:\^\{?\d\}?)?)(?![A-Za-z])")
+"""``dy/dx``: as a product it would be ``xy``."""
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _HAN = "\u3400-\u9fff"
 _HAN_ANSWER = re.compile(rf"^\s*(?:最终|最后)?(?:答案|结果)(?:[是为])?\s*[:=]?\s*(?=[^{_HAN}\s])")
@@ -133,6 +135,8 @@ def after_text(text: str) -> str:
     text = _TIMES_TEN.sub(r"\\times ", text)
     if "o" in text:
         text = re.sub(r"(?<=\d)\s*\^\s*(?:o(?![A-Za-z])|\{o\})", r"^{\\circ}", text)
+    if "/d" in text:
+        text = _PLAIN_DERIVATIVE.sub(lambda found: f"\\frac{{d{found[1] or ''}{found[2]}}}{{d{found[3]}}}", text)
     text = _MINUTES.sub(_degrees, text)
     if text.lstrip("-+")[:1] not in ("o", "i", "I"):
         return text

@@ -78,3 +78,32 @@ def _split_word(word: str, spaced: bool) -> list[Token]:
     if sum(token.kind == "letter" for token in tokens) > 4:
         raise Unreadable("prose")
     return tokens
+
+
+class Cursor:
+    """A place in a list of tokens."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.position = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        """The text of a token ahead; empty after the last."""
+        index = self.position + ahead
+        return self.tokens[index].text if index < len(self.tokens) else ""
+
+    def kind(self, ahead: int = 0) -> str:
+        """The kind of a token ahead; empty after the last."""
+        index = self.position + ahead
+        return self.tokens[index].kind if index < len(self.tokens) else ""
+
+    def take(self, text: str | None = None) -> str:
+        """The next token, which must be ``text`` where that is given. Unreadable otherwise."""
+        if self.position >= len(self.tokens) or (text is not None and self.peek() != text):
+            raise Unreadable(f"expected {text or 'more'}")
+        self.position += 1
+        return self.tokens[self.position - 1].text
+
+    def is_adjacent(self, bracket: str) -> bool:
+        """``bracket`` follows, without a space before it."""
+        return self.peek() == bracket and not self.tokens[self.position].spaced

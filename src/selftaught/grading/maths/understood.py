@@ -15,7 +15,7 @@ _KNOWN = (
     | GREEK
     | frozenset(
         "frac sqrt pi infty cup setminus text begin end over sum prod lim int cdot times pm mp le ge ne emptyset circ ldots binom "
-        "lfloor rfloor lceil rceil langle rangle mathbb overline bar pmod mod det cot land lor".split()
+        "lfloor rfloor lceil rceil langle rangle mathbb overline bar pmod mod det cot".split()
     )
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")

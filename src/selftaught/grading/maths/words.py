@@ -17,20 +17,18 @@ _EMPTY = frozenset({"\\emptyset", "no solution", "no solutions", "none", "no rea
 _WORDS_ONLY = re.compile(r"[A-Za-z][A-Za-z'’. -]*[A-Za-z.]")
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _ABBREVIATION = re.compile(r"(?<=[A-Za-z])\.")
-_TWO_LETTERS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_THREE_LETTERS = re.compile(r"(?<![\\A-Za-z])(?:[A-Za-z]{3,}|[AaPp][Mm](?![A-Za-z]))")
 
 
 def words_of(text: str) -> str | None:
     """The answer's words when it is made of words alone; None for anything with mathematics in it."""
     if _TEXT.search(text):
         outside = _TEXT.sub("", text).strip(" .,()^{}_")
-        words = " ".join(match[1] for match in _TEXT.finditer(text))
         if outside and not re.fullmatch(r"[A-Za-z ]{2,}", outside):
             return None
         plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: " " + match[1] + " ", text)).strip(" .")
         if re.search(r"\d", plain):
             return None
-        del words
         return plain.strip("() .").casefold() or None
     plain = text.strip("() .")
     if _WORDS_ONLY.fullmatch(plain) and not _is_formula(plain):
@@ -111,9 +109,9 @@ def has_long_word(text: str) -> bool:
 
 
 def has_word(text: str) -> bool:
-    """A word of two letters or more, apart from commands."""
+    """A word of three letters or more, apart from commands: ``Ce`` is a product, whose capitals count."""
     plain = _ABBREVIATION.sub("", text.replace("\\text", ""))
-    return bool(_TWO_LETTERS.search(plain))
+    return bool(_THREE_LETTERS.search(plain))
 
 
 def fold_text(text: str) -> str:

@@ -9,7 +9,7 @@ from selftaught.grading.maths.words import NUMBER_WORDS
 
 _BASE_NAMES = "two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen"
 _BASED = re.compile(
-    r"\(?(?:\\text\{)?([0-9A-Za-z.]*\d[0-9A-Za-z.]*|[A-F]+)\}?\)?_\{?\(?(?:\\text\{)?(?:base\}?\s*)?"
+    r"\(?(?:\\text\{)?([0-9A-Za-z.]*\d[0-9A-Za-z.]*|[A-F]+|[a-f]{2,})\}?\)?_\{?\(?(?:\\text\{)?(?:base\}?\s*)?"
     rf"(\d{{1,2}}|{_BASE_NAMES})\}}{{0,2}}\)?\}}{{0,2}}"
 )
 _IN_WORDS = re.compile(rf"([0-9A-Fa-f]+)\s*(?:\\text\{{)?\s*\(?(?:in\s+)?base[\s-]*(\d{{1,2}}|{_BASE_NAMES})\)?\s*\}}?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from selftaught.grading.maths.compare import Comparison, Outcome, Pair
 from selftaught.grading.maths.parse import parse_or_none
 from selftaught.grading.maths.rules.caption import CAPTION
@@ -18,6 +20,9 @@ from selftaught.grading.maths.words import (
     word_list,
     words_of,
 )
+
+_JOINED = re.compile(r"\b(?:and|or)\b")
+"""What joins the names of a list: both of two people are not one of them. A comma stands for either."""
 
 
 def words(pair: Pair, comparison: Comparison) -> Outcome:
@@ -41,7 +46,8 @@ def words(pair: Pair, comparison: Comparison) -> Outcome:
     if fold_words(a) == fold_words(b):
         return comparison.decide("text", True)
     first, second = word_list(a), word_list(b)
-    return comparison.decide("text", len(first) > 1 and first == second)
+    joined = {match[0] for side in (a, b) for match in _JOINED.finditer(side)}
+    return comparison.decide("text", len(first) > 1 and first == second and len(joined) < 2)
 
 
 def _one_in_words(pair: Pair, gold_words: str | None, comparison: Comparison) -> Outcome:
