@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from selftaught.grading import Grader
-from selftaught.grading.extract import extract_answer, final_text, last_box, last_boxes, last_program
+from selftaught.grading.answers import extract_answer
+from selftaught.grading.boxes import last_box, last_boxes
+from selftaught.grading.extract import final_text, last_program
 from selftaught.records import ExecStatus, Span, SpanSource, StopReason, ToolInfo, Trajectory
 
 

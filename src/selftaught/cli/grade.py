@@ -119,6 +119,11 @@ def _grade_run(run: Path, problems: ProblemQuery | None, grader: Grader, regrade
         if not as_json:
             outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
             print(f"{grades}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+            for name, count in summary.others.items():
+                print(
+                    f"{grades}: {count} grades are of {name}, this is {grader.name}; --regrade makes them anew.",
+                    file=sys.stderr,
+                )
             print(f"{found.folder.path}\t{summary.accuracy:.4f}\t{summary.num_total}")
     if as_json:
         print(json.dumps({"runs": results}, indent=2))

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
+from selftaught.grading.answers import Extraction, extract_answer
+from selftaught.grading.boxes import last_boxes
 from selftaught.grading.choice import extract_letter
-from selftaught.grading.extract import Extraction, extract_answer, final_text, last_boxes, last_program
+from selftaught.grading.extract import answer_part, final_text, last_program
 from selftaught.grading.maths import MathsResult, grade_maths
 from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, with_helpers
 from selftaught.grading.published import qwen_tolerance
 from selftaught.grading.workers import MathWorkers
 from selftaught.records import Grade, Outcome, Problem, ProblemKind, StopReason, Trajectory
 
-GRADER = "selftaught/2"
+GRADER = "selftaught/3"
 """Name and version written into every grade. Raise it when a verdict can change."""
 
 MAX_EXTRACTED_CHARS = 2_000
@@ -117,7 +119,7 @@ class Grader:
         """Compare what was extracted; several boxes side by side are one list where the reference is a list as long."""
         result = self.compare_maths(gold, extraction.answer)
         if not result.correct and extraction.rule == "box" and re.search(r"[,;]|\\pm|\band\b|\bor\b", gold):
-            boxes = last_boxes(text)
+            boxes = last_boxes(answer_part(text))
             if 1 < len(boxes) <= 12:
                 joined = ", ".join(boxes)
                 together = self.compare_maths(gold, joined)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from selftaught.grading.equations import is_name
-from selftaught.grading.expression import TooLarge, Unreadable, evaluate, parse_or_none
-from selftaught.grading.structure import shape_of, split_relations, split_top
+from selftaught.grading.maths.equations import is_name
+from selftaught.grading.maths.evaluate import evaluate
+from selftaught.grading.maths.parse import parse_or_none
+from selftaught.grading.maths.structure import shape_of, split_relations, split_top
+from selftaught.grading.maths.tokens import TooLarge, Unreadable
+
+_TEXT_MARKS = re.compile(r"\\text|[{}]")
+_ALL_REAL = re.compile(r"all\s?real\s?(?:values of\s?|numbers\s?)?[a-z]")
+_MEMBER = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![A-Za-z])\s*(.+)$")
+_OUTWARD = re.compile(r"([\[\]])([^\[\]]+,[^\[\]]+)([\[\]])")
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ REAL_LINE = "(-\\infty,\\infty)"
 
 def real_line(text: str) -> str:
     """All ways of saying "all real numbers" as one interval."""
-    plain = re.sub(r"\\text|[{}]", "", text).strip().casefold()
+    plain = _TEXT_MARKS.sub("", text).strip().casefold()
+    plain = "all real x" if _ALL_REAL.fullmatch(plain) else plain
     if plain in ("\\mathbbr^+", "\\mathbbr_+", "all positive real numbers", "positive real numbers"):
         return "(0,\\infty)"
     return (
@@ -126,7 +134,7 @@ def _between(sides: list[str], operators: list[str]) -> list[Interval] | None:
 
 def after_in(text: str) -> str | None:
     """``S`` of ``x \\in S``; None without a membership."""
-    match = re.match(r"[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![A-Za-z])\s*(.+)$", text)
+    match = _MEMBER.match(text)
     return match[1].strip() if match else None
 
 
@@ -139,20 +147,9 @@ def set_builder(text: str) -> str:
     return match[2] if match and match[1] in match[2] and re.search(r"<|>|\\[lgn]e(?![A-Za-z])", match[2]) else text
 
 
-_DOMAIN = re.compile(
-    r"(?:,|\\text\{\s*(?:where|for|with|and|,|for all|for any|for some|for integers?|, where)\s*\}|:)\s*(?:\\text\{[^{}]*\}\s*)?[A-Za-z]\s*\\in\s*\\mathbb\{[A-Z]\}(?:\^[+*])?$"
-)
-_DOMAIN_FIRST = re.compile(r"^[A-Za-z]\s*\\in\s*\\mathbb\{R\}\s*(?:,|\\text\{[^{}]*\}|:|\|)\s*(?=\S)")
-
-
-def without_domain(text: str) -> str:
-    """``k\\pi, k \\in \\mathbb{Z}`` without where k comes from."""
-    return _DOMAIN_FIRST.sub("", _DOMAIN.sub("", text).strip()) if "\\mathbb" in text else text
-
-
 def french_brackets(text: str) -> str:
     """``]2,5[`` → ``(2,5)``: brackets that look outwards."""
-    match = re.fullmatch(r"([\[\]])([^\[\]]+,[^\[\]]+)([\[\]])", text)
+    match = _OUTWARD.fullmatch(text)
     if not match or (match[1], match[3]) == ("[", "]"):
         return text
     return ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _OPEN, _CLOSE = "([{", ")]}"
 _MATRIX = re.compile(r"\\begin\{([pbBvV]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}", re.DOTALL)
@@ -32,6 +33,7 @@ class Shape:
     columns: int = 0
 
 
+@lru_cache(maxsize=64)  # the rules of one comparison ask for the same few shapes
 def shape_of(text: str) -> Shape:
     """Take a normalised answer apart at its outermost level."""
     matrix = _WHOLE_MATRIX.fullmatch(text)
@@ -67,6 +69,8 @@ def shape_of(text: str) -> Shape:
 
 def split_top(text: str, separator: str) -> list[str]:
     """Split at ``separator`` outside all brackets; pieces are stripped."""
+    if separator not in text:
+        return [text.strip()]
     pieces: list[str] = []
     depth, start, index = 0, 0, 0
     while index < len(text):
@@ -159,6 +163,24 @@ def _encloses(text: str) -> bool:
     return False
 
 
+_LOOSE_SPACE = re.compile(r"(?<!\d) | (?!\d)")
+
+
 def squeeze(text: str) -> str:
     """Without spaces, but ``1 1/2`` does not become ``11/2``."""
-    return re.sub(r"(?<!\d) | (?!\d)", "", text)
+    return _LOOSE_SPACE.sub("", text)
+
+
+_NAME_OR_WORD = re.compile(
+    r"\\text\{[^{}]*\}|\\[A-Za-z]+|(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|max|min|gcd|lcm)(?![a-z])|[A-Za-z]"
+)
+
+
+def names_in(text: str) -> set[str]:
+    """The one-letter names of a formula."""
+    return {name for name in _NAME_OR_WORD.findall(text) if len(name) == 1}
+
+
+def rename(text: str, names: dict[str, str]) -> str:
+    """A formula with its one-letter names replaced, all at once."""
+    return _NAME_OR_WORD.sub(lambda match: names.get(match.group(), match.group()), text)

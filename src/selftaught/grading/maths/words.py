@@ -14,20 +14,24 @@ _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _EMPTY = frozenset({"\\emptyset", "no solution", "no solutions", "none", "no real solution", "no real solutions", "empty set", "the empty set", "does not exist", "dne", "no such", "undefined", "无解", "空集"})  # fmt: skip
 
 
+_WORDS_ONLY = re.compile(r"[A-Za-z][A-Za-z'’. -]*[A-Za-z.]")
+_LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
+_ABBREVIATION = re.compile(r"(?<=[A-Za-z])\.")
+_THREE_LETTERS = re.compile(r"(?<![\\A-Za-z])(?:[A-Za-z]{3,}|[AaPp][Mm](?![A-Za-z]))")
+
+
 def words_of(text: str) -> str | None:
     """The answer's words when it is made of words alone; None for anything with mathematics in it."""
     if _TEXT.search(text):
         outside = _TEXT.sub("", text).strip(" .,()^{}_")
-        words = " ".join(match[1] for match in _TEXT.finditer(text))
         if outside and not re.fullmatch(r"[A-Za-z ]{2,}", outside):
             return None
         plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: " " + match[1] + " ", text)).strip(" .")
         if re.search(r"\d", plain):
             return None
-        del words
         return plain.strip("() .").casefold() or None
     plain = text.strip("() .")
-    if re.fullmatch(r"[A-Za-z][A-Za-z'’. -]*[A-Za-z.]", plain) and not _is_formula(plain):
+    if _WORDS_ONLY.fullmatch(plain) and not _is_formula(plain):
         return plain.casefold().strip(" .")
     return None
 
@@ -101,18 +105,18 @@ def word_list(words: str) -> list[str]:
 
 def has_long_word(text: str) -> bool:
     """A word of four letters or more: certainly no product of variables."""
-    return bool(re.search(r"(?<![\\A-Za-z])[A-Za-z]{4,}", text.replace("\\text", ""))) or len(text.split()) > 8
+    return bool(_LONG_WORD.search(text.replace("\\text", ""))) or len(text.split()) > 8
 
 
 def has_word(text: str) -> bool:
-    """A word of two letters or more, apart from commands."""
-    plain = re.sub(r"(?<=[A-Za-z])\.", "", text.replace("\\text", ""))
-    return bool(re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}", plain))
+    """A word of three letters or more, apart from commands: ``Ce`` is a product, whose capitals count."""
+    plain = _ABBREVIATION.sub("", text.replace("\\text", ""))
+    return bool(_THREE_LETTERS.search(plain))
 
 
 def fold_text(text: str) -> str:
     """Words and numbers without case, spaces, ``\\text`` and the dots of abbreviations."""
-    text = re.sub(r"(?<=[A-Za-z])\.", "", text.replace("\\text", " ")).casefold()
+    text = _ABBREVIATION.sub("", text.replace("\\text", " ")).casefold()
     return re.sub(r"\b(?:the|a|an)\b(?!m)|[{}\s,]", "", text)
 
 

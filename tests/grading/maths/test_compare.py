@@ -12,10 +12,10 @@ from selftaught.grading import Grader
 from selftaught.grading.maths import grade_maths
 from selftaught.grading.workers import MathVerdict
 
-from .maths_cases import CASES
+from .cases import CASES
 from .more_cases import MORE_CASES, RESPONSES
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 ALL_CASES = CASES | {f"rare {kind}": cases for kind, cases in MORE_CASES.items()}

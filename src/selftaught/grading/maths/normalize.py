@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from selftaught.grading.spelling import after_text, before_text
+from selftaught.grading.boxes import last_box
+from selftaught.grading.maths.spelling import after_text, before_text
 
 _SYMBOLS = {
     **dict.fromkeys("−–—‐‑‒―﹣－⁻", "-"),
@@ -48,7 +49,7 @@ _TEXT_NAMES = re.compile(
 )
 _COLOUR = re.compile(r"\\(?:color|textcolor|colorbox)\s*(?:\[[^\]]*\])?\{[A-Za-z!0-9,.]*\}")
 _DECORATION = re.compile(
-    r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|cancel|operatorname|displaylines|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?"
+    r"\\(?:underline|underbrace|boldmath|mathstrut|ensuremath|operatorname|displaylines|smash|tag\*?|large|Large|LARGE|huge)(?![A-Za-z])\s*(\{)?"
 )
 _THOUSANDS_LATEX = re.compile(r"(?<=\d)(?:\{\s*,\s*\}|\\,\s?|\\ |,\\!\s?|,\s*\{\}|\\;|\{\\,\})(?=\d{3}(?!\d))")
 _THOUSANDS_WHOLE = re.compile(r"(?<![\d.,_^{(\[])(?<!, )([1-9]\d{0,2})((?:,\d{3})+)(?![\d,])(?!\.\d*,)(?!\s*,)")
@@ -79,12 +80,23 @@ _WORDS = {
     r"\dots": r"\ldots", r"\cdots": r"\ldots", r"\leq": r"\le", r"\leqslant": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge", r"\neq": r"\ne",
     r"\lt": "<", r"\gt": ">", r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lbrack": "[", r"\rbrack": "]", r"\lvert": "|", r"\rvert": "|",
     r"\vert": "|", r"\lVert": "|", r"\rVert": "|", r"\varnothing": r"\emptyset", r"\empty": r"\emptyset", r"\infin": r"\infty", r"\div": "/",
-    r"\ast": "*", r"\star": "*", r"\bullet": r"\cdot", r"\land": ",", r"\wedge": ",", r"\lor": r"\text{ or }", r"\vee": r"\text{ or }",
+    r"\ast": "*", r"\star": "*", r"\bullet": r"\cdot",
     r"\Real": r"\mathbb{R}", r"\R": r"\mathbb{R}", r"\Reals": r"\mathbb{R}", r"\varphi": r"\phi", r"\varepsilon": r"\epsilon",
     r"\colon": ":", r"\ratio": ":", r"\backslash": r"\setminus", r"\smallsetminus": r"\setminus", r"\lgroup": "(", r"\rgroup": ")",
     r"\bigcup": r"\cup", r"\isin": r"\in", r"\sqcup": r"\cup", r"\prime": "'", r"\implies": r"\Rightarrow", r"\iff": r"\Leftrightarrow",
 }  # fmt: skip
+_CONNECTIVES = {r"\land": ",", r"\wedge": ",", r"\lor": r"\text{ or }", r"\vee": r"\text{ or }"}
+r"""Between values they only list them (``x=1 \lor x=2``); between bare letters they are what is stated (``p \lor q``)."""
+_BARE_CONNECTIVES = {r"\wedge": r"\land", r"\vee": r"\lor"}
+_VALUES = re.compile(r"[\d=<>]|\\(?:[lg]eq?|ne|neq|in)(?![A-Za-z])")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
+
+
+_LEADING_DOLLAR = re.compile(r"^\s*([-+]?)\s*\$\s*(?=[\d.])(?!.*\$)")
+_TEXT_GROUP = re.compile(r"\\text\s*\{\s*([^{}]*?)\s*\}")
+_SPACES = re.compile(r"\s+")
+_TRAILING = re.compile(r"(?<![.\\])[.;,:]+$|\\+$")
+_AROUND_SIGNS = re.compile(r"\s*([,;=<>+/^_(){}\[\]|])\s*")
 
 
 def clean(text: str) -> str:
@@ -123,8 +135,9 @@ def normalize(answer: str) -> str:
     text = _DECORATION.sub(r"\1", text)
     text = text.replace("\\,", " ").replace("{}", "")
     text = _SPACING.sub(" ", text)
+    words = _WORDS | (_CONNECTIVES if _VALUES.search(text) else _BARE_CONNECTIVES)
     text = _COMMAND.sub(
-        lambda match: _WORDS.get(match.group(), match.group()) + (" " if match.group() in _WORDS else ""), text
+        lambda match: words.get(match.group(), match.group()) + (" " if match.group() in words else ""), text
     )
     text = _LEFT_RIGHT.sub("", text)
     text = _FRACTION_NAMES.sub(r"\\frac", text)
@@ -132,9 +145,9 @@ def normalize(answer: str) -> str:
     text = _TEXT_NAMES.sub(r"\\text{", text)
     text = _CIRCLE.sub(r"^{\\circ}", text)
     text = text.replace("$CUR$", "\x01")
-    text = re.sub(r"^\s*([-+]?)\s*\$\s*(?=[\d.])(?!.*\$)", "\\1\x01", text, count=1)
+    text = _LEADING_DOLLAR.sub("\\1\x01", text, count=1)
     text = _DOLLARS.sub("", text).replace("\x01", r"\$")
-    text = re.sub(r"\\text\s*\{\s*([^{}]*?)\s*\}", _plain_text, text)
+    text = _TEXT_GROUP.sub(_plain_text, text)
     for _ in range(4):
         shorter = _SHORT_FRACTION.sub(_braced_fraction, text)
         if shorter == text:
@@ -142,10 +155,10 @@ def normalize(answer: str) -> str:
         text = shorter
     text = after_text(text)
     text = _SHORT_ROOT.sub(lambda match: f"\\sqrt{match[1] or ''}{{{match[2]}}}", text)
-    text = re.sub(r"\s+", " ", text).strip()
+    text = _SPACES.sub(" ", text).strip()
     text = text.strip('*`"').strip()
-    text = re.sub(r"(?<![.\\])[.;,:]+$|\\+$", "", text).strip()
-    text = re.sub(r"\s*([,;=<>+/^_(){}\[\]|])\s*", _tight, text).strip()
+    text = _TRAILING.sub("", text).strip()
+    text = _AROUND_SIGNS.sub(_tight, text).strip()
     text = _unwrap_braces(text)
     spaces = _THOUSANDS_SPACES.match(text)
     if spaces:
@@ -167,8 +180,6 @@ _IMPLIES = re.compile(r"\\(?:Rightarrow|implies|Longrightarrow|therefore)(?![A-Z
 
 def _strip_markup(text: str) -> str:
     """Outer ``**bold**``, quotes and ``\\boxed{}`` go; of an implication its end stays."""
-    from selftaught.grading.extract import last_box
-
     pieces = _IMPLIES.split(text)
     if len(pieces) > 1 and pieces[-1].strip():
         text = pieces[-1]
@@ -177,6 +188,8 @@ def _strip_markup(text: str) -> str:
         inner = last_box(text)
         if inner is not None:
             text = inner
+    if text[-1:] not in ("*", "_", "`"):
+        return text
     return re.sub(r"^\s*(\*\*|__|`)(.*)\1\s*$", r"\2", text, flags=re.DOTALL)
 
 
@@ -192,7 +205,7 @@ _NUMBER_AND_WORDS = re.compile(
 
 def _plain_text(match: re.Match[str]) -> str:
     """``\\text{025}`` → ``025``, ``\\text{ and }`` → a comma; words stay marked as text."""
-    words = re.sub(r"\s+", " ", match[1])
+    words = _SPACES.sub(" ", match[1])
     if match.group() == match.string and words and not words.isascii():
         return words
     words = _ANSWER_IS.sub("", words) if words[-1:].isdigit() else words

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from selftaught.grading.expression import TooLarge, Unreadable, evaluate, parse_or_none
-from selftaught.grading.structure import shape_of, split_equation, squeeze
+from selftaught.grading.maths.evaluate import evaluate
+from selftaught.grading.maths.parse import parse_both, parse_or_none
+from selftaught.grading.maths.structure import shape_of, split_equation, squeeze
+from selftaught.grading.maths.tokens import TooLarge, Unreadable
+
+Equation = list[str]
+"""The sides of an equation, two or more."""
 
 _ASSIGNMENT = re.compile(
     r"(?:\\[A-Za-z]+|[A-Za-z](?:_\{?\w+\}?)?'*|[A-Za-z]\([A-Za-z](?:,\s*[A-Za-z])*\)|\|?[A-Z]{2,3}\|?|\\text\{[^{}]*\}|\\angle\s*[A-Z]+|\\overline\{[A-Z]+\}|[A-Za-z]+\([A-Za-z0-9]+\))"
@@ -18,7 +23,7 @@ def is_name(text: str) -> bool:
     return bool(_ASSIGNMENT.fullmatch(text.strip())) and text.strip() not in ("\\infty", "\\pi", "e", "i")
 
 
-def is_condition(sides: list[str]) -> bool:
+def is_condition(sides: Equation) -> bool:
     """``2x+y=0`` is a condition on its variables; ``\\frac{a}{b}=\\frac12`` and ``2+3=5`` give a value."""
     first = parse_or_none(sides[0])
     if first is None:
@@ -34,7 +39,7 @@ def same_role(a: str, b: str) -> bool:
     return squeeze(a) in roles and squeeze(b) in roles
 
 
-def equation_list(text: str) -> list[list[str]] | None:
+def equation_list(text: str) -> list[Equation] | None:
     """Equations of a list of equations, each as its sides; None when a part is none."""
     if "=" not in text:
         return None
@@ -50,7 +55,7 @@ _NAME = r"\d*(?:[a-zA-Z]|\\(?:alpha|beta|gamma|delta|theta))"
 _SUM = re.compile(rf"{_NAME}(?:\+{_NAME})+|[a-z]{{2,3}}")
 
 
-def _name_first(sides: list[str]) -> list[str]:
+def _name_first(sides: Equation) -> list[str]:
     """``5=x`` → ``x=5``."""
     return sides[::-1] if len(sides) == 2 and is_name(sides[1]) and not is_name(sides[0]) else sides
 
@@ -60,7 +65,7 @@ def _is_asked_sum(text: str) -> bool:
     return bool(_SUM.fullmatch(squeeze(text))) and not set(re.findall("[A-Za-z]", text)) <= set("xyz")
 
 
-def values_of(equations: list[list[str]]) -> str | None:
+def values_of(equations: list[Equation]) -> str | None:
     """Right sides of assignments: a set for one variable, a tuple in order of name for several."""
     if len(equations) == 1 and len(equations[0]) == 2 and _is_asked_sum(equations[0][0]):
         return equations[0][1]
@@ -79,7 +84,7 @@ def same_equation(a: list[str], b: list[str]) -> bool | None:
     """Two equations with the same solutions: their differences are proportional by a constant."""
     if len(a) != 2 or len(b) != 2:
         return None
-    first, second = parse_or_none(f"({a[0]})-({a[1]})"), parse_or_none(f"({b[0]})-({b[1]})")
+    first, second = parse_both(f"({a[0]})-({a[1]})", f"({b[0]})-({b[1]})")
     if first is None or second is None:
         return None
     if first.variables != second.variables:

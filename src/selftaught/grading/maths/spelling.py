@@ -30,6 +30,9 @@ _MINUTES = re.compile(r"(\d+)\s*\^\{\\circ\}\s*(\d+(?:\.\d+)?)\s*'(?!')(?:\s*(\d
 _TEXT_RATIO = re.compile(
     r"\\frac\s*\{\s*\\text\{([^{}\d]+)\}\s*\}\s*\{\s*\\text\{([^{}\d]+)\}\s*(\^\s*\{?[23]\}?)?\s*\}"
 )
+_VECTOR_PRODUCT = re.compile(r"\\vec.{0,80}\\(?:times|cdot)(?![A-Za-z]).{0,80}\\vec", re.DOTALL)
+_PLAIN_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d(\^\{?\d\}?)?([A-Za-z])/d([A-Za-z](?:\^\{?\d\}?)?)(?![A-Za-z])")
+"""``dy/dx``: as a product it would be ``xy``."""
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _HAN = "\u3400-\u9fff"
 _HAN_ANSWER = re.compile(rf"^\s*(?:最终|最后)?(?:答案|结果)(?:[是为])?\s*[:=]?\s*(?=[^{_HAN}\s])")
@@ -48,11 +51,15 @@ def before_text(text: str) -> str:
     text = (
         text.replace("\\nicefrac", "\\frac").replace("\\sfrac", "\\frac").replace("\\text{:}", ":").replace("{:}", ":")
     )
-    text = re.sub(r"\\mathbb\s*([A-Z])(?![A-Za-z])", r"\\mathbb{\1}", text)
-    text = re.sub(r"\\vec\s*\{?([A-Za-z])\}?(?![A-Za-z])", r"\1", text)
-    text = re.sub(r"\\hat\s*\{?\\?([ijk])(?:math)?\}?(?![A-Za-z])", r"\1", text)
+    if "\\mathbb" in text:
+        text = re.sub(r"\\mathbb\s*([A-Z])(?![A-Za-z])", r"\\mathbb{\1}", text)
+    if "\\vec" in text and not _VECTOR_PRODUCT.search(text):
+        text = re.sub(r"\\vec\s*\{?([A-Za-z])\}?(?![A-Za-z])", r"\1", text)
+    if "\\hat" in text:
+        text = re.sub(r"\\hat\s*\{?\\?([ijk])(?:math)?\}?(?![A-Za-z])", r"\1", text)
     text = _TEXT_RATIO.sub(lambda match: f"\\text{{{match[1].strip()}/{match[2].strip()}{_power(match[3])}}}", text)
-    text = re.sub(r"(?<=\d)\s*(?:\\text\{\s*)?¢(?:\s*\})?", r"\\text{ cents}", text)
+    if "¢" in text:
+        text = re.sub(r"(?<=\d)\s*(?:\\text\{\s*)?¢(?:\s*\})?", r"\\text{ cents}", text)
     text = _ELLIPSIS.sub(_ongoing, text)
     text = _DOTTED.sub(
         lambda match: (
@@ -62,7 +69,7 @@ def before_text(text: str) -> str:
     )
     text = _BARRED.sub(r"\1\\overline{\3}", text)
     text = _PARENTHESES.sub(r"\1\\overline{\2}", text)
-    if re.search(f"[{_HAN}]", text) and re.search(r"[0-9A-Za-z]", text):
+    if not text.isascii() and re.search(f"[{_HAN}]", text) and re.search(r"[0-9A-Za-z]", text):
         text = _chinese(text)
     return text
 
@@ -126,8 +133,13 @@ def after_text(text: str) -> str:
     )
     text = _RAISED_FRACTION.sub(r"\\frac{\1}{\2}", text)
     text = _TIMES_TEN.sub(r"\\times ", text)
-    text = re.sub(r"(?<=\d)\s*\^\s*(?:o(?![A-Za-z])|\{o\})", r"^{\\circ}", text)
+    if "o" in text:
+        text = re.sub(r"(?<=\d)\s*\^\s*(?:o(?![A-Za-z])|\{o\})", r"^{\\circ}", text)
+    if "/d" in text:
+        text = _PLAIN_DERIVATIVE.sub(lambda found: f"\\frac{{d{found[1] or ''}{found[2]}}}{{d{found[3]}}}", text)
     text = _MINUTES.sub(_degrees, text)
+    if text.lstrip("-+")[:1] not in ("o", "i", "I"):
+        return text
     return re.sub(r"^([-+]?)(?:oo|inf|infinity|Infinity)$", r"\1\\infty", text)
 
 
