@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ def stand_in(tmp_path: Path, own: str, root: str = "/") -> Path:
         f"22 1 0:20 / /proc rw - proc proc rw\n30 1 0:28 {root} {tree} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
     )
     (proc / "cgroup").write_text(f"0::{own}\n")
-    (tree / own.removeprefix(root).lstrip("/")).mkdir(parents=True, exist_ok=True)
+    group = tree / own.removeprefix(root).lstrip("/")
+    group.mkdir(parents=True, exist_ok=True)
+    for each in (group, *group.parents):
+        if each.is_relative_to(tree):
+            (each / "cgroup.procs").touch()
     return proc
 
 
@@ -48,7 +53,7 @@ def test_a_group_is_made_beside_our_own_where_that_holds_processes(
     group = cgroup.make(1 << 30, 300, proc)
     assert group is not None
     assert group.directory.parent == tmp_path / "tree/app.slice"
-    assert [path.name for path in (tmp_path / "tree/app.slice/mine.scope").iterdir()] == []
+    assert [path.name for path in (tmp_path / "tree/app.slice/mine.scope").iterdir()] == ["cgroup.procs"]
 
 
 def test_a_container_sees_a_part_of_the_tree(tmp_path: Path) -> None:
@@ -60,9 +65,19 @@ def test_a_container_sees_a_part_of_the_tree(tmp_path: Path) -> None:
 def test_no_group_where_there_is_no_tree_or_no_right(tmp_path: Path) -> None:
     assert cgroup.make(1, 1, tmp_path) is None
     proc = stand_in(tmp_path, "/gone")
-    (tmp_path / "tree/gone").rmdir()
-    (tmp_path / "tree").rmdir()
+    shutil.rmtree(tmp_path / "tree")
     assert cgroup.make(1, 1, proc) is None
+
+
+async def test_a_group_that_takes_no_process_is_no_wall_and_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = cgroup.ControlGroup(tmp_path / "gone", 1 << 30, 300)
+    monkeypatch.setattr(cgroup, "make", lambda memory_bytes, num_tasks: group)
+    async with Sandbox(SandboxSettings(preload=())) as sandbox:
+        assert (await sandbox.run("1")).output == "1\n"
+        assert not sandbox.has_cgroup
+        assert "no cgroup" in sandbox.memory_wall
 
 
 def test_what_killed_callers_left_is_removed(tmp_path: Path) -> None:

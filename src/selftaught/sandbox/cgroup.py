@@ -34,11 +34,16 @@ class ControlGroup:
     directory: Path
     memory_bytes: int
     num_tasks: int
+    stands: bool = True
+    """Whether every process that was to be in the group is in it."""
     _seen_kills: int = field(default=0, repr=False)
 
     def add(self, pid: int) -> None:
-        """Move a process, and with it all that it will start. Raises OSError."""
-        (self.directory / "cgroup.procs").write_text(str(pid))
+        """Move a process, and with it all that it will start. Where the kernel refuses, ``stands`` becomes false."""
+        try:
+            (self.directory / "cgroup.procs").write_text(str(pid))
+        except OSError:
+            self.stands = False
 
     def killed_one(self) -> bool:
         """Whether the kernel has killed a process of the group for memory since this was last asked."""
@@ -119,7 +124,8 @@ def _places(proc: Path) -> list[Path]:
             Path(point) if below.startswith("..") else Path(point) / below
         )  # what lies outside a container is not seen
         places = [own] if own == Path(point) else [own, own.parent]
-        return [place for place in places if os.access(place, os.W_OK)]
+        # to move a process takes the right to write to the group above both the old place and the new one
+        return [place for place in places if all(os.access(each, os.W_OK) for each in (place, place / "cgroup.procs"))]
     return []
 
 

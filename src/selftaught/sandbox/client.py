@@ -110,14 +110,14 @@ class Sandbox:
     @property
     def memory_wall(self) -> str:
         """What bounds the memory of all children together, in words; each child's own limit stands in any case."""
-        if self._group is None:
+        if self._group is None or not self._group.stands:
             return f"{self.settings.memory_bytes >> 20} MiB for each process, no cgroup for all together"
         return self._group.words
 
     @property
     def has_cgroup(self) -> bool:
         """Whether a control group of the kernel's stands round all children together."""
-        return self._group is not None
+        return self._group is not None and self._group.stands
 
     @property
     def info(self) -> dict[str, object]:

@@ -102,13 +102,7 @@ class Zygote:
                 stderr=None if os.environ.get("SELFTAUGHT_SANDBOX_DEBUG") else subprocess.DEVNULL,
             )  # fmt: skip
         if self._group is not None:  # before its settings: until they come it starts nothing
-            try:
-                self._group.add(self._process.pid)
-            except OSError as error:
-                raise SandboxError(
-                    f"the sandbox's process cannot be moved into the control group {self._group.directory} "
-                    f"({error.strerror}); set sandbox.cgroup to false to go without."
-                ) from None
+            self._group.add(self._process.pid)
         self._loop.add_reader(self._socket, self._on_socket)
         settings = self.settings
         message = {

@@ -93,6 +93,27 @@ def test_a_session_outlives_what_a_cell_leaves_behind(shared: BlockingSandbox, c
         assert again.output == "7\n" or "NameError" in again.output, again
 
 
+@pytest.mark.parametrize("code", ["s.setblocking(False)", "s.settimeout(0.0)"])
+def test_a_socket_set_not_to_wait(shared: BlockingSandbox, code: str) -> None:
+    with shared.session() as session:
+        session.run(f"import socket, time\ns = socket.socket(1, 5, 0, fileno=3)\n{code}\ns.detach()\nx = 7")
+        before = float(session.run("print(time.process_time())").output)
+        time.sleep(0.5)
+        after = session.run("print(time.process_time())")
+        assert not after.restarted
+        assert float(after.output) - before < 0.2  # it waits, and does not ask again and again
+
+
+@pytest.mark.parametrize("code", ["os.close(1)", "r, w = os.pipe()\nos.dup2(w, 1)", "os.dup2(0, 1)"])
+def test_a_session_that_can_show_nothing_any_more_begins_anew(shared: BlockingSandbox, code: str) -> None:
+    with shared.session() as session:
+        session.run(f"import os\n{code}")
+        time.sleep(0.3)
+        after = session.run("print(1)")
+        assert after.restarted
+        assert after.output.endswith("\n1\n")
+
+
 def test_signal_handlers_that_raise_between_cells(shared: BlockingSandbox) -> None:
     alarm = "import signal\ndef f(*a): raise KeyError\nsignal.signal(signal.SIGALRM, f)\nx = 7\nsignal.setitimer(0, 0.3, 0.05)"
     with shared.session() as session:

@@ -43,6 +43,7 @@ _PROGRAM_NAME = "<program>"
 _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=True, default=lambda value: _plain(value)).encode
 _loads = json.JSONDecoder().decode
 _os_exit, _write, _dup2, _close, _fstat, _open = os._exit, os.write, os.dup2, os.close, os.fstat, open
+_set_blocking = os.set_blocking
 _settrace, _setprofile, _thread_trace, _thread_profile = (
     sys.settrace, sys.setprofile, threading.settrace, threading.setprofile)  # fmt: skip
 _shutdown, _run_exit_functions = threading._shutdown, atexit._run_exitfuncs  # type: ignore[attr-defined]
@@ -81,6 +82,7 @@ class Runner:
         self._ballast: mmap.mmap | None = _reserve()
         self._streams = streams.Streams()
         self._is_first = True
+        self._pipe = _fstat(1).st_ino
 
     def serve(self) -> None:
         """Answer cells until told that one was the last, or until the parent hangs up. Never returns."""
@@ -92,12 +94,8 @@ class Runner:
                 nonce, last = packet[: wire.NONCE_BYTES], bool(packet[wire.NONCE_BYTES + 1] & wire.FLAG_LAST)
                 status, code = self._answer(packet, ancillary)
                 self._finish(join_threads=last)
-                try:
-                    self._send(nonce + status + bytes((code,)))
-                except OSError:
-                    break  # the cell closed the socket: the exit code says it
-                if last:
-                    break
+                if not self._reply(nonce + status + bytes((code,))) or last or not self._can_show():
+                    break  # what is not said on the socket the exit code says
         except BaseException:
             code = code or wire.EXIT_ERROR
         _os_exit(code)
@@ -114,14 +112,30 @@ class Runner:
             try:
                 size, ancillary, _, _ = self._receive_into([self._packet], _ANCILLARY_BYTES)
                 return (bytes(self._packet[:size]), ancillary) if size else None
+            except OSError:
+                num_broken += 1
+                _wait_for(seccomp.CONTROL_FD)
             except BaseException:
                 if self._packet[: wire.NONCE_BYTES] != _NO_NONCE:
                     return self._found_again()
-                try:
-                    _fstat(seccomp.CONTROL_FD)
-                except BaseException:
-                    num_broken += 1
         return None
+
+    def _reply(self, message: bytes) -> bool:
+        """Tell the parent; False when the cell has closed the socket."""
+        for _ in range(2):
+            try:
+                self._send(message)
+                return True
+            except OSError:
+                _wait_for(seccomp.CONTROL_FD)
+        return False
+
+    def _can_show(self) -> bool:
+        """Whether descriptor 1 still is the parent's pipe: without it no later cell could show anything."""
+        try:
+            return _fstat(1).st_ino == self._pipe
+        except OSError:
+            return False
 
     def _found_again(self) -> tuple[bytes, list[tuple[int, int, bytes]]] | None:
         """A packet whose reading was interrupted; None if it came with descriptors, which are lost."""
@@ -336,6 +350,14 @@ class Runner:
 
 
 _flush_c_streams = system.flush_c_streams
+
+
+def _wait_for(fd: int) -> None:
+    """A cell may have set the socket not to wait. That holds for the open file, so it is undone there."""
+    try:
+        _set_blocking(fd, True)
+    except BaseException:
+        pass  # it is closed
 
 
 def _reserve() -> mmap.mmap | None:
