@@ -134,6 +134,9 @@ def test_a_walk_through_the_first_pages(run_cli: Any, monkeypatch: pytest.Monkey
     (tmp_path / "problems.jsonl").write_text(blocks([first], "json")[0].text)
     (tmp_path / "my-hints.yaml").write_text(blocks([first], "yaml")[0].text)
     done: set[str] = set()
+    for block in blocks(WALKED, "python"):
+        if not block.not_run:
+            exec(compile(block.text, block.page.name, "exec"), {})
     for block in blocks(WALKED, "sh"):
         for line in [] if block.not_run else block.text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
@@ -225,6 +228,14 @@ def test_every_page_is_listed_in_the_index_once() -> None:
         assert name == "index.md" or index.count(f"({name})") == 1, (
             f"docs/index.md lists {name} {index.count(name)} times"
         )
+
+
+def test_every_key_of_a_recipe_has_a_meaning() -> None:
+    rows = [line.split(" | ") for line in (DOCS / "recipes.md").read_text("utf-8").splitlines() if "| `" in line]
+    keys = [row for row in rows if len(row) == 4]
+    silent = [row[0].strip("| ") for row in keys if not row[3].strip("| ")]
+    assert len(keys) > 100
+    assert not silent, f"write a docstring below these fields: {', '.join(silent)}"
 
 
 def test_the_page_on_design_has_the_layers_that_are_tested() -> None:
