@@ -98,19 +98,9 @@ def register(app: typer.Typer) -> None:
                 print(f"left out, since not trained yet: {', '.join(missing)}", file=sys.stderr)
             reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
-        request = EvalRequest(
-            model,
-            specs,
-            where,
-            settings,
-            limit,
-            scaling,
-            reference,
-            ablation_of,
-            conditions,
-            mapping,
-            tuple(drop or ()),
-        )
+        dropped = tuple(drop or ())
+        asked = (limit, scaling, reference, ablation_of, conditions, mapping, dropped)
+        request = EvalRequest(model, specs, where, settings, *asked)
         from selftaught.progress.bars import bars
 
         with bars() as show:
