@@ -21,6 +21,23 @@ SEVERAL = {"temperature": 0.6, "top_p": 0.95}
 """Sampling of several samples a problem, where the model's own manner has none."""
 
 
+Benchmarks = Annotated[
+    str,
+    typer.Option(
+        "--benchmarks",
+        "--tasks",
+        "-b",
+        help="Names or problem files, by commas; aime24:16 takes 16 samples, livecodebench@2024-08-01..2024-11-30 a window.",
+    ),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        help="Evaluation recipe with several conditions: ablations, trained, or a YAML file (`selftaught ls recipes`)."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
 
@@ -35,15 +52,7 @@ def register(app: typer.Typer) -> None:
     )
     def eval_(
         model: Annotated[str, typer.Option("--model", "-m", help="Local folder, hub id, toy, or http://…/v1.")],
-        benchmarks: Annotated[
-            str,
-            typer.Option(
-                "--benchmarks",
-                "--tasks",
-                "-b",
-                help="Names or problem files, by commas; aime24:16 takes 16 samples, livecodebench@2024-08-01..2024-11-30 a window.",
-            ),
-        ],
+        benchmarks: Benchmarks,
         given: Given,
         out: Annotated[
             Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/eval-MODEL-BENCHMARKS.")
@@ -59,12 +68,7 @@ def register(app: typer.Typer) -> None:
         ablation_of: Annotated[
             str | None, typer.Option(help="Table every other condition as an ablation of this one.")
         ] = None,
-        recipe: Annotated[
-            str | None,
-            typer.Option(
-                help="Evaluation recipe with several conditions: ablations, trained, or a YAML file (`selftaught ls recipes`)."
-            ),
-        ] = None,
+        recipe: RecipeName = None,
         inspect: Annotated[
             bool, typer.Option("--inspect", help="Also write Inspect logs (RUN/inspect/*.eval); needs inspect-ai.")
         ] = False,
@@ -94,19 +98,9 @@ def register(app: typer.Typer) -> None:
                 print(f"left out, since not trained yet: {', '.join(missing)}", file=sys.stderr)
             reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
-        request = EvalRequest(
-            model,
-            specs,
-            where,
-            settings,
-            limit,
-            scaling,
-            reference,
-            ablation_of,
-            conditions,
-            mapping,
-            tuple(drop or ()),
-        )
+        dropped = tuple(drop or ())
+        asked = (limit, scaling, reference, ablation_of, conditions, mapping, dropped)
+        request = EvalRequest(model, specs, where, settings, *asked)
         from selftaught.progress.bars import bars
 
         with bars() as show:
