@@ -8,7 +8,9 @@ import pytest
 
 from selftaught.sandbox.inside import seccomp
 
-ALLOW, KILL, EPERM, ENOSYS, ENOTTY, ENOMEM = 0x7FFF0000, 0x80000000, 0x50001, 0x50026, 0x50019, 0x5000C
+ALLOW, KILL, EPERM, ENOSYS, ENOTTY, ENOMEM, EINVAL = (
+    0x7FFF0000, 0x80000000, 0x50001, 0x50026, 0x50019, 0x5000C, 0x50016)  # fmt: skip
+DONE_WITHOUT_DOING = 0x50000
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 COLUMN = {"x86_64": 0, "aarch64": 1}
 OWN_PID = 4242
@@ -111,6 +113,61 @@ def test_the_control_socket_cannot_be_written_or_copied(machine: str) -> None:
     assert decide(program, machine, fcntl, 4, 0) == ALLOW
     assert decide(program, machine, fcntl, 4, 8) == EPERM
     assert decide(program, machine, fcntl, 3, 3) == ALLOW
+
+
+def test_no_shared_memory_without_a_file(machine: str) -> None:
+    for options in ({}, {"own_root": False}):
+        program = compiled(machine, **options)
+        mmap = seccomp._MMAP[COLUMN[machine]]
+        for flags in (
+            0x21,
+            0x23,
+            0x21 | 0x40000,
+            0x21 | 0x8000,
+            0x21 | 0x20000,
+        ):  # shared, validated, huge, populated, a stack
+            assert decide(program, machine, mmap, 0, 8 << 20, 3, flags) == EPERM, hex(flags)
+        for flags in (0x22, 0x02, 0x01, 0x20022):  # private, private and shared mappings of a file, a stack
+            assert decide(program, machine, mmap, 0, 8 << 20, 3, flags) == ALLOW, hex(flags)
+
+
+def test_record_locks_take_no_memory(machine: str) -> None:
+    program = compiled(machine)
+    fcntl = seccomp._FCNTL[COLUMN[machine]]
+    assert {decide(program, machine, fcntl, 5, command) for command in (6, 7)} == {DONE_WITHOUT_DOING}
+    assert {decide(program, machine, fcntl, 5, command) for command in (37, 38)} == {EINVAL}
+    assert {decide(program, machine, fcntl, 5, command) for command in (1, 2, 3, 4, 5, 36, 1032, 1034)} == {ALLOW}
+    for command in (
+        8,
+        9,
+        10,
+        11,
+        15,
+        16,
+        1024,
+        1025,
+        1026,
+        1031,
+        1033,
+    ):  # owners, signals, leases, notices, pipe sizes, seals
+        assert decide(program, machine, fcntl, 5, command) == EPERM, command
+
+
+def test_clocks_and_priorities_of_others_cannot_be_read(machine: str) -> None:
+    program = compiled(machine)
+    for name, pair in seccomp._CLOCKS.items():
+        number = pair[COLUMN[machine]]
+        assert {decide(program, machine, number, clock) for clock in range(12)} == {ALLOW}, name
+        for pid in (1, 2, OWN_PID, 1 << 20):
+            for kind in range(8):
+                assert decide(program, machine, number, (~pid << 3) | kind) == EINVAL, (name, pid, kind)
+    getpriority = seccomp._GETPRIORITY[COLUMN[machine]]
+    assert decide(program, machine, getpriority, 0, 0) == ALLOW
+    assert decide(program, machine, getpriority, 0, OWN_PID) == ALLOW
+    assert [decide(program, machine, getpriority, which, 0) for which in (1, 2)] == [EPERM, EPERM]
+    assert decide(program, machine, getpriority, 0, 1) == EPERM
+    affinity = (204, 123)[COLUMN[machine]]
+    assert [decide(program, machine, affinity, pid) for pid in (0, OWN_PID, 1)] == [ALLOW, ALLOW, EPERM]
 
 
 def test_limits_can_be_read_not_set(machine: str) -> None:
