@@ -126,7 +126,8 @@ def command_lines(command: Any, path: str) -> Iterator[str]:
 
 def argument_name(parameter: Any) -> str:
     """``PROBLEMS``, ``[FILE]``, ``BENCH...``."""
-    name = (parameter.metavar or parameter.name or "").upper().strip("[]")
+    name = (parameter.metavar or parameter.name or "").upper()
+    name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     name += "..." if parameter.nargs == -1 and not name.endswith("...") else ""
     return name if parameter.required else f"[{name}]"
 

@@ -29,6 +29,7 @@ WALKED = [DOCS / "getting-started.md", ROOT / "README.md"]
 """Pages whose blocks are run."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^(?:<!-- not run: (.+?) -->\n+)?```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(selftaught [^`]+)`")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 COMMIT = re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,12}\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -47,15 +48,23 @@ def commands() -> Iterator[Any]:
                     yield pytest.param(line, id=f"{page.name}: {line}")
 
 
-def parse(line: str) -> None:
-    """Parse one command line against the program's own parameters, without running it."""
+def inline_commands() -> Iterator[Any]:
+    """The same within sentences; arguments may be left out there."""
+    for page in PAGES:
+        for line in INLINE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+            if "…" not in line and page.name not in ("cli.md", "log.md", "CHANGELOG.md"):
+                yield pytest.param(" ".join(line.split()), id=f"{page.name}: {' '.join(line.split())}")
+
+
+def parse(line: str, whole: bool = True) -> None:
+    """Parse one command line against the program's own parameters, without running it; not ``whole``: it may lack some."""
     from typer.models import Context
 
     from selftaught.cli.app import available_verbs, load_command
 
     words = shlex.split(line, comments=True)[1:]
     words = words[: next((i for i, word in enumerate(words) if word in ("|", ">", ">>", "<", "&&", ";", "&")), None)]
-    if words[0] in ("--help", "--version"):
+    if words[0] in ("--help", "--version", "--install-completion"):
         return
     assert words[0] in {verb.name for verb in available_verbs()}, f"no verb {words[0]}"
     command = load_command(words[0])
@@ -70,12 +79,17 @@ def parse(line: str) -> None:
     values, rest, _ = command.make_parser(context).parse_args(args=list(words))
     assert not rest, f"left over: {rest}"
     missing = [p.name for p in command.params if p.required and values.get(p.name) in (None, (), [])]
-    assert not missing, f"not given: {missing}"
+    assert not missing or not whole, f"not given: {missing}"
 
 
 @pytest.mark.parametrize("line", list(commands()))
 def test_commands_in_the_docs_parse(line: str) -> None:
     parse(line)
+
+
+@pytest.mark.parametrize("line", list(inline_commands()))
+def test_commands_within_sentences_parse(line: str) -> None:
+    parse(line, whole=False)
 
 
 @pytest.mark.parametrize("line", ["selftaught docter", "selftaught doctor --jsn", "selftaught doctor extra"])
