@@ -113,7 +113,7 @@ def command_lines(command: Any, path: str) -> Iterator[str]:
         yield "| argument or option | default | |"
         yield "|---|---|---|"
     for parameter in arguments:
-        yield f"| `{argument_name(parameter)}` | {default(parameter)} | {cell(getattr(parameter, 'help', None))} |"
+        yield f"| `{cell(argument_name(parameter))}` | {default(parameter)} | {cell(getattr(parameter, 'help', None))} |"
     for parameter in options:
         names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
         yield f"| {names} | {default(parameter)} | {cell(parameter.help)} |"
