@@ -57,6 +57,17 @@ def find_weight_files(folder: Path) -> list[Path]:
     return _numbered(folder) or _only_one(folder)
 
 
+def stored_types(file: Path) -> dict[str, int]:
+    """Number type of safetensors (``BF16``, ``F32``, …) → how many elements of a file have it."""
+    counts: dict[str, int] = {}
+    for tensor in _header(file).values():
+        num = 1
+        for axis in tensor.shape:
+            num *= axis
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + num
+    return counts
+
+
 def _indexed(index: Path) -> list[Path]:
     """The shards that an index names; each must be there and hold what the index says."""
     weight_map = read_json_object(index).get("weight_map")
