@@ -48,9 +48,13 @@ def _group(name: str, limit: int | None) -> list[Problem]:
 
 
 def model_source(model: str) -> str:
-    """A model as transformers takes it: a local folder (``toy`` resolved) or a hub id."""
+    """A model as transformers takes it: a local folder (``toy`` and GGUF files resolved) or a hub id."""
     if model == "toy":
         from selftaught.toy import model_path
 
         return str(model_path())
+    if model.lower().endswith(".gguf"):
+        from selftaught.tokens import resolve_model
+
+        return str(resolve_model(model))
     return model
