@@ -119,6 +119,43 @@ def test_parts_of_one_layer_do_not_import_each_other_in_a_circle() -> None:
         assert start not in reachable(graph, start), f"{start} imports itself in a circle"
 
 
+CIRCLES_LEFT: tuple[frozenset[str], ...] = (
+    frozenset({"selftaught.sandbox.client", "selftaught.sandbox.session"}),
+    frozenset({"selftaught.sandbox.handle", "selftaught.sandbox.zygote"}),
+)
+"""Circles between files that are still there. Take one out when it is untied; never add one."""
+
+
+def file_edges() -> dict[str, set[str]]:
+    """Module → the modules that it imports, inside functions and under TYPE_CHECKING too."""
+    names = {".".join(dotted(path)): path for path in modules()}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        package = dotted(path) if path.name == "__init__.py" else dotted(path)[:-1]
+        found = graph.setdefault(name, set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else []
+                source = ".".join([*base, *([node.module] if node.module else [])])
+                for alias in node.names:  # `from package import module` imports the module
+                    whole = f"{source}.{alias.name}"
+                    found.add(whole if whole in names else source)
+        graph[name] = {other for other in found if other in names and other != name}
+    return graph
+
+
+def test_no_circle_between_files() -> None:
+    graph = file_edges()
+    reach = {name: reachable(graph, name) for name in graph}
+    circles = {
+        frozenset(other for other in reach[name] if name in reach[other]) for name in graph if name in reach[name]
+    }
+    new = [sorted(circle) for circle in circles if not any(circle <= known for known in CIRCLES_LEFT)]
+    assert not new, f"these files import each other: {new}"
+
+
 def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
     seen: set[str] = set()
     todo = [start]

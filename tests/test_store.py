@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from selftaught.errors import DataError
 from selftaught.records import Problem, ProblemKind
-from selftaught.store import JsonlWriter, read_jsonl, repair_tail, write_atomic, write_json, write_records
+from selftaught.store import JsonlWriter, parse_object, read_jsonl, repair_tail, write_atomic, write_json, write_records
 
 
 def problem(number: int, text: str = "Why?") -> Problem:
@@ -167,3 +167,35 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_atomic(path, chunks())  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + problem(0).to_json().encode() + b"\r\n" + problem(1).to_json().encode() + b"\n")
+    assert [record.id for record in read_jsonl(path, Problem)] == ["p0", "p1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{broken", "f:2: not JSON"),
+        (b"[1]", "f:2: a JSON list"),
+        (b'{"problem": "q"}', "f:2: no 'id'"),
+        (b"\xff\xfe", "f:2: not JSON"),
+        (b"[" * 100_000, "f:2: not JSON"),
+    ],
+)
+def test_a_line_that_is_no_object_is_named(line: bytes, said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        parse_object(line, "f:2", "id")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_half_of_a_character_pair_never_breaks_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    with JsonlWriter(path) as writer:
+        writer.write(problem(0, "half \ud83d and whole \ud83d\ude00"))
+        writer.write(problem(1))
+    assert [record.problem for record in read_jsonl(path, Problem)] == ["half \ufffd and whole 😀", "Why?"]
+    assert write_records(path, [problem(0, "\udc00")]) == 1
+    assert next(read_jsonl(path, Problem)).problem == "\ufffd"

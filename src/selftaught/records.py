@@ -10,6 +10,8 @@ round: concatenating the ``token_ids`` of a trajectory's spans gives exactly wha
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -41,14 +43,31 @@ def trajectory_id(problem_id: str, sample: int, round: int | None = None) -> str
     return f"{problem_id}#{sample}" if round is None else f"{problem_id}#{sample}@{round}"
 
 
+def _whole(value: Any) -> Any:
+    """``value`` with halves of character pairs replaced, and with NaN and infinities absent, as in the other records."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 class Record(BaseModel):
     """Base of all records: unknown keys are refused, NaN is never written."""
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
 
     def to_json(self) -> str:
-        """One line of JSON, without fields that hold their default ``None``."""
-        return self.model_dump_json(exclude_none=True)
+        """One line of JSON, without fields that hold their default ``None``.
+
+        A half of a character pair, which a server or a program can send, is written as U+FFFD: UTF-8 has no form for it.
+        """
+        try:
+            return self.model_dump_json(exclude_none=True)
+        except ValueError:
+            return json.dumps(_whole(self.model_dump(exclude_none=True)), ensure_ascii=False, separators=(",", ":"))
 
 
 # ---------------------------------------------------------------------------------------------------------- problems
@@ -204,6 +223,11 @@ class StopReason(StrEnum):
     ENGINE_ERROR = "engine_error"
     SANDBOX_ERROR = "sandbox_error"
     CANCELLED = "cancelled"
+
+    @property
+    def is_failure(self) -> bool:
+        """The engine or the sandbox failed, not the model: a rerun does the trajectory again."""
+        return self in (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
 
 
 class Trajectory(Record):

@@ -6,6 +6,7 @@ at most the record in flight, and a rerun that opens the file for appending firs
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -20,6 +21,9 @@ from selftaught.errors import DataError
 from selftaught.records import SCHEMA_VERSION, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some editors put in front of UTF-8."""
 
 _BLOCK_BYTES = 1 << 16
 
@@ -82,28 +86,49 @@ class JsonlWriter:
 def read_jsonl(path: Path, model: type[RecordT]) -> Iterator[RecordT]:
     """Stream the records of ``path``. A torn last line is skipped; any other bad line is a DataError with its number."""
     for number, line in iter_lines(path):
-        try:
-            record = model.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "line"
-            raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected a {model.__name__} record.") from None
-        version = getattr(record, "schema_version", SCHEMA_VERSION)
-        if version > SCHEMA_VERSION:
-            raise DataError(
-                f"{path}:{number}: schema_version is {version}; this selftaught reads up to {SCHEMA_VERSION}. Upgrade it."
-            )
-        yield record
+        yield parse_record(line, model, f"{path}:{number}")
+
+
+def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
+    """One line as a record. DataError names ``place`` (``file:line``) when it is none, or one of a newer version."""
+    try:
+        record = model.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "line"
+        raise DataError(f"{place}: {where}: {first['msg']}; expected a {model.__name__} record.") from None
+    version = getattr(record, "schema_version", SCHEMA_VERSION)
+    if version > SCHEMA_VERSION:
+        raise DataError(
+            f"{place}: schema_version is {version}; this selftaught reads up to {SCHEMA_VERSION}. Upgrade it."
+        )
+    return record
+
+
+def parse_object(line: bytes, place: str, *keys: str) -> dict[str, Any]:
+    """One line as a JSON object that has ``keys``; for readers that need a few fields of any record. DataError otherwise."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        detail = str(error).partition(":")[0] or "nested too deeply"
+        raise DataError(f"{place}: not JSON ({detail}); expected one record a line.") from None
+    missing = [key for key in keys if not isinstance(row, dict) or key not in row]
+    if missing or not isinstance(row, dict):
+        what = f"no {missing[0]!r}" if isinstance(row, dict) else f"a JSON {type(row).__name__}"
+        raise DataError(f"{place}: {what}; expected one record a line.")
+    return row
 
 
 def iter_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number from 1, line) for every complete, non-blank line of ``path``."""
+    """Yield (line number from 1, line) for every complete, non-blank line of ``path``, without a byte order mark."""
     try:
         file = path.open("rb")
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected a JSON Lines file.") from None
     with file:
         for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(BYTE_ORDER_MARK)
             if line.endswith(b"\n") and line.strip():
                 yield number, line
 
@@ -129,6 +154,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
     """Write ``path`` by a temporary file beside it and a rename, so that it is whole or absent."""
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -141,4 +167,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
+        if is_new:
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
         raise

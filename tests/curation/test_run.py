@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -158,7 +159,11 @@ def test_a_rerun_gives_the_same_files(write_rollout: WriteRollout, tmp_path: Pat
             [source], [problem("p1"), problem("p2")], tmp_path / "out", CurateSettings(rule=Rule.D_START), codec=CODEC
         )
         contents.append({path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()})
-    assert contents[0] == contents[1] and set(contents[0]) == {"kept.jsonl", "dropped.jsonl", "funnel.json"}
+    record = [json.loads(content.pop("run.json")) for content in contents]
+    assert [len(one["attempts"]) for one in record] == [1, 2] and record[0]["digest"] == record[1]["digest"]
+    made = {"kept.jsonl", "dropped.jsonl", "funnel.json", ".writer.lock"}
+    assert contents[0].keys() == contents[1].keys() == made
+    assert all(contents[0][name] == contents[1][name] for name in made - {".writer.lock"})
 
 
 def test_later_grades_count_and_ungraded_is_dropped(write_rollout: WriteRollout, tmp_path: Path) -> None:
@@ -182,7 +187,7 @@ def test_quotas(write_rollout: WriteRollout, tmp_path: Path) -> None:
 
 def test_errors_name_what_is_wrong(write_rollout: WriteRollout, tmp_path: Path) -> None:
     source = write_rollout("sampled", [(hinted("p1"), True)])
-    with pytest.raises(ConfigError, match="reference"):
+    with pytest.raises(ConfigError, match="--greedy"):
         curate([source], [problem("p1")], tmp_path / "out", CurateSettings(), codec=CODEC)
     with pytest.raises(DataError, match="p1.*not in the problem file"):
         curate([source], [problem("p9")], tmp_path / "out", CurateSettings(rule=Rule.D_START), codec=CODEC)

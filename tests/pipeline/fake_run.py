@@ -12,17 +12,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from selftaught.runs import RunFolder
+
 NUM_RECORDS = 8
 
 
-def fake_perform(run: Path, stage: object, workers: int, progress: Callable[[int, int], None]) -> object:
+def fake_perform(folder: RunFolder, stage: object, workers: int, progress: Callable[[int, int], None]) -> object:
     """Append ``NUM_RECORDS`` records to ``RUN/NAME/records.jsonl``, each with a hash over the inputs."""
     from selftaught.pipeline.markers import StageResult
     from selftaught.pipeline.stages import StageBase
     from selftaught.store import JsonlWriter, iter_lines
 
     assert isinstance(stage, StageBase)
-    inputs = b"".join((run / need / "records.jsonl").read_bytes() for need in stage.needs)
+    run = folder.path
+    inputs = b"".join((run / need / "records.jsonl").read_bytes() for need in stage.need_names)
     seed = hashlib.sha256(inputs + stage.name.encode()).hexdigest()
     path = run / stage.name / "records.jsonl"
     with JsonlWriter(path) as writer:
@@ -39,7 +42,7 @@ def fake_perform(run: Path, stage: object, workers: int, progress: Callable[[int
 def patched_recipe() -> object:
     """The demo recipe, with a folder as base model that needs no weights."""
     from selftaught.pipeline import perform, runfile
-    from selftaught.pipeline.recipe import load_recipe
+    from selftaught.pipeline.load import load_recipe
 
     perform.perform = fake_perform  # type: ignore[assignment]
     runfile._sandbox_tier = lambda: "none"

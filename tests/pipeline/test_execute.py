@@ -17,9 +17,11 @@ from selftaught.errors import ConfigError
 from selftaught.pipeline import perform as perform_module
 from selftaught.pipeline import runfile
 from selftaught.pipeline.execute import execute
-from selftaught.pipeline.recipe import Recipe, load_recipe
-from selftaught.pipeline.scheduler import StageFailed
+from selftaught.pipeline.load import load_recipe
+from selftaught.pipeline.outcome import StageFailed
+from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import build_stages
+from selftaught.runs import RunFolder
 
 from .fake_run import NUM_RECORDS, fake_perform
 
@@ -42,7 +44,7 @@ def test_all_stages_run_once_and_again_is_free(recipe: Recipe, tmp_path: Path) -
     first = execute(recipe, tmp_path / "run", start_method="fork", num_cores=2, quiet=True)
     assert not first.was_done and set(first.markers) == {stage.name for stage in build_stages(recipe)}
     info = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert info["config_digest"] == recipe.digest() and len(info["attempts"]) == 1
+    assert info["digest"] == recipe.digest() and info["kind"] == "recipe" and len(info["attempts"]) == 1
     again = execute(recipe, tmp_path / "run", start_method="fork", num_cores=2, quiet=True)
     assert again.was_done
 
@@ -64,7 +66,7 @@ def test_a_folder_belongs_to_one_recipe(recipe: Recipe, tmp_path: Path) -> None:
 def test_a_failing_stage_stops_the_run_with_its_message(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(run: Path, stage: object, workers: int, progress: object) -> object:
+    def failing(run: RunFolder, stage: object, workers: int, progress: object) -> object:
         if getattr(stage, "name", "") == "round1/hinted":
             raise ConfigError("hints: nothing to insert")
         return fake_perform(run, stage, workers, progress)  # type: ignore[arg-type]

@@ -66,9 +66,10 @@ def test_the_verb_and_a_recipe_reach_it(tmp_path: Path, capsys: pytest.CaptureFi
     """``--ray 2`` and ``ray: {workers: 2}`` give what the plain path gives."""
     pytest.importorskip("ray")
     from selftaught.cli.app import main
+    from selftaught.pipeline.load import load_recipe
     from selftaught.pipeline.perform import perform
-    from selftaught.pipeline.recipe import load_recipe
     from selftaught.pipeline.stages import RolloutStage, build_stages
+    from selftaught.runs import RunFolder
     from selftaught.store import write_records
     from selftaught.toy.problems import generate
 
@@ -84,6 +85,6 @@ def test_the_verb_and_a_recipe_reach_it(tmp_path: Path, capsys: pytest.CaptureFi
     assert recipe.digest() == load_recipe("demo", ["defaults.max_tokens=60"]).digest()
     stage = build_stages(recipe)[1]
     assert isinstance(stage, RolloutStage) and stage.ray is not None
-    result = perform(run, stage, 1, lambda done, total: None)
+    result = perform(RunFolder(run), stage, 1, lambda done, total: None)
     assert result.detail.startswith("8 trajectories")
     assert tokens(run / stage.name) == tokens(tmp_path / "plain")

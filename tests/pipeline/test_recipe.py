@@ -8,8 +8,8 @@ import pytest
 
 from selftaught.curation.records import Rule
 from selftaught.errors import ConfigError
+from selftaught.pipeline.load import find_recipe, load_recipe, recipes_folder
 from selftaught.pipeline.plan import make_plan
-from selftaught.pipeline.recipe import find_recipe, load_recipe, recipes_folder
 from selftaught.pipeline.serving import place
 from selftaught.pipeline.stages import CurateStage, build_stages
 
@@ -25,7 +25,7 @@ def test_every_shipped_recipe_loads(name: str) -> None:
     assert len(set(names)) == len(names)
     seen: set[str] = set()
     for stage in stages:
-        assert set(stage.needs) <= seen, f"{stage.name} comes before what it needs"
+        assert set(stage.need_names) <= seen, f"{stage.name} comes before what it needs"
         seen.add(stage.name)
 
 
@@ -40,9 +40,12 @@ def test_both_rounds_train_from_the_base() -> None:
     [
         ("start_round: {curate: {tol_share: 0.5}}", "Did you mean tool_share"),
         ("start_round: {curate: {tool_share: 0}}", "tool_share"),
-        ("seed_round: {rollout: {hintz: auto}}", "round1/hinted: hintz"),
+        ("seed_round: {rollout: {hintz: auto}}", "seed_round.rollout: hintz: no such key. Did you mean hints"),
         ("evaluate: {conditions: {begin: {}}}", "begin"),
         ("control: null", "control section"),
+        ("seedround: {curate: {}}", "seedround: no such key. Did you mean seed_round"),
+        ("defaults: {temperature: -1}", "defaults: temperature"),
+        ("seed_round: {curate: {rule: d_start}}", "ablation: true"),
         ("pool: 3", "pool"),
         ("serving: {command: serve, replicas: 3, gpus_per_replica: 4}", "1 hosts of 8 GPUs hold 2"),
     ],
@@ -112,7 +115,7 @@ def test_the_selection_ablation_is_of_equal_size() -> None:
     size, seed = stages["round1/d_size"], stages["round1/d_seed"]
     assert isinstance(size, CurateStage) and isinstance(seed, CurateStage)
     assert (size.settings.rule, seed.settings.rule) == (Rule.D_SEED, Rule.D_START)
-    assert seed.max_rows_of == size.name and size.name in seed.needs and size.inputs == seed.inputs
+    assert seed.at_most == size.ref and size.ref in seed.needs and size.inputs == seed.inputs
 
 
 def test_replicas_get_hosts_and_gpus_of_their_own() -> None:

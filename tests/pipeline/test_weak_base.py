@@ -14,10 +14,12 @@ from selftaught.pipeline import perform as perform_module
 from selftaught.pipeline import report as report_module
 from selftaught.pipeline import runfile
 from selftaught.pipeline.execute import execute
+from selftaught.pipeline.load import load_recipe
+from selftaught.pipeline.outcome import RunOutcome
 from selftaught.pipeline.perform import _refuse_empty
-from selftaught.pipeline.recipe import Recipe, load_recipe
-from selftaught.pipeline.scheduler import RunOutcome
+from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import TrainStage, build_stages
+from selftaught.runs import RunFolder, StageRef
 
 from .fake_run import fake_perform
 
@@ -35,7 +37,7 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[RunOutcome]:
 def without_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     """The demo's recipe, in which one training stage finds no rows."""
 
-    def perform(run: Path, stage: object, workers: int, progress: object) -> object:
+    def perform(run: RunFolder, stage: object, workers: int, progress: object) -> object:
         if getattr(stage, "name", "") == name:
             raise EmptyDataError(f"{name} needs at least 1 row")
         return fake_perform(run, stage, workers, progress)  # type: ignore[arg-type]
@@ -51,9 +53,9 @@ def test_without_start_the_run_ends_there(
     recipe = without_rows(name, monkeypatch)
     for _ in range(2):  # the same command again says the same, without doing anything twice
         result = execute(recipe, tmp_path / "run", start_method="fork", num_cores=2, quiet=True)
-        assert result.empty == {name: f"{name} needs at least 1 row"} and name not in result.markers
+        assert result.empty == {StageRef.parse(name): f"{name} needs at least 1 row"} and name not in result.markers
     assert len(reported) == 2 and "report" not in result.markers
-    needing = [stage.name for stage in build_stages(recipe) if name in stage.needs]
+    needing = [stage.name for stage in build_stages(recipe) if name in stage.need_names]
     assert needing and not any((tmp_path / "run" / other).exists() for other in needing)
     monkeypatch.setattr(perform_module, "perform", fake_perform)
     assert not execute(recipe, tmp_path / "run", start_method="fork", num_cores=2, quiet=True).empty
@@ -66,7 +68,7 @@ def test_without_the_control_the_rest_goes_on(
     result = execute(recipe, tmp_path / "run", start_method="fork", num_cores=2, quiet=True)
     missing = {stage.name for stage in build_stages(recipe)} - set(result.markers)
     assert missing == {"control/base-rft", "eval/base-rft", "eval/base-rft/grade", "report"}
-    assert list(result.empty) == ["control/base-rft"] and len(reported) == 1
+    assert [ref.name for ref in result.empty] == ["control/base-rft"] and len(reported) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,14 +87,15 @@ def test_the_line_says_where_the_rows_went(tmp_path: Path, dropped: dict[str, in
         dataset="d_seed", num_in=sum(dropped.values()), num_kept=0, num_kept_with_tool=0, num_kept_text_only=0, num_problems=8,
         steps=[], dropped=dropped, kept_by_kind={}, modified={}, sources={},
     )  # fmt: skip
-    (tmp_path / stage.data).mkdir(parents=True)
-    path = tmp_path / stage.data / "funnel.json"
+    run = RunFolder(tmp_path)
+    path = run.data(stage.data).funnel
+    path.parent.mkdir(parents=True)
     path.write_text(funnel.model_dump_json())
     with pytest.raises(EmptyDataError, match=f"round1/d_seed kept 0 of {sum(dropped.values())}.*{advice}") as caught:
-        _refuse_empty(tmp_path, stage)
+        _refuse_empty(run, stage)
     assert "\n" not in str(caught.value) and "round1/start-0 needs at least 1 row" in str(caught.value)
     path.write_text(funnel.model_copy(update={"num_kept": 1}).model_dump_json())
-    _refuse_empty(tmp_path, stage)
+    _refuse_empty(run, stage)
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_rollout_and_verify(run_cli: Any, model_folder: Path, tmp_path: Path) ->
     broken = run_cli("verify", out)
     assert broken.exit_code == 1 and record["id"] in broken.stderr
     other = run_cli(*command, "--seed", "3")
-    assert other.exit_code == 2 and "settings.seed" in other.stderr
+    assert other.exit_code == 2 and "--seed is 0; here it is 3" in other.stderr
 
 
 def test_screen_shows_hint_code_and_output(capsys: pytest.CaptureFixture[str], codec: Any) -> None:

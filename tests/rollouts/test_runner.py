@@ -56,7 +56,7 @@ def whole(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_process(whole: Path, model_folder: Path) -> None:
     assert all(mismatch is None for mismatch in verify_run(whole))
     record = json.loads((whole / "run.json").read_text())
-    assert record["configuration"]["settings.seed"] == 0 and record["configuration"]["model_digest"]
+    assert record["settings"]["seed"] == 0 and record["model_digest"]
     again = run_rollout(PROBLEMS, str(model_folder), whole, settings(max_rows=3))
     assert again.num_new == 0 and again.num_resumed == 28
 
@@ -127,7 +127,7 @@ def test_rounds_resume_too(model_folder: Path, tmp_path: Path) -> None:
 
 def test_refusals(whole: Path, model_folder: Path, tmp_path: Path) -> None:
     model = str(model_folder)
-    with pytest.raises(ConfigError, match=r"settings\.seed is 0; this one has 1"):
+    with pytest.raises(ConfigError, match="--seed is 0; here it is 1"):
         run_rollout(PROBLEMS, model, whole, settings(seed=1))
     with pytest.raises(ConfigError, match="tools are off"):
         run_rollout(PROBLEMS, model, tmp_path, settings(hints="auto"))

@@ -113,7 +113,7 @@ def test_a_file_of_them(good: Trajectory, codec: Codec, tmp_path: Path) -> None:
     write_records(tmp_path / "trajectories.jsonl", [good, good])
     first, second = verify_run(tmp_path, codec)
     assert first is None and second is not None and "twice" in second.problem
-    with pytest.raises(ConfigError, match="names no model"):
+    with pytest.raises(ConfigError, match="its folder with --model"):
         list(verify_run(tmp_path))
     with pytest.raises(DataError, match="is not there"):
         list(verify_run(tmp_path / "nothing"))

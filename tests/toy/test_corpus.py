@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import random
@@ -11,7 +12,9 @@ from collections.abc import Iterable
 import pytest
 
 from selftaught.toy import WEIGHTS_DIR
-from selftaught.toy.corpus import MIXTURE, UNASKED_OPENINGS, detour, document, documents, with_detour, worksheet
+from selftaught.toy.corpus import MIXTURE, document, documents
+from selftaught.toy.corpus.detour import UNASKED_OPENINGS, detour, with_detour
+from selftaught.toy.corpus.worksheet import worksheet
 from selftaught.toy.pretrain import PretrainSettings, streams
 from selftaught.toy.problems import Split, draw, generate
 from selftaught.toy.scan import hint_sentences, scan
@@ -83,6 +86,29 @@ def test_documents_are_pure_and_end_properly() -> None:
     for text in documents(2, 0, 300):
         assert text.endswith("<|endoftext|>")
         assert text.count("<think>") == text.count("</think>")
+
+
+@pytest.mark.parametrize(
+    ("seed", "plain", "warmup"),
+    [
+        (
+            0,
+            "b94baca571f1fffa6a9c9d5cae4240365411fdb805750219d8c314f8b06baec7",
+            "b95f6bbea93b2d2bf0a3438af301dbfd2dfef6cb29ec142b11dc809cd89ba8c6",
+        ),
+        (
+            1,
+            "f25eca29c8552f75fa4d5eaa1cfcc48d873d85de17339435da6df7c7a57eb226",
+            "da694260f3bae969f598dd7ab6f62a1222ee24a856dc46d19a470c2df9fc8ae8",
+        ),
+    ],
+)
+def test_the_text_is_the_one_that_the_shipped_weights_have_read(seed: int, plain: str, warmup: str) -> None:
+    def digest(texts: Iterable[str]) -> str:
+        return hashlib.sha256("".join(texts).encode()).hexdigest()
+
+    assert digest(documents(seed, 0, 1000)) == plain
+    assert digest(documents(seed, 0, 300, warmup=True, detours=False)) == warmup
 
 
 def test_every_shape_and_group_is_read() -> None:

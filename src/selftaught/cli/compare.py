@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """B − A on the problems that both have: paired difference, 95 % interval, exact test, fixed and broken problems.
 
-        Examples: selftaught compare runs/before runs/after · selftaught compare runs/main runs/branch --fail-below -2 --significant
+        Examples: selftaught compare runs/before runs/after · selftaught compare runs/demo runs/demo --condition-a base --condition-b start · selftaught compare runs/main runs/branch --fail-below -2 --significant
         """
         from selftaught.errors import IncompleteError
         from selftaught.evals.compare import compare_runs

@@ -4,10 +4,58 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from selftaught.cli.problem_options import DropOption, MapOption, query_of
+
+if TYPE_CHECKING:
+    from selftaught.curation.inputs import Curated
+    from selftaught.curation.records import CurateSettings, Funnel
+    from selftaught.problems import ProblemQuery
+    from selftaught.tokens import Codec
+
+
+Run = Annotated[
+    Path, typer.Argument(help="Folder of a graded rollout, of an evaluation, or of a run of `selftaught run`.")
+]
+ProblemFile = Annotated[
+    str | None, typer.Option(help="The problems that were rolled out. Default: those that the folder keeps.")
+]
+RuleName = Annotated[
+    str,
+    typer.Option(
+        help="d_start (best of the right ones) or d_seed (greedy wrong and hinted right; wants a greedy rollout)."
+    ),
+]
+Greedy = Annotated[
+    Path | None, typer.Option(help="Greedy rollout to compare with; in a run of `selftaught run` its own is found.")
+]
+Model = Annotated[
+    str | None, typer.Option(help="Model whose tokenizer encodes changed text. Default: the rollout's own.")
+]
+ToolShare = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="Share of rows that call Python; the rest are text-only.")
+]
+AllowTextOnly = Annotated[
+    bool,
+    typer.Option("--allow-text-only", help="Keep text without token ids, encoded with the tokenizer of --model."),
+]
+MaxKept = Annotated[int | None, typer.Option(min=1, help="At most this many rows in the data set.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Any other setting: filters.failed_execution=any.")]
+Contaminated = Annotated[
+    Path | None,
+    typer.Option(help="removed.jsonl of `selftaught decontaminate`: trajectories of its problems are dropped."),
+]
+Explain = Annotated[str | None, typer.Option(help="Say what became of this trajectory or problem, and stop.")]
+Editable = Annotated[Path | None, typer.Option(help="Write kept texts to this file for editing by hand, and stop.")]
+ExportTo = Annotated[
+    str | None,
+    typer.Option(help="Write exports of what is kept, and stop: parquet,trl,sharegpt,axolotl,llamafactory or all."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -15,47 +63,24 @@ def register(app: typer.Typer) -> None:
 
     @app.command(name="curate")
     def curate(
-        run: Annotated[
-            Path, typer.Argument(help="Folder with trajectories.jsonl and grades.jsonl, or a run of `selftaught run`.")
-        ],
-        problems: Annotated[Path | None, typer.Option(help="The problems that were rolled out.")] = None,
-        rule: Annotated[
-            str, typer.Option(help="d_seed (greedy wrong and hinted right) or d_start (best of the right ones).")
-        ] = "d_start",
-        greedy: Annotated[Path | None, typer.Option(help="Greedy rollouts to compare with; d_seed needs them.")] = None,
-        model: Annotated[str | None, typer.Option(help="Model whose tokenizer encodes changed text.")] = None,
+        run: Run,
+        problems: ProblemFile = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
+        rule: RuleName = "d_start",
+        greedy: Greedy = None,
+        model: Model = None,
         out: Annotated[Path | None, typer.Option(help="Default: RUN/curated.")] = None,
-        tool_share: Annotated[
-            float, typer.Option(min=0.01, max=1.0, help="Share of rows that call Python; the rest are text-only.")
-        ] = 1.0,
-        allow_text_only: Annotated[
-            bool,
-            typer.Option(
-                "--allow-text-only", help="Keep text without token ids, encoded with the tokenizer of --model."
-            ),
-        ] = False,
-        max_rows: Annotated[int | None, typer.Option(min=1, help="At most this many rows.")] = None,
+        tool_share: ToolShare = 1.0,
+        allow_text_only: AllowTextOnly = False,
+        max_kept: MaxKept = None,
         seed: Annotated[int, typer.Option(help="Breaks ties and orders the rows.")] = 0,
-        set_: Annotated[
-            list[str] | None, typer.Option("--set", help="Any other setting: filters.failed_execution=any.")
-        ] = None,
-        contaminated: Annotated[
-            Path | None,
-            typer.Option(help="removed.jsonl of `selftaught decontaminate`: trajectories of its problems are dropped."),
-        ] = None,
+        set_: Overrides = None,
+        contaminated: Contaminated = None,
         edits: Annotated[Path | None, typer.Option(help="Edited texts that come back (see --editable).")] = None,
-        explain: Annotated[
-            str | None, typer.Option(help="Say what became of this trajectory or problem, and stop.")
-        ] = None,
-        editable: Annotated[
-            Path | None, typer.Option(help="Write kept texts to this file for editing by hand, and stop.")
-        ] = None,
-        export: Annotated[
-            str | None,
-            typer.Option(
-                help="Write exports of what is kept, and stop: parquet,trl,sharegpt,axolotl,llamafactory or all."
-            ),
-        ] = None,
+        explain: Explain = None,
+        editable: Editable = None,
+        export: ExportTo = None,
         loss: Annotated[str, typer.Option(help="Loss policy of exports: hints, model_only, all_but_prompt.")] = "hints",
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     ) -> None:
@@ -63,62 +88,120 @@ def register(app: typer.Typer) -> None:
 
         Every trajectory lands in kept or dropped, with a reason. --explain ID shows it, with a diff of what was changed.
         """
-        from selftaught.errors import ConfigError
+        from selftaught.curation.settings import read_settings
 
         if explain is not None:
             _explain(run, explain, as_json)
             return
-        place = out or (run if (run / "kept.jsonl").exists() else run / "curated")
+        place = _data_folder(run, out)
         if editable is not None:
             _editable(place, editable)
             return
-        problem_file = problems or _problem_file(run)
+        query = query_of(problems, mapping, drop)
         if export is not None:
-            _export(place, problem_file, export, loss, model)
+            _export(place, query, export, loss, model)
             return
-        if problem_file is None:
-            raise ConfigError("--problems is missing; name the file that was rolled out.")
-        from selftaught.curation import CurateInput
-        from selftaught.curation import curate as run_curation
-        from selftaught.curation.settings import read_settings
-        from selftaught.problems import load_problems
-        from selftaught.tokens import Codec, tokenizer_folder
-
         given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
-        if max_rows is not None:
-            given["max_rows"] = {"all": max_rows}
+        if max_kept is not None:
+            given["max_rows"] = {"all": max_kept}
         if allow_text_only:
             given["filters"] = {"allow_text_only": True}
         settings = read_settings(given, set_ or [])
-        inputs = [CurateInput("rollouts", run)]
-        if greedy is not None:
-            inputs.append(CurateInput("greedy", greedy, candidate=settings.mixes_text, reference=True))
-        codec = Codec(tokenizer_folder(model)) if model else None
-        loaded = load_problems(str(problem_file))
-        banned = (
-            frozenset(json.loads(line)["id"] for line in contaminated.read_text().splitlines())
-            if contaminated
-            else frozenset()
-        )
-        funnel = run_curation(inputs, loaded, place, settings, codec=codec, contaminated=banned, edits=edits)
+        funnel, used = _curate(run, place, settings, query, greedy, model, contaminated, edits)
         if as_json:
             print(json.dumps(funnel.model_dump(mode="json")))
-            return
-        of = f"{funnel.num_in} trajectories of {funnel.num_problems} problems"
-        print(f"{funnel.num_kept} kept of {of} ({funnel.num_kept_text_only} text-only).")
-        for step in funnel.steps:
-            if step.num_dropped:
-                print(f"  {step.step:<20} {step.num_in:>8} → {step.num_out:<8} −{step.num_dropped}")
-        print(f"In {place}: kept.jsonl, dropped.jsonl, funnel.json", file=sys.stderr)
+        else:
+            _show(funnel, place, used)
 
 
-def _problem_file(run: Path) -> Path | None:
-    """``problems.jsonl`` beside the rollouts, or the pool of the run that they belong to."""
-    candidates = [
-        run / "problems.jsonl",
-        *(parent / "problems" / "pool.jsonl" for parent in (run, *list(run.resolve().parents)[:2])),
-    ]
-    return next((path for path in candidates if path.exists()), None)
+def _data_folder(run: Path, out: Path | None) -> Path:
+    """Where the data set lies or will lie: --out, ``run`` itself when it is one, else a folder inside it."""
+    from selftaught.runs.folders import DataFolder
+    from selftaught.runs.names import FILES
+
+    return out or (run if DataFolder(run).kept.exists() else run / FILES.curated)
+
+
+def _curate(
+    run: Path,
+    place: Path,
+    settings: CurateSettings,
+    problems: ProblemQuery | None,
+    greedy: Path | None,
+    model: str | None,
+    contaminated: Path | None,
+    edits: Path | None,
+) -> tuple[Funnel, str]:
+    """Curate the rollouts of ``run`` into ``place``; what was counted, and the model whose tokenizer was used."""
+    from selftaught.curation import Rule
+    from selftaught.curation import curate as run_curation
+    from selftaught.curation.inputs import what_to_curate
+    from selftaught.problems import load_file
+
+    chosen = what_to_curate(run, greedy)
+    if settings.rule is Rule.D_START and chosen.greedy is None:
+        print(
+            "rule d_start, the best of the right ones: no greedy rollout is known. `selftaught rollout … --no-tools` makes one; "
+            "--greedy FOLDER --rule d_seed keeps what only the hint solves.",
+            file=sys.stderr,
+        )
+    known = {problem.id: problem for problem in problems.load()} if problems is not None else {}
+    for file in chosen.problem_files() if problems is None else ():
+        known |= {problem.id: problem for problem in load_file(file)}
+    codec, used = _codec(chosen, model)
+    record = chosen.record(place).model_copy(update={"tokenizer": used})
+    funnel = run_curation(
+        chosen.inputs(mixes_text=settings.mixes_text),
+        known.values(),
+        place,
+        settings,
+        codec=codec,
+        contaminated=_banned(contaminated),
+        edits=edits,
+        made=record,
+    )
+    return funnel, used
+
+
+def _codec(chosen: Curated, model: str | None) -> tuple[Codec | None, str]:
+    """The tokenizer that encodes changed text, and whose it is; none when the rollout's own is not here."""
+    from selftaught.errors import SelftaughtError
+    from selftaught.runs.found import tokenizer_of
+    from selftaught.tokens import Codec, tokenizer_folder
+
+    if model is not None:
+        return Codec(tokenizer_folder(model)), model
+    try:
+        used = tokenizer_of(chosen.rollouts[0])
+        return Codec(tokenizer_folder(used)), used
+    except SelftaughtError:
+        return None, ""
+
+
+def _banned(contaminated: Path | None) -> frozenset[str]:
+    """Ids of the problems whose trajectories are dropped."""
+    if contaminated is None:
+        return frozenset()
+    from selftaught.store import iter_lines, parse_object
+
+    lines = iter_lines(contaminated)
+    return frozenset(str(parse_object(line, f"{contaminated}:{number}", "id")["id"]) for number, line in lines)
+
+
+def _show(funnel: Funnel, place: Path, model: str) -> None:
+    """Counts on stdout; where it lies and what comes next on stderr."""
+    from selftaught.cli.next_step import say_next
+    from selftaught.runs.folders import DataFolder
+
+    of = f"{funnel.num_in} trajectories of {funnel.num_problems} problems"
+    print(f"{funnel.num_kept} kept of {of} ({funnel.num_kept_text_only} text-only).")
+    for step in funnel.steps:
+        if step.num_dropped:
+            print(f"  {step.step:<20} {step.num_in:>8} → {step.num_out:<8} −{step.num_dropped}")
+    data = DataFolder(place)
+    print(f"In {place}: {data.kept.name}, {data.dropped.name}, {data.funnel.name}", file=sys.stderr)
+    if funnel.num_kept and model:
+        say_next("train", place, "--model", model, "--out", place / "model")
 
 
 def _explain(run: Path, wanted: str, as_json: bool) -> None:
@@ -144,25 +227,46 @@ def _explain(run: Path, wanted: str, as_json: bool) -> None:
 def _editable(place: Path, path: Path) -> None:
     from selftaught.curation.edits import write_editable
     from selftaught.curation.records import KeptRow
+    from selftaught.runs.folders import DataFolder
     from selftaught.store import read_jsonl
 
-    count = write_editable(read_jsonl(place / "kept.jsonl", KeptRow), path)
+    count = write_editable(read_jsonl(DataFolder(place).kept, KeptRow), path)
     print(
         f"{count} trajectories in {path}. Change texts of model and hint spans; delete the lines that you leave alone."
     )
     print("Curate again with --edits to bring them back.")
 
 
-def _export(place: Path, problem_file: Path | None, formats: str, loss: str, model: str | None) -> None:
+def _export(place: Path, problems: ProblemQuery | None, formats: str, loss: str, model: str | None) -> None:
     from selftaught.errors import ConfigError
-    from selftaught.problems import load_problems, render_question
+    from selftaught.problems import load_file, render_question
+    from selftaught.runs.folders import DataFolder
+    from selftaught.runs.found import problem_file_near, recipe_run_of
+    from selftaught.runs.record import peek_record
     from selftaught.training.exports import FORMATS, Export, export
     from selftaught.training.render import POLICIES
 
     if loss not in POLICIES:
         raise ConfigError(f"--loss is {loss!r}; expected one of {', '.join(POLICIES)}.")
-    names = list(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
-    questions = {p.id: render_question(p) for p in load_problems(str(problem_file))} if problem_file else {}
-    job = Export(place / "kept.jsonl", place / "export", POLICIES[loss], questions)
-    for path in export(names, job, funnel=place / "funnel.json", model=model or ""):
+    names = _available(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
+    data, record, run = DataFolder(place), peek_record(place), recipe_run_of(place)
+    kept = record.problem_file(place) if record is not None else None
+    file = kept or problem_file_near(place)
+    asked = problems.load() if problems is not None else load_file(file) if file else []
+    if record is None and run is not None:  # a data set that an older version made
+        record = peek_record(run.path)
+    questions = {problem.id: render_question(problem) for problem in asked}
+    job = Export(data.kept, data.export, POLICIES[loss], questions)
+    used = model or (record.tokenizer if record is not None else "")
+    for path in export(names, job, funnel=data.funnel, model=used):
         print(path)
+
+
+def _available(formats: Iterable[str]) -> list[str]:
+    """All formats but those whose package is not installed; says which are left out."""
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is not None:
+        return list(formats)
+    print("left out: parquet, which needs pyarrow; pip install 'selftaught[hub]'.", file=sys.stderr)
+    return [name for name in formats if name != "parquet"]

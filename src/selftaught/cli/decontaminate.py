@@ -9,13 +9,18 @@ from typing import Annotated
 
 import typer
 
+from selftaught.cli.problem_options import DropOption, MapOption
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
 
     @app.command(name="decontaminate")
     def decontaminate(
-        train: Annotated[Path, typer.Argument(help="Training problems, one JSON object a line.")],
+        train: Annotated[
+            str,
+            typer.Argument(help="Training problems: a file (JSON Lines, JSON, CSV, Parquet), a folder or a hub id."),
+        ],
         against: Annotated[list[str], typer.Option(help="A benchmark file or name; may be given several times.")],
         out: Annotated[Path, typer.Option(help="Folder for kept.jsonl, removed.jsonl and decontamination.json.")],
         min_share: Annotated[
@@ -23,20 +28,24 @@ def register(app: typer.Typer) -> None:
             typer.Option(min=0.01, max=1.0, help="Share of a benchmark problem's 10-word runs that removes a row."),
         ] = 0.5,
         exact: Annotated[bool, typer.Option("--exact", help="Remove equal texts only.")] = False,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
     ) -> None:
         """Split TRAIN into kept.jsonl and removed.jsonl, each removed row with what it matched.
 
         A row goes when it shares half of a benchmark problem's 10-word runs, when it has a 13-word run in common and 60 % of
-        the words in order (as Qwen2.5-Math does), or when the words are equal.
+        the words in order (as Qwen2.5-Math does), when the words are equal, or when a short question stands whole in the other.
+        --map and --drop are for TRAIN; benchmarks are read as they are.
         """
-        from selftaught.problems import load_problems
-        from selftaught.problems.decontaminate import Decontaminator, Method, split_file
+        from selftaught.problems import ProblemQuery, load_problems
+        from selftaught.problems.decontaminate import Decontaminator, Method
+        from selftaught.problems.split import split_file
 
         names = [name for item in against for name in item.split(",") if name]
         method = Method.EXACT if exact else Method.OVERLAP
         index = Decontaminator([(n, load_problems(n)) for n in names], min_share=min_share, method=method)
-        summary = split_file(train, index, out)
+        summary = split_file(ProblemQuery.of(train, mapping=mapping, drop=drop), index, out)
         if as_json:
             print(json.dumps(summary.model_dump(mode="json")))
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from selftaught.cli.options import AllowText, ModelName
+from selftaught.cli.problem_options import DropOption, MapOption
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +53,8 @@ def register(app: typer.Typer) -> None:
         ),
         seed: int = typer.Option(0, "--seed", help="Seed of sampling and hints."),
         limit: int | None = typer.Option(None, "--limit", min=1, help="Only the first N problems.", show_default=False),
+        mapping: MapOption = None,
+        drop: DropOption = None,
         workers: int = typer.Option(2, "--workers", min=0, help="Worker processes; 0 works in this one."),
         model_name: ModelName = None,
         allow_text: AllowText = False,
@@ -107,7 +110,19 @@ def register(app: typer.Typer) -> None:
                 print(f"left out, since not trained yet: {', '.join(missing)}", file=sys.stderr)
             reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
         where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
-        request = EvalRequest(model, specs, where, settings, limit, scaling, reference, ablation_of, conditions)
+        request = EvalRequest(
+            model,
+            specs,
+            where,
+            settings,
+            limit,
+            scaling,
+            reference,
+            ablation_of,
+            conditions,
+            mapping,
+            tuple(drop or ()),
+        )
         data = evaluate(request, _Talk())
         if inspect:
             from selftaught.evals.evaluate import export_inspect
@@ -153,4 +168,6 @@ def _show(data: object, out: Path, as_json: bool) -> None:
         from selftaught.report import print_summary
 
         print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
-    print(f"{out / 'report.json'} holds the numbers; `selftaught report {out}` writes the page.", file=sys.stderr)
+    from selftaught.cli.next_step import say_next
+
+    say_next("report", out)

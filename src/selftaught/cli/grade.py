@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from selftaught.cli.problem_options import DropOption, MapOption, query_of
+
 if TYPE_CHECKING:
     from selftaught.grading import Grader
+    from selftaught.problems import ProblemQuery
 
 
 def register(app: typer.Typer) -> None:
@@ -17,12 +20,12 @@ def register(app: typer.Typer) -> None:
     @app.command("grade")
     def grade(
         run: Path | None = typer.Argument(
-            None, help="Folder with trajectories.jsonl in it or below it.", show_default=False
+            None, help="Folder of a rollout, an evaluation or a run; all rollouts in it are graded.", show_default=False
         ),
         problems: str | None = typer.Option(
             None,
             "--problems",
-            help="Problem file or benchmark. Default: problems.jsonl of the run.",
+            help="Problem file or benchmark. Default: the problems that the folder keeps.",
             show_default=False,
         ),
         pairs: Path | None = typer.Option(
@@ -34,6 +37,8 @@ def register(app: typer.Typer) -> None:
             help='Lines {"id", "kind": "stdin"|"function", "fn_name", "solution", "tests", "timeout"}.',
             show_default=False,
         ),
+        mapping: MapOption = None,
+        drop: DropOption = None,
         workers: int = typer.Option(2, "--workers", min=1, help="Worker processes."),
         timeout: float = typer.Option(6.0, "--timeout", min=0.1, help="Seconds a test of a program."),
         regrade: bool = typer.Option(False, "--regrade", help="Grade everything anew; trajectories are only read."),
@@ -58,9 +63,10 @@ def register(app: typer.Typer) -> None:
 
         if sum(given is not None for given in (run, pairs, programs)) != 1:
             raise ConfigError("grade takes one thing: a run's folder, --pairs FILE or --programs FILE.")
+        query = query_of(problems, mapping, drop)
         with Grader(workers, timeout, qwen_tolerance=qwen_tolerance, lcb_exact=lcb_exact) as grader:
             if run is not None:
-                _grade_run(run, problems, grader, regrade, json_)
+                _grade_run(run, query, grader, regrade, json_)
             else:
                 _grade_batch(pairs, programs, grader)
 
@@ -76,22 +82,26 @@ def _grade_batch(pairs: Path | None, programs: Path | None, grader: Grader) -> N
             print(program.model_dump_json(), flush=True)
 
 
-def _grade_run(run: Path, problems: str | None, grader: Grader, regrade: bool, as_json: bool) -> None:
+def _grade_run(run: Path, problems: ProblemQuery | None, grader: Grader, regrade: bool, as_json: bool) -> None:
     import json
     import sys
 
+    from selftaught.cli.next_step import say_next
     from selftaught.grading import grade_run
-    from selftaught.grading.folders import GRADES, problems_for, trajectory_files
-    from selftaught.problems import load_problems
+    from selftaught.problems import load_file
+    from selftaught.runs.found import find_rollouts, problem_file
 
+    given = problems.load() if problems is not None else None
     results = []
-    for file in trajectory_files(run):
-        known = load_problems(problems) if problems else problems_for(file, run)
-        summary = grade_run(known, file, file.with_name(GRADES), grader.workers, regrade=regrade, grader=grader)
+    for found in find_rollouts(run):
+        file = run if run.is_file() else found.folder.trajectories
+        grades = found.folder.grades
+        known = given if given is not None else load_file(problem_file(found))
+        summary = grade_run(known, file, grades, grader.workers, regrade=regrade, grader=grader)
         results.append(
             {
                 "trajectories": str(file),
-                "grades": str(file.with_name(GRADES)),
+                "grades": str(grades),
                 "new": summary.num_new,
                 "total": summary.num_total,
                 "accuracy": round(summary.accuracy, 6),
@@ -101,11 +111,9 @@ def _grade_run(run: Path, problems: str | None, grader: Grader, regrade: bool, a
         )
         if not as_json:
             outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
-            print(
-                f"{file.with_name(GRADES)}: {summary.num_new} new of {summary.num_total}; {outcomes}",
-                file=sys.stderr,
-            )
-            print(f"{file.parent}\t{summary.accuracy:.4f}\t{summary.num_total}")
-
+            print(f"{grades}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+            print(f"{found.folder.path}\t{summary.accuracy:.4f}\t{summary.num_total}")
     if as_json:
         print(json.dumps({"runs": results}, indent=2))
+    elif run.is_dir():
+        say_next("report", run)

@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
         from selftaught.errors import DataError
         from selftaught.report import print_summary, write_report
         from selftaught.report.folder import report_data
+        from selftaught.runs.folders import Folder
 
         if not run.is_dir():
             raise DataError(f"{run} is not a folder; expected the folder of a run, such as runs/demo.")
@@ -67,5 +68,6 @@ def register(app: typer.Typer) -> None:
         for path in (paths.html, paths.markdown, paths.json):
             talk.print(f"wrote {path}{carried if path == paths.html else ''}", markup=False)
         talk.print(
-            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {run / 'report'}", markup=False
+            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {Folder(run).report_files}",
+            markup=False,
         )

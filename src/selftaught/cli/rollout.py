@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import AllowText, ModelName, Tokenizer
+from selftaught.cli.problem_options import DropOption, MapOption
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutProgress
@@ -39,7 +40,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command(name="rollout")
     def rollout(
-        problems: Annotated[str, typer.Argument(help="A problem file (JSON Lines) or a benchmark's name.")],
+        problems: Annotated[
+            str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
+        ],
         model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
         out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
         hints: Annotated[
@@ -61,6 +64,8 @@ def register(app: typer.Typer) -> None:
         system: Annotated[str | None, typer.Option(help="System message.")] = None,
         condition: Annotated[str | None, typer.Option(help="Name written into the trajectories.")] = None,
         limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+        mapping: MapOption = None,
+        drop: DropOption = None,
         workers: Annotated[
             int | None, typer.Option(min=0, help="Processes; by default one per core, one for a server or a GPU.")
         ] = None,
@@ -85,11 +90,12 @@ def register(app: typer.Typer) -> None:
 
         Example: selftaught rollout problems.jsonl --model toy --hints auto --out runs/hinted
         """
+        from selftaught.cli.next_step import say_next
         from selftaught.errors import IncompleteError
         from selftaught.problems import load_problems
         from selftaught.rollouts import RolloutSettings, run_rollout
 
-        loaded = load_problems(problems, limit=limit)
+        loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
         settings = RolloutSettings(
             condition=condition or ("rollout" if hints == "none" else f"rollout+{Path(hints).name}"),
             hints=hints,
@@ -130,7 +136,7 @@ def register(app: typer.Typer) -> None:
             )
             if summary.stall is not None:
                 print(stall_line(summary.stall), file=sys.stderr)
-            print(f"next: selftaught grade {out}", file=sys.stderr)
+            say_next("grade", out)
         if summary.num_failed:
             raise IncompleteError(
                 f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."

@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
             str, typer.Argument(help="A YAML file, or the name of a shipped recipe (`selftaught ls recipes`).")
         ],
         out: Annotated[Path | None, typer.Option(help="Run folder; the same folder resumes.")] = None,
-        fresh: Annotated[bool, typer.Option("--fresh", help="Delete the folder and start over.")] = False,
+        fresh: Annotated[
+            bool, typer.Option("--fresh", help="Delete what this run has written there and start over.")
+        ] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as one JSON document.")] = False,
         set_: Annotated[
@@ -27,7 +29,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run a recipe: rollouts, grading, curation, training and evaluation of both rounds."""
         from selftaught.errors import ConfigError
-        from selftaught.pipeline.recipe import load_recipe
+        from selftaught.pipeline.load import load_recipe
 
         loaded = load_recipe(recipe, set_)
         if dry_run:

@@ -18,7 +18,12 @@ def register(app: typer.Typer) -> None:
     def train(
         data: Annotated[Path, typer.Argument(help="kept.jsonl of a curation, or its folder.")],
         model: Annotated[str, typer.Option(help="Base model: a folder, a hub id, or `toy`.")],
-        out: Annotated[Path, typer.Option(help="Folder for the model; the same folder resumes.")],
+        out: Annotated[
+            Path,
+            typer.Option(
+                help="Folder for the model; the same command goes on in it, and does nothing when it is complete."
+            ),
+        ],
         config: Annotated[
             Path | None, typer.Option(help="YAML with training settings, or a recipe with --round.")
         ] = None,
@@ -44,8 +49,8 @@ def register(app: typer.Typer) -> None:
         The loss weight of each token follows from who wrote it: the model and hints 1, prompt and tool output 0, unless
         --set loss.hint=0 says otherwise. Under torchrun or accelerate launch, every process runs this same command.
         """
-        from selftaught.errors import ConfigError
-        from selftaught.pipeline.sources import model_source
+        from selftaught.runs.folders import DataFolder, ModelFolder
+        from selftaught.tokens.folder import model_source
         from selftaught.training.launch import read_settings
         from selftaught.training.render import load_rows
         from selftaught.training.sft import train_sft
@@ -59,9 +64,8 @@ def register(app: typer.Typer) -> None:
             "seed": seed,
         }
         settings = read_settings(config, round_, {k: v for k, v in given.items() if v is not None}, set_ or [])
-        path = data / "kept.jsonl" if data.is_dir() else data
-        if (out / "training.json").exists():
-            raise ConfigError(f"{out} holds a finished model; name another --out.")
+        path = DataFolder(data).kept if data.is_dir() else data
+        was_done = ModelFolder(out).summary.exists()
         rows = load_rows(path, settings.loss, settings.max_length)
         started = last = time.monotonic()
 
@@ -74,6 +78,8 @@ def register(app: typer.Typer) -> None:
                 print(f"step {done}/{total}, about {left:.0f} s left", file=sys.stderr)
 
         summary = train_sft(rows, model_source(model), out, settings, progress=progress)
+        if was_done:
+            print(f"{out} holds this model already, trained with the same settings on the same rows.", file=sys.stderr)
         if as_json:
             print(json.dumps(summary.model_dump(mode="json")))
         else:

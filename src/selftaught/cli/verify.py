@@ -25,14 +25,14 @@ def register(app: typer.Typer) -> None:
 
         Example: selftaught verify runs/demo
         """
-        from selftaught.errors import DataError, IncompleteError
+        from selftaught.errors import IncompleteError
         from selftaught.rollouts.verify import verify_run
-        from selftaught.tokens import Codec, tokenizer_folder
+        from selftaught.runs.found import find_rollouts
+        from selftaught.tokens.codec import Codec
+        from selftaught.tokens.folder import tokenizer_folder
 
         codec = Codec(tokenizer_folder(model)) if model else None
-        files = [run] if run.is_file() else sorted(run.rglob("trajectories.jsonl"))
-        if not files:
-            raise DataError(f"{run} holds no trajectories.jsonl; expected a run folder.")
+        files = [run] if run.is_file() else [found.folder.trajectories for found in find_rollouts(run)]
         num_checked, first = 0, None
         for file in files:
             for mismatch in verify_run(file, codec):

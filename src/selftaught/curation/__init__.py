@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from selftaught.curation.records import CurateSettings, DroppedRow, FilterSettings, Funnel, KeptRow, Modification, Rule
-from selftaught.curation.run import CurateInput, curate
+from selftaught.curation.run import curate
+from selftaught.runs.folders import CurateInput
 
 __all__ = [
     "CurateInput",

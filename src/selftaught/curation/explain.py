@@ -10,6 +10,7 @@ from pydantic import Field
 from selftaught.curation.modify import undo
 from selftaught.curation.records import DroppedRow, KeptRow, Modification
 from selftaught.records import DropReason, Record
+from selftaught.runs.folders import DataFolder, data_sets_below
 from selftaught.store import iter_lines
 
 
@@ -34,7 +35,7 @@ def explain(folders: list[Path], wanted: str) -> Iterator[Verdict]:
     """Verdicts on a trajectory id, or on every trajectory of a problem id, in each curated folder."""
     needle = wanted.encode()
     for folder in folders:
-        for _, line in iter_lines(folder / "dropped.jsonl"):
+        for _, line in iter_lines(DataFolder(folder).dropped):
             if needle in line:
                 row = DroppedRow.model_validate_json(line)
                 if wanted in (row.trajectory_id, row.problem_id):
@@ -49,7 +50,7 @@ def explain(folders: list[Path], wanted: str) -> Iterator[Verdict]:
                         step=row.step,
                         reason=row.reason,
                     )
-        for _, line in iter_lines(folder / "kept.jsonl"):
+        for _, line in iter_lines(DataFolder(folder).kept):
             if needle in line:
                 kept = KeptRow.model_validate_json(line)
                 if wanted in (kept.trajectory.id, kept.trajectory.problem_id):
@@ -79,4 +80,4 @@ def text_diff(row: KeptRow) -> list[str]:
 
 def curated_folders(run: Path) -> list[Path]:
     """Folders with a curation at or below ``run``."""
-    return sorted(path.parent for path in run.rglob("funnel.json") if (path.parent / "dropped.jsonl").exists())
+    return [data.path for data in data_sets_below(run)]

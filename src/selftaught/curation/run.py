@@ -7,12 +7,12 @@ trajectory, not by its text. The result depends on the records only, not on thei
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 
@@ -33,6 +33,9 @@ from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import DropReason, Problem, ProblemKind, Trajectory
+from selftaught.runs.folders import CurateInput, DataFolder
+from selftaught.runs.lock import WriterLock
+from selftaught.runs.record import RunKind, RunRecord, claim_anew
 from selftaught.store import JsonlWriter, write_json, write_records
 from selftaught.tokens.cover import TextCodec
 
@@ -48,28 +51,6 @@ SELECT_STEPS: tuple[tuple[str, DropReason], ...] = (
     ("quota", DropReason.OVER_QUOTA),
 )
 """Steps of the selection, in order, with the reason that each mostly gives."""
-
-
-@dataclass(frozen=True)
-class CurateInput:
-    """One rollout folder: ``trajectories.jsonl`` with its ``grades.jsonl``."""
-
-    name: str
-    folder: Path
-    candidate: bool = True
-    """Its rows may be chosen; each lands in kept or dropped."""
-    reference: bool = False
-    """Its verdicts say which problems the greedy run solved."""
-
-    @property
-    def trajectories(self) -> Path:
-        """The rollouts."""
-        return self.folder / "trajectories.jsonl"
-
-    @property
-    def grades(self) -> Path:
-        """Their verdicts."""
-        return self.folder / "grades.jsonl"
 
 
 class ProblemFacts(NamedTuple):
@@ -89,17 +70,50 @@ def curate(
     contaminated: frozenset[str] = frozenset(),
     edits: Path | None = None,
     progress: Progress | None = None,
+    made: RunRecord | None = None,
 ) -> Funnel:
     """Write ``kept.jsonl``, ``dropped.jsonl`` and ``funnel.json`` into ``out``; a rerun writes them anew.
 
-    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``).
-    Raises DataError for a torn or foreign file, ConfigError when the settings cannot be met.
+    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to the
+    folder's record what the caller knows: model, problem file. Raises DataError for a torn or foreign file, ConfigError when
+    the settings cannot be met, or when the folder holds something else or is written by another process.
     """
     if settings.rule is Rule.D_SEED and settings.require_tool and not any(i.reference for i in inputs):
-        raise ConfigError("rule d_seed wants greedy runs to compare with; name one input as reference.")
+        raise ConfigError("rule d_seed wants a greedy rollout to compare with; give its folder with --greedy.")
+    _check_skipped(settings)
+    folder = DataFolder(out)
+    with WriterLock(folder.lock, "curate"):
+        record = (made or RunRecord(kind=RunKind.CURATION)).model_copy(
+            update={"settings": settings.model_dump(mode="json"), "inputs": {i.name: str(i.folder) for i in inputs}}
+        )
+        claim_anew(folder, record)
+        return _curate(inputs, problems, folder, settings, codec, contaminated, edits, progress)
+
+
+def _check_skipped(settings: CurateSettings) -> None:
+    """ConfigError when a filter that is to be skipped is none."""
+    known = [check.name for check in FILTERS]
+    unknown = sorted(set(settings.filters.skip) - set(known))
+    if unknown:
+        raise ConfigError(f"filters.skip: {unknown[0]!r} is no filter; expected some of {', '.join(known)}.")
+
+
+def _curate(
+    inputs: list[CurateInput],
+    problems: Iterable[Problem],
+    out: DataFolder,
+    settings: CurateSettings,
+    codec: TextCodec | None,
+    contaminated: frozenset[str],
+    edits: Path | None,
+    progress: Progress | None,
+) -> Funnel:
+    """`curate` in a folder that is locked and claimed."""
     facts = {p.id: ProblemFacts(p.kind, _family(p)) for p in problems}
     hand_edits = HandEdits.load(edits) if edits else None
     with ExitStack() as stack:
+        # Open for both passes: a rollout that goes on meanwhile may put another file in this one's place.
+        files = {i.name: stack.enter_context(i.trajectories.open("rb")) for i in inputs if i.trajectories.exists()}
         grades = {i.name: stack.enter_context(GradeIndex(i.grades)) for i in inputs}
         greedy = _greedy_verdicts(inputs, grades)
         run = _Run(out, settings, grades, facts, greedy, contaminated, codec, hand_edits, stack)
@@ -107,20 +121,22 @@ def curate(
         done = 0
         for source in inputs:
             if source.candidate:
-                for offset, size, trajectory in read_with_offsets(source.trajectories):
+                for offset, size, trajectory in read_with_offsets(source.trajectories, files.get(source.name)):
                     run.consider(source.name, offset, trajectory)
                     done += size
                     if progress and run.num_in % 1000 == 0:
                         progress(done, total)
         kept = select(run.survivors, settings, run.drop_survivor)
         run.survivors = []
-        run.write_kept(kept, {i.name: i.trajectories for i in inputs})
+        run.write_kept(kept, files)
         if progress:
             progress(total, total)
         if hand_edits is not None:
             hand_edits.check_all_used()
+        run.dropped.close()
+        os.replace(run.unfinished, out.dropped)
     funnel = run.funnel()
-    write_json(out / "funnel.json", funnel.model_dump(mode="json"))
+    write_json(out.funnel, funnel.model_dump(mode="json"))
     return funnel
 
 
@@ -129,7 +145,7 @@ class _Run:
 
     def __init__(
         self,
-        out: Path,
+        out: DataFolder,
         settings: CurateSettings,
         grades: dict[str, GradeIndex],
         problems: dict[str, ProblemFacts],
@@ -148,11 +164,6 @@ class _Run:
         self.codec = codec
         self.edits = edits
         self.filters = [f for f in FILTERS if f.name not in settings.filters.skip]
-        unknown = set(settings.filters.skip) - {f.name for f in FILTERS}
-        if unknown:
-            raise ConfigError(
-                f"filters.skip: {sorted(unknown)[0]!r} is no filter; expected {[f.name for f in FILTERS]}."
-            )
         self.survivors: list[Survivor] = []
         self.num_in = 0
         self.seen_problems: set[str] = set()
@@ -162,10 +173,10 @@ class _Run:
         self.kept_by_kind: Counter[str] = Counter()
         self.modified: Counter[str] = Counter()
         self.num_kept = self.num_kept_with_tool = 0
-        dropped = out / "dropped.jsonl"
-        out.mkdir(parents=True, exist_ok=True)
-        dropped.unlink(missing_ok=True)
-        self.dropped = stack.enter_context(JsonlWriter(dropped))
+        self.unfinished = out.dropped.with_name(f".{out.dropped.name}.unfinished")
+        self.unfinished.unlink(missing_ok=True)
+        stack.callback(self.unfinished.unlink, missing_ok=True)
+        self.dropped = stack.enter_context(JsonlWriter(self.unfinished))
 
     def consider(self, source: str, offset: int, trajectory: Trajectory) -> None:
         """Filter one trajectory: a dropped row, or a survivor for the selection."""
@@ -248,18 +259,16 @@ class _Run:
         """The selection's callback."""
         self.drop(survivor.trajectory_id, survivor.problem_id, survivor.source, step, reason, detail, None)
 
-    def write_kept(self, chosen: list[tuple[Survivor, str]], paths: dict[str, Path]) -> None:
+    def write_kept(self, chosen: list[tuple[Survivor, str]], files: Mapping[str, BinaryIO]) -> None:
         """Second pass: read the chosen ones back, modify and write them, in the selection's order."""
-        with ExitStack() as stack:
-            files = {name: stack.enter_context(path.open("rb")) for name, path in paths.items() if path.exists()}
 
-            def rows() -> Iterator[KeptRow]:
-                for survivor, why in chosen:
-                    file = files[survivor.source]
-                    file.seek(survivor.offset)
-                    yield self._kept_row(survivor, Trajectory.model_validate_json(file.readline()), why)
+        def rows() -> Iterator[KeptRow]:
+            for survivor, why in chosen:
+                file = files[survivor.source]
+                file.seek(survivor.offset)
+                yield self._kept_row(survivor, Trajectory.model_validate_json(file.readline()), why)
 
-            self.num_kept = write_records(self.out / "kept.jsonl", rows())
+        self.num_kept = write_records(self.out.kept, rows())
 
     def _kept_row(self, survivor: Survivor, trajectory: Trajectory, why: str) -> KeptRow:
         grade = self.grades[survivor.source].get(trajectory.id)
@@ -312,27 +321,32 @@ class _Run:
         )
 
 
-def read_with_offsets(path: Path) -> Iterator[tuple[int, int, Trajectory]]:
-    """(offset, bytes, trajectory) of each complete line; DataError with the line number for any other."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); expected trajectories.jsonl of a rollout."
-        ) from None
+def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tuple[int, int, Trajectory]]:
+    """(offset, bytes, trajectory) of each complete line; DataError with the line number for any other.
+
+    ``file`` is the open file of ``path``, where the caller keeps one.
+    """
+    if file is None:
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be read ({error.strerror}); expected the trajectories of a rollout."
+            ) from None
+        with file:
+            yield from read_with_offsets(path, file)
+        return
     offset = 0
-    with file:
-        for number, line in enumerate(file, start=1):
-            if line.endswith(b"\n") and line.strip():
-                try:
-                    yield offset, len(line), Trajectory.model_validate_json(line)
-                except ValidationError as error:
-                    first = error.errors()[0]
-                    where = ".".join(str(part) for part in first["loc"])
-                    raise DataError(
-                        f"{path}:{number}: {where}: {first['msg']}; expected a Trajectory record."
-                    ) from None
-            offset += len(line)
+    file.seek(0)
+    for number, line in enumerate(file, start=1):
+        if line.endswith(b"\n") and line.strip():
+            try:
+                yield offset, len(line), Trajectory.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected a Trajectory record.") from None
+        offset += len(line)
 
 
 def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -> dict[str, bool]:

@@ -8,31 +8,30 @@ with the same folder does only what is missing; another condition in the same fo
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selftaught.errors import ConfigError
 from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
 from selftaught.evals.records import Provenance, ReportData, StageRow
 from selftaught.grading import GRADER, Grader, grade_run
-from selftaught.grading.folders import GRADES, PROBLEMS, TRAJECTORIES
 from selftaught.problems import BENCHMARKS, BenchmarkSpec, file_digest, load_problems, problems_digest
-from selftaught.problems.load import has_secret
+from selftaught.provenance import hardware, versions
 from selftaught.records import Problem
-from selftaught.store import write_json, write_records
+from selftaught.runs.condition import Condition, Curve, LoopModel
+from selftaught.runs.folders import Folder, RolloutFolder
+from selftaught.runs.found import FoundRollout, rollout_at
+from selftaught.runs.lock import WriterLock
+from selftaught.runs.names import FILES
+from selftaught.runs.record import RunKind, RunRecord, claim_anew
+from selftaught.store import write_json
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutSettings
 
-ROUNDS_SUFFIX, FORCING_SUFFIX = ".rounds", ".forcing"
-"""Folders of the curves: ``<condition>.rounds`` (end-of-thinking hints) and ``<condition>.forcing`` ("Wait", no tools)."""
 MAX_TITLE_NAMES = 5
 BUDGET_FORCING = Path(__file__).with_name("budget_forcing.yaml")
 
@@ -53,29 +52,41 @@ class EvalRequest:
     ablation_reference: str | None = None
     conditions: Sequence[tuple[str, RolloutSettings]] = ()
     """(model, settings) of several conditions in the place of ``model`` and ``settings``: an evaluation recipe's."""
+    mapping: str | None = None
+    """How the columns of problem files are called (``--map``); known benchmarks are read as they are."""
+    drop: Sequence[str] = ()
+    """Rules for rows of problem files that are left out (``--drop``)."""
 
 
 def evaluate(request: EvalRequest, talk: Talk = lambda line: None) -> ReportData:
     """Run every benchmark and return the tables, which also lie in ``OUT/report.json``. ``talk`` gets progress lines."""
     _check(request)
+    folder = Folder(request.out)
+    with WriterLock(folder.lock, "eval"):
+        claim_anew(folder, RunRecord(kind=RunKind.EVALUATION, model=request.model))
+        return _evaluate(request, folder, talk)
+
+
+def _evaluate(request: EvalRequest, out: Folder, talk: Talk) -> ReportData:
+    """`evaluate` in a folder that is locked and claimed."""
+    from selftaught.rollouts.problem_file import keep_problems
+
     stages: list[StageRow] = []
     with Grader(workers=max(1, request.settings.workers or 1)) as grader:
         for spec in request.benchmarks:
-            problems = load_problems(_source(spec), request.limit)
+            problems = _problems_of(spec, request)
             folder = request.out / _folder_name(spec.name)
-            _write_problems(folder / PROBLEMS, problems)
+            keep_problems(Folder(folder).problems, problems)
             for model, settings in request.conditions or [(request.model, request.settings)]:
                 if spec.samples is not None:
                     settings = settings.model_copy(update={"samples": spec.samples})
                 for name, chosen in _plan(request, settings):
-                    place = folder / _folder_name(name)
+                    place = RolloutFolder(folder / _folder_name(name))
                     stages.append(_run_one(model, problems, place, chosen, grader, spec.name, talk))
     data = tabulate(request.out, reference=request.reference, ablation_reference=request.ablation_reference)
-    merged = {
-        stage.name: stage for stage in [*_earlier_stages(request.out), *stages] if stage.tokens or stage.seconds >= 0.05
-    }
+    merged = {stage.name: stage for stage in [*_earlier_stages(out), *stages] if stage.tokens or stage.seconds >= 0.05}
     data.stages = list(merged.values())
-    write_json(request.out / "report.json", json.loads(data.model_dump_json()))
+    write_json(out.report_json, json.loads(data.model_dump_json()))
     return data
 
 
@@ -83,13 +94,11 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
     """Tables of everything that lies in an evaluation folder. ``reference`` defaults to ``base``, else the first condition."""
     benchmarks: list[BenchmarkRuns] = []
     conditions: list[str] = []
-    provenance = Provenance(grader=GRADER, versions=_versions(), hardware=_hardware())
-    for problems_file in sorted(out.glob(f"*/{PROBLEMS}")):
-        folder = problems_file.parent
+    provenance = Provenance(grader=GRADER, versions=versions(), hardware=hardware())
+    for name, problems_file, found in evaluated(out):
         problems = load_problems(problems_file)
-        runs = [run for run in (_found(path) for path in sorted(folder.glob(f"*/{TRAJECTORIES}"))) if run is not None]
+        runs = [_eval_run(one) for one in found]
         conditions += [run.condition for run in runs if not run.scaling]
-        name = folder.name
         benchmarks.append(BenchmarkRuns(name, problems, problems_file, runs))
         provenance.data[name] = (
             f"{len(problems)} problems, digest {problems_digest(problems)}, sha256 {file_digest(problems_file)[:16]}"
@@ -97,15 +106,14 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
         known = BENCHMARKS.get(name.partition("@")[0])
         if known is not None:
             provenance.licences[name] = known.licence
-        for run in runs:
-            manifest = _manifest(run.trajectories.parent)
-            provenance.models[run.condition] = str(manifest.get("model", ""))
-            provenance.git_commit = provenance.git_commit or str(manifest.get("git_commit") or "")
-            seed = manifest.get("configuration", {}).get("settings.seed")
-            if isinstance(seed, int) and seed not in provenance.seeds:
-                provenance.seeds.append(seed)
+        for run, one in zip(runs, found, strict=True):
+            provenance.models[run.condition] = run.model
+            if one.record is not None:
+                provenance.git_commit = provenance.git_commit or one.record.made_by.git_commit
+                provenance.seeds += [seed for seed in one.record.seeds if seed not in provenance.seeds]
     if reference is None:
-        reference = "base" if "base" in conditions or not conditions else conditions[0]
+        base = LoopModel.BASE.label
+        reference = base if base in conditions or not conditions else conditions[0]
     names = list(dict.fromkeys(conditions))
     shown = ", ".join(names) if len(names) <= MAX_TITLE_NAMES else f"{', '.join(names[:3])} and {len(names) - 3} more"
     title = f"Evaluation of {shown}" if names else "Evaluation"
@@ -124,22 +132,29 @@ def export_inspect(out: Path) -> list[Path]:
     from selftaught.evals.inspect_log import write_inspect_log
 
     written: list[Path] = []
-    for problems_file in sorted(out.glob(f"*/{PROBLEMS}")):
+    for name, problems_file, found in evaluated(out):
         problems = {problem.id: problem for problem in load_problems(problems_file)}
-        for file in sorted(problems_file.parent.glob(f"*/{TRAJECTORIES}")):
-            target = out / "inspect" / f"{problems_file.parent.name}_{file.parent.name}.eval"
-            run = _found(file)
-            if run is not None and not run.scaling:
-                written.append(write_inspect_log(run, problems_file.parent.name, problems, target))
+        for one in found:
+            target = out / FILES.inspect / f"{name}_{one.folder.path.name}.eval"
+            if one.curve is None:
+                written.append(write_inspect_log(_eval_run(one), name, problems, target))
     return written
+
+
+def evaluated(out: Path) -> list[tuple[str, Path, list[FoundRollout]]]:
+    """(benchmark, its problem file, the rollouts on it) of an evaluation's folder."""
+    found = []
+    for problems_file in sorted(out.glob(f"*/{FILES.problems}")):
+        files = sorted(problems_file.parent.glob(f"*/{FILES.trajectories}"))
+        found.append((problems_file.parent.name, problems_file, [rollout_at(path) for path in files]))
+    return found
 
 
 def default_condition(model: str, settings: RolloutSettings) -> str:
     """Name of what is evaluated: the model's short name, ``+hint`` with hints, ``-no-tools`` without tools."""
     name = model.rstrip("/").rsplit("/", 1)[-1] or "model"
-    if settings.hints != "none":
-        name += "+hint"
-    return name if settings.tools else name + "-no-tools"
+    content = settings.content()
+    return Condition(name, hints=content["hints"] != "none", tools=bool(content["tools"])).name
 
 
 def default_out(model: str, benchmarks: Sequence[BenchmarkSpec]) -> Path:
@@ -165,18 +180,18 @@ def _plan(request: EvalRequest, settings: RolloutSettings) -> list[tuple[str, Ro
     runs = [(settings.condition, settings)]
     if request.scaling_rounds:
         curve = {"record_rounds": True, "rounds": request.scaling_rounds, "samples": 1}
-        runs.append(
-            (settings.condition + ROUNDS_SUFFIX, settings.model_copy(update={**curve, "hints": "end", "tools": True}))
-        )
+        condition = Condition.parse(settings.condition)
+        by_hints, by_forcing = (replace(condition, curve=one).folder for one in (Curve.HINTS, Curve.BUDGET_FORCING))
+        runs.append((by_hints, settings.model_copy(update={**curve, "hints": "end", "tools": True})))
         forcing = {**curve, "hints": f"{BUDGET_FORCING}:budget_forcing", "tools": False}
-        runs.append((settings.condition + FORCING_SUFFIX, settings.model_copy(update=forcing)))
+        runs.append((by_forcing, settings.model_copy(update=forcing)))
     return runs
 
 
 def _run_one(
     model: str,
     problems: Sequence[Problem],
-    folder: Path,
+    folder: RolloutFolder,
     settings: RolloutSettings,
     grader: Grader,
     benchmark: str,
@@ -184,11 +199,25 @@ def _run_one(
 ) -> StageRow:
     from selftaught.rollouts import run_rollout
 
-    label = f"{benchmark} · {folder.name}"
-    summary = run_rollout(problems, model, folder, settings, progress=lambda now: talk(f"{label}: {now.line()}"))
-    graded = grade_run(problems, folder / TRAJECTORIES, folder / GRADES, grader.workers, grader=grader)
+    label = f"{benchmark} · {folder.path.name}"
+    summary = run_rollout(
+        problems,
+        model,
+        folder.path,
+        settings,
+        progress=lambda now: talk(f"{label}: {now.line()}"),
+        problem_file=Folder(folder.path.parent).problems,
+    )
+    graded = grade_run(problems, folder.trajectories, folder.grades, grader.workers, grader=grader)
     talk(f"{label}: graded {graded.num_new} new of {graded.num_total}, {graded.accuracy:.1%} right")
     return StageRow(name=label, seconds=round(summary.seconds, 3), tokens=summary.model_tokens)
+
+
+def _problems_of(spec: BenchmarkSpec, request: EvalRequest) -> list[Problem]:
+    """Problems of one benchmark. A mapping and rules are for the user's own files among them."""
+    if spec.source in BENCHMARKS or spec.source.startswith("toy"):
+        return load_problems(_source(spec), request.limit)
+    return load_problems(_source(spec), request.limit, mapping=request.mapping, drop=request.drop)
 
 
 def _source(spec: BenchmarkSpec) -> str:
@@ -199,73 +228,23 @@ def _folder_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._@+=-]+", "_", name)
 
 
-def _write_problems(path: Path, problems: Sequence[Problem]) -> None:
-    """Keep the problems with the run, so that it can be regraded anywhere. ConfigError when the folder holds others."""
-    if path.is_file():
-        there = {problem.id: problem for problem in load_problems(path)}
-        changed = next((p.id for p in problems if p.id in there and there[p.id].problem != p.problem), None)
-        if changed is not None:
-            raise ConfigError(f"{path} holds another text for problem {changed!r}; choose another --out.")
-        if set(there) >= {problem.id for problem in problems}:
-            return
-        problems = [*there.values(), *(problem for problem in problems if problem.id not in there)]
-    write_records(path, problems)
-    if has_secret(list(problems)):
-        note = "This folder holds questions whose authors ask that they are not shown in plain text on the web. Do not publish it.\n"
-        (path.parent / "DO-NOT-PUBLISH").write_text(note, encoding="utf-8")
+def _eval_run(found: FoundRollout) -> EvalRun:
+    """A rollout as the tables take it."""
+    curve = found.curve
+    return EvalRun(
+        found.condition,
+        found.folder.trajectories,
+        found.folder.grades,
+        found.model,
+        found.decoding,
+        scaling=curve is not None,
+        method=(curve or Curve.HINTS).value,
+    )
 
 
-def _found(trajectories: Path) -> EvalRun | None:
-    folder = trajectories.parent
-    manifest = _manifest(folder)
-    configuration = manifest.get("configuration", {})
-    decoding = _decoding(configuration)
-    name, scaling, method = folder.name, False, "hints"
-    for suffix, curve in ((ROUNDS_SUFFIX, "hints"), (FORCING_SUFFIX, "budget_forcing")):
-        if name.endswith(suffix):
-            name, scaling, method = name.removesuffix(suffix), True, curve
-    condition = str(configuration.get("settings.condition") or name)
-    return EvalRun(condition, trajectories, folder / GRADES, str(manifest.get("model", "")), decoding, scaling, method)
-
-
-def _decoding(configuration: dict[str, Any]) -> str:
-    temperature = configuration.get("settings.temperature")
-    if temperature is None:
-        return ""
-    how = "greedy" if not temperature else f"T {temperature:g}, top-p {configuration.get('settings.top_p', 1):g}"
-    return f"{how}, at most {configuration.get('settings.max_tokens')} tokens"
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
+def _earlier_stages(out: Folder) -> list[StageRow]:
     try:
-        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _earlier_stages(out: Path) -> list[StageRow]:
-    try:
-        stages = json.loads((out / "report.json").read_text(encoding="utf-8"))["stages"]
+        stages = json.loads(out.report_json.read_text(encoding="utf-8"))["stages"]
         return [StageRow.model_validate(stage) for stage in stages]
     except (OSError, ValueError, KeyError):
         return []
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("selftaught", "torch", "transformers", "tokenizers", "math-verify", "sympy", "numpy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def _hardware() -> dict[str, str]:
-    return {
-        "machine": platform.machine(),
-        "cpus": str(os.cpu_count()),
-        "system": platform.system(),
-        "executable": Path(sys.executable).name,
-    }

@@ -46,7 +46,7 @@ class EvalPlan(BaseModel):
         for name, options in self.conditions.items():
             options = dict(options)
             own_model = str(options.pop("model", model))
-            if own_model != model and own_model.startswith("runs/") and not Path(own_model).is_dir():
+            if own_model != model and _is_missing_folder(own_model):
                 missing.append(f"{name} ({own_model})")
                 continue
             if ":" in str(options.get("hints", "")) and (folder / str(options["hints"]).partition(":")[0]).is_file():
@@ -64,6 +64,11 @@ class EvalPlan(BaseModel):
                 f"{self.name}: {self.ablation_of!r}, which the others are tabled against, is not there: {', '.join(missing) or 'no such condition'}."
             )
         return planned, missing
+
+
+def _is_missing_folder(model: str) -> bool:
+    """Whether a model is named by a path that is not there. A hub id has one slash, a folder of a run has more."""
+    return "://" not in model and model.count("/") > 1 and not Path(model).is_dir()
 
 
 def plan_names() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from selftaught.records import Outcome, Record, utc_now
+from selftaught.runs.condition import loop_names
 
 REPORT_SCHEMA_VERSION = 1
 """Raised when a field of ``report.json`` changes its meaning."""
@@ -21,7 +22,7 @@ REPORT_SCHEMA_VERSION = 1
 Interval = tuple[float, float]
 """(low, high) of a 95 % interval."""
 
-CONDITION_ORDER = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
+CONDITION_ORDER = loop_names()
 """Order of START's conditions in every table; others follow in the order in which they were given."""
 
 BENCHMARK_ORDER = ("all", "hard", "easy", "code", "choice")

@@ -14,6 +14,7 @@ from selftaught.errors import DataError
 from selftaught.grading.extract import bare_program
 from selftaught.grading.grader import Grader
 from selftaught.records import TestCase
+from selftaught.store import BYTE_ORDER_MARK
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -133,6 +134,8 @@ def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected JSON Lines.") from None
     with file:
         for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(BYTE_ORDER_MARK)
             if not line.strip():
                 continue
             try:

@@ -1,7 +1,8 @@
 """Grade a whole file of trajectories: streaming, in threads, appending, resuming.
 
-``trajectories.jsonl → grades.jsonl``. Trajectories are only read. A rerun grades what has no grade yet; ``regrade`` writes all
-grades anew, to a file of its own that then takes the old one's place.
+``trajectories.jsonl → grades.jsonl``. Trajectories are only read, also while a rollout still writes them. A rerun grades what
+has no grade yet, and what had failed and was rolled out again; ``regrade`` writes all grades anew, to a file of its own that
+then takes the old one's place. One process grades a folder at a time.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from selftaught.errors import DataError
 from selftaught.grading.grader import Grader
 from selftaught.grading.seen import SeenIds
 from selftaught.records import Grade, Outcome, Problem, Trajectory
-from selftaught.store import JsonlWriter, read_jsonl
+from selftaught.runs.folders import RolloutFolder
+from selftaught.runs.lock import WriterLock
+from selftaught.store import JsonlWriter, read_jsonl, write_records
 
 WINDOW = 8
 """Trajectories in flight per worker: bounds memory and keeps the order of the file."""
+
+UNGRADED = "none"
+"""The grade's path where there was nothing to judge, as of a rollout that failed."""
 
 Progress = Callable[[int, "GradeSummary"], None]
 
@@ -54,36 +60,67 @@ def grade_run(
 ) -> GradeSummary:
     """Grade every trajectory of ``trajectories`` that ``out`` has no grade for, and append the grades.
 
-    DataError when a trajectory belongs to no problem. ``regrade`` grades all of them anew.
+    DataError when a trajectory belongs to no problem, ConfigError when another process grades there. ``regrade`` grades all
+    of them anew.
     """
     by_id = {problem.id: problem for problem in problems}
+    own_grader = grader or Grader(workers)
+    try:
+        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade"):
+            return _grade(own_grader, by_id, trajectories, out, workers, regrade, progress)
+    finally:
+        if grader is None:
+            own_grader.close()
+
+
+def _grade(
+    grader: Grader,
+    problems: dict[str, Problem],
+    trajectories: Path,
+    out: Path,
+    workers: int,
+    regrade: bool,
+    progress: Progress | None,
+) -> GradeSummary:
+    """`grade_run` in a folder that is locked."""
     summary = GradeSummary()
     done = SeenIds()
     target = out.with_name(f".{out.name}.regrade") if regrade else out
     if regrade:
         target.unlink(missing_ok=True)
     elif out.exists():
+        _drop_outdated(trajectories, out)
         for grade in read_jsonl(out, Grade):
             done.add(grade.trajectory_id)
             summary.outcomes[grade.outcome] += 1
             summary.num_total += 1
-    own_grader = grader or Grader(workers)
-    try:
-        with JsonlWriter(target) as writer:
-            for grade in _graded(own_grader, by_id, _missing(trajectories, done), workers):
-                writer.write(grade)
-                summary.num_new += 1
-                summary.num_total += 1
-                summary.outcomes[grade.outcome] += 1
-                summary.paths[grade.path] += 1
-                if progress is not None:
-                    progress(summary.num_total, summary)
-    finally:
-        if grader is None:
-            own_grader.close()
+    with JsonlWriter(target) as writer:
+        for grade in _graded(grader, problems, _missing(trajectories, done), workers):
+            writer.write(grade)
+            summary.num_new += 1
+            summary.num_total += 1
+            summary.outcomes[grade.outcome] += 1
+            summary.paths[grade.path] += 1
+            if progress is not None:
+                progress(summary.num_total, summary)
     if regrade:
         os.replace(target, out)
     return summary
+
+
+def _drop_outdated(trajectories: Path, out: Path) -> None:
+    """Take out the grades of trajectories that had failed and that a rollout has made again since."""
+    failed = {grade.trajectory_id for grade in read_jsonl(out, Grade) if grade.outcome is Outcome.ERROR}
+    if not failed:
+        return
+    again = {
+        trajectory.id
+        for trajectory in read_jsonl(trajectories, Trajectory)
+        if trajectory.id in failed and not trajectory.stop_reason.is_failure
+    }
+    outdated = {grade.trajectory_id for grade in read_jsonl(out, Grade) if grade.path == UNGRADED} & again
+    if outdated:
+        write_records(out, [grade for grade in read_jsonl(out, Grade) if grade.trajectory_id not in outdated])
 
 
 def _missing(trajectories: Path, done: SeenIds) -> Iterator[Trajectory]:

@@ -7,37 +7,36 @@ twenty times. One thread a process: at these sizes two OpenMP threads can be man
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from selftaught.errors import EmptyDataError, SelftaughtError
+from selftaught.pipeline import perform as performing
+from selftaught.pipeline.markers import write_marker
 from selftaught.pipeline.stages import Stage
+from selftaught.runs.folders import RunFolder
+from selftaught.runs.lock import WriterLock
 from selftaught.training.machines import die_with_parent
 
 PRELOAD = ["torch", "transformers", "selftaught.training.trainer"]
 """Imported once by the fork server."""
 
 _LOCK_WAIT_S = 30.0
+"""A predecessor that is just being killed is waited for so long."""
 _PROGRESS_EVERY_S = 0.2
 
 
-def run_stage(run: Path, stage: Stage, workers: int, pipe: Connection) -> None:
+def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> None:
     """Entry point of the child: perform, write the marker, say how it went over ``pipe``."""
     die_with_parent()
     # The fork server may pass on signals that the parent blocks or handles.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    from selftaught.pipeline.markers import write_marker
-    from selftaught.pipeline.perform import perform
-
-    log = run / "logs" / f"{stage.name.replace('/', '.')}.log"
+    log = run.log(stage.ref)
     log.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(fd, 1)
@@ -55,8 +54,8 @@ def run_stage(run: Path, stage: Stage, workers: int, pipe: Connection) -> None:
                 pipe.send(("progress", done, total))
 
     try:
-        with stage_lock(run, stage.name):
-            result = perform(run, stage, workers, progress)
+        with WriterLock(run.stage_lock(stage.ref), f"run, stage {stage.name}", wait_s=_LOCK_WAIT_S):
+            result = performing.perform(run, stage, workers, progress)
             marker = write_marker(run, stage, result, time.monotonic() - started)
         pipe.send(("done", marker.model_dump_json()))
     except EmptyDataError as error:
@@ -71,26 +70,3 @@ def run_stage(run: Path, stage: Stage, workers: int, pipe: Connection) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def stage_lock(run: Path, name: str) -> Iterator[None]:
-    """Hold a stage alone. A predecessor that is just being killed is waited for; a live one is an error."""
-    folder = run / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / f"{name.replace('/', '.')}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    try:
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SelftaughtError(
-                        f"{run}: another process is at stage {name}; wait for it or stop it."
-                    ) from None
-                time.sleep(0.1)
-        yield
-    finally:
-        os.close(fd)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from selftaught.pipeline.markers import Marker, file_hash, finished
+from selftaught.pipeline import report
+from selftaught.pipeline.markers import finished
+from selftaught.pipeline.outcome import RunOutcome, RunResult
 from selftaught.pipeline.progress import Display, Forecast
 from selftaught.pipeline.recipe import Recipe
-from selftaught.pipeline.runfile import RunInfo, cores, open_run, write_run
+from selftaught.pipeline.runfile import open_run
 from selftaught.pipeline.scheduler import run_stages
-from selftaught.pipeline.stages import Stage, build_stages
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A finished run."""
-
-    run: Path
-    info: RunInfo
-    stages: list[Stage]
-    markers: dict[str, Marker]
-    was_done: bool
-    """Nothing was left to do."""
-    empty: dict[str, str] = field(default_factory=dict)
-    """Training stage → why it had no rows; then the report shows what was measured without its model."""
+from selftaught.pipeline.stages import Stage, TrainStage, build_stages
+from selftaught.provenance import cores, file_digest
+from selftaught.runs.folders import RunFolder
+from selftaught.runs.lock import WriterLock
+from selftaught.runs.record import RunRecord, write_record
 
 
 def execute(
@@ -37,47 +26,50 @@ def execute(
     num_cores: int | None = None,
     quiet: bool = False,
     start_method: str = "forkserver",
+    verb: str = "run",
 ) -> RunResult:
     """Run ``recipe`` in folder ``run`` to its end, or go on where it stopped.
 
-    ``num_cores`` limits the CPU cores (default: all that the process may use). Raises ConfigError for a folder of another
-    recipe and StageFailed when a stage fails. A data set without rows raises nothing: what was measured is reported, and
-    ``RunResult.empty`` says why.
+    ``num_cores`` limits the CPU cores (default: all that the process may use); ``verb`` is what a second writer is told.
+    Raises ConfigError for a folder of another recipe or one that another process writes, and StageFailed when a stage fails.
+    A data set without rows raises nothing: what was measured is reported, and ``RunResult.empty`` says why.
     """
     stages = build_stages(recipe)
-    info = open_run(run, recipe, fresh=fresh, command=shlex.join(["selftaught", *sys.argv[1:]]))
-    done = finished(run, stages)
-    display = Display(quiet=quiet)
-    if len(done) == len(stages):
-        return RunResult(run, info, stages, done, was_done=True)
-    available = num_cores or cores()
-    parallel = max(1, min(recipe.parallel_stages, available))
-    workers = available // parallel
-    display.begin(len(stages), len(done))
-    try:
-        outcome = run_stages(
-            run,
-            stages,
-            parallel=parallel,
-            workers=0 if workers == 1 else workers,
-            forecast=Forecast(recipe.estimates),
-            display=display,
-            start_method=start_method,
-        )
-    finally:
-        display.end()
-    markers = outcome.markers
-    info.data = {
-        name: file_hash(run / name) for name in ("problems/pool.jsonl", "problems/test.jsonl") if (run / name).exists()
-    }
-    info.models |= {
-        stage.name: markers[stage.name].hashes.get(f"{stage.name}/model.safetensors", "")
-        for stage in stages
-        if stage.kind == "train" and stage.name in markers
-    }
-    write_run(run, info)
-    if outcome.empty:
-        from selftaught.pipeline.report import make_partial_report
+    folder = RunFolder(run)
+    with WriterLock(folder.lock, verb):
+        record = open_run(folder, recipe, fresh=fresh)
+        done = finished(folder, stages)
+        if len(done) == len(stages):
+            return RunResult(folder, record, stages, done, was_done=True)
+        available = num_cores or cores()
+        parallel = max(1, min(recipe.parallel_stages, available))
+        workers = available // parallel
+        display = Display(quiet=quiet)
+        display.begin(len(stages), len(done))
+        try:
+            outcome = run_stages(
+                folder,
+                stages,
+                parallel=parallel,
+                workers=0 if workers == 1 else workers,
+                forecast=Forecast(recipe.estimates),
+                display=display,
+                start_method=start_method,
+            )
+        finally:
+            display.end()
+        _note_what_was_used(folder, record, stages, outcome)
+        if outcome.empty:
+            report.make_partial_report(folder, stages, outcome)
+        return RunResult(folder, record, stages, outcome.markers, was_done=False, empty=outcome.empty)
 
-        make_partial_report(run, stages, outcome)
-    return RunResult(run, info, stages, markers, was_done=False, empty=outcome.empty)
+
+def _note_what_was_used(run: RunFolder, record: RunRecord, stages: list[Stage], outcome: RunOutcome) -> None:
+    """Digests of the problems and of the trained models, into the record."""
+    sets = run.problem_sets
+    record.data = {run.relative(path): file_digest(path) for path in (sets.pool, sets.test) if path.exists()}
+    for stage in stages:
+        if isinstance(stage, TrainStage) and stage.name in outcome.markers:
+            weights = run.relative(run.model(stage.ref).weights)
+            record.models[stage.name] = outcome.markers[stage.name].hashes.get(weights, "")
+    write_record(run.path, record)

@@ -7,17 +7,16 @@ continued with another recipe, and the hashes of what it wrote.
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from selftaught.errors import ConfigError
 from selftaught.pipeline.stages import Stage
+from selftaught.provenance import DIGEST_CHARS, file_digest
 from selftaught.records import SCHEMA_VERSION, Record, utc_now
+from selftaught.runs.folders import RunFolder
+from selftaught.runs.stages import StageRef
 from selftaught.store import write_json
-
-MARKERS = "stages"
-"""Folder of the markers in a run."""
 
 
 class StageResult(Record):
@@ -45,28 +44,22 @@ class Marker(Record):
     hashes: dict[str, str] = Field(default_factory=dict)
 
 
-def marker_path(run: Path, name: str) -> Path:
-    """Where a stage's marker lies."""
-    return run / MARKERS / f"{name.replace('/', '.')}.json"
-
-
-def read_marker(run: Path, name: str) -> Marker | None:
+def read_marker(run: RunFolder, stage: StageRef) -> Marker | None:
     """The marker of a stage, or None; a torn one counts as none."""
     try:
-        return Marker.model_validate_json(marker_path(run, name).read_text("utf-8"))
+        return Marker.model_validate_json(run.marker(stage).read_text("utf-8"))
     except (OSError, ValidationError):
         return None
 
 
-def stage_digest(run: Path, stage: Stage) -> str:
+def stage_digest(run: RunFolder, stage: Stage) -> str:
     """Digest of a stage and of the markers that it needs."""
-    joined = stage.own_digest() + "".join(
-        marker.digest if (marker := read_marker(run, n)) else "-" for n in stage.needs
-    )
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+    needed = [read_marker(run, need) for need in stage.needs]
+    joined = stage.own_digest() + "".join(marker.digest if marker else "-" for marker in needed)
+    return hashlib.sha256(joined.encode()).hexdigest()[:DIGEST_CHARS]
 
 
-def write_marker(run: Path, stage: Stage, result: StageResult, seconds: float) -> Marker:
+def write_marker(run: RunFolder, stage: Stage, result: StageResult, seconds: float) -> Marker:
     """Say that ``stage`` is done; its files are complete by now."""
     marker = Marker(
         name=stage.name,
@@ -75,28 +68,23 @@ def write_marker(run: Path, stage: Stage, result: StageResult, seconds: float) -
         seconds=round(seconds, 3),
         tokens=result.tokens,
         detail=result.detail,
-        hashes={name: file_hash(run / name) for name in result.outputs if (run / name).is_file()},
+        hashes={name: file_digest(run.path / name) for name in result.outputs if (run.path / name).is_file()},
     )
-    write_json(marker_path(run, stage.name), marker.model_dump(mode="json"))
+    write_json(run.marker(stage.ref), marker.model_dump(mode="json"))
     return marker
 
 
-def finished(run: Path, stages: list[Stage]) -> dict[str, Marker]:
-    """Markers of the stages that are done. ConfigError when one was made by another recipe."""
+def finished(run: RunFolder, stages: list[Stage]) -> dict[str, Marker]:
+    """Markers of the stages that are done, by the stage's name. ConfigError when one was made by another recipe."""
     done: dict[str, Marker] = {}
     for stage in stages:
-        marker = read_marker(run, stage.name)
+        marker = read_marker(run, stage.ref)
         if marker is None:
             continue
         if marker.digest != stage_digest(run, stage):
             raise ConfigError(
-                f"{run}: stage {stage.name} was made with other settings; use another --out, or --fresh to start over."
+                f"{run.path}: stage {stage.name} was made with other settings; name another --out, or give --fresh to start "
+                "this run over."
             )
         done[stage.name] = marker
     return done
-
-
-def file_hash(path: Path) -> str:
-    """First 16 hex digits of a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -6,6 +6,7 @@ at any point and called again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,8 @@ from selftaught.pipeline.markers import StageResult
 from selftaught.pipeline.stages import (
     CurateStage,
     GradeStage,
+    Model,
+    ProblemSet,
     ProblemsStage,
     ReportStage,
     RolloutStage,
@@ -22,6 +25,9 @@ from selftaught.pipeline.stages import (
     TrainStage,
 )
 from selftaught.records import DropReason, Problem, SpanSource, Trajectory
+from selftaught.runs.folders import RunFolder
+from selftaught.runs.record import RunKind, RunRecord
+from selftaught.runs.stages import StageRef
 from selftaught.store import read_jsonl, write_records
 from selftaught.training.settings import SftSettings
 
@@ -29,7 +35,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) of whatever the stage counts."""
 
 
-def perform(run: Path, stage: Stage, workers: int, progress: Progress) -> StageResult:
+def perform(run: RunFolder, stage: Stage, workers: int, progress: Progress) -> StageResult:
     """Do one stage with up to ``workers`` processes."""
     match stage:
         case ProblemsStage():
@@ -46,148 +52,160 @@ def perform(run: Path, stage: Stage, workers: int, progress: Progress) -> StageR
             return _report(run, stage)
 
 
-def model_of(run: Path, model: str) -> str:
-    """``stage:NAME`` as the folder of a model trained in this run; anything else as it stands."""
-    name = model.removeprefix("stage:")
-    return str(run / name) if name != model else model
+def model_of(run: RunFolder, model: Model) -> str:
+    """The folder of a model trained in this run; anything else as it stands."""
+    return str(run.model(model).path) if isinstance(model, StageRef) else model
 
 
-def _problems(run: Path, stage: ProblemsStage) -> StageResult:
-    from selftaught.pipeline.sources import load_source
+def _problems(run: RunFolder, stage: ProblemsStage) -> StageResult:
+    from selftaught.problems import load_problems
     from selftaught.problems.decontaminate import decontaminate
+    from selftaught.problems.sources import load_source
 
     pool = load_source(stage.pool)
     test = load_source(stage.test) if stage.test else []
     removed = []
     if stage.decontaminate.enabled:
         benchmarks = [("test", test)] if test else []
-        for name in stage.decontaminate.against:
-            benchmarks.append((name, load_source_named(name)))
+        benchmarks += [(name, load_problems(name)) for name in stage.decontaminate.against]
         result = decontaminate(
             pool, benchmarks, min_share=stage.decontaminate.min_share, method=stage.decontaminate.method
         )
         pool, removed = result.kept, result.removed
-    folder = run / "problems"
-    write_records(folder / "pool.jsonl", pool)
-    write_records(folder / "removed.jsonl", removed)
+    sets = run.problem_sets
+    write_records(sets.pool, pool)
+    write_records(sets.removed, removed)
     if stage.test:
-        write_records(folder / "test.jsonl", test)
+        write_records(sets.test, test)
     detail = f"{len(pool)} in the pool, {len(removed)} removed as contaminated, {len(test)} to test on"
-    return StageResult(detail=detail, outputs=[f"problems/{n}.jsonl" for n in ("pool", "removed", "test")])
+    return StageResult(detail=detail, outputs=[run.relative(path) for path in (sets.pool, sets.removed, sets.test)])
 
 
-def load_source_named(name: str) -> list[Problem]:
-    """Problems of a benchmark named in ``decontaminate.against``."""
-    from selftaught.problems import load_problems
+def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Progress) -> StageResult:
+    from selftaught.rollouts import run_rollout
 
-    return load_problems(name)
-
-
-def _rollout(run: Path, stage: RolloutStage, workers: int, progress: Progress) -> StageResult:
-    from selftaught.rollouts import RolloutSettings, run_rollout
-
-    problems = list(read_jsonl(run / stage.problems, Problem))
+    problem_file = stage.problems.file(run)
+    problems = list(read_jsonl(problem_file, Problem))
+    folder = run.rollout(stage.ref)
     if stage.serving is not None:  # a few client processes keep the replicas busy; their cores do no matrix products
         workers = min(workers, stage.serving.replicas)
-    settings = RolloutSettings.model_validate({"workers": workers, **stage.options})
+    given = {"workers": workers, **stage.options.root, "condition": stage.condition}
     model = model_of(run, stage.model)
     with ExitStack() as stack:
         if stage.serving is not None:
             from selftaught.pipeline.serving import served
 
-            settings = settings.model_copy(update={"model_name": settings.model_name or model})
-            logs = run / "logs" / stage.name.replace("/", ".")
-            model = stack.enter_context(served(model, stage.serving, logs, stage.cluster))
+            given["model_name"] = given.get("model_name") or model
+            model = stack.enter_context(served(model, stage.serving, run.server_logs(stage.ref), stage.cluster))
+        settings = stage.options.settings(**given)
         if stage.ray is not None:
             from selftaught.pipeline.ray_rollout import run_rollout_ray
 
-            run_rollout_ray(problems, model, run / stage.name, settings, progress=progress, **stage.ray.model_dump())
+            spread = stage.ray.model_dump()
+            run_rollout_ray(
+                problems, model, folder.path, settings, progress=progress, problem_file=problem_file, **spread
+            )
         else:
-            run_rollout(problems, model, run / stage.name, settings, progress=lambda now: progress(now.done, now.total))
-    path = run / stage.name / "trajectories.jsonl"
+            run_rollout(
+                problems,
+                model,
+                folder.path,
+                settings,
+                progress=lambda now: progress(now.done, now.total),
+                problem_file=problem_file,
+            )
     count = tokens = calls = 0
-    for trajectory in read_jsonl(path, Trajectory):
+    for trajectory in read_jsonl(folder.trajectories, Trajectory):
         count += 1
         tokens += trajectory.num_tokens(SpanSource.MODEL)
         calls += bool(trajectory.tool_calls())
     detail = f"{count} trajectories, {calls} with a call"
-    return StageResult(tokens=tokens, detail=detail, outputs=[f"{stage.name}/trajectories.jsonl"])
+    return StageResult(tokens=tokens, detail=detail, outputs=[run.relative(folder.trajectories)])
 
 
-def _grade(run: Path, stage: GradeStage, workers: int) -> StageResult:
+def _grade(run: RunFolder, stage: GradeStage, workers: int) -> StageResult:
     from selftaught.grading import grade_run
     from selftaught.records import Grade
 
-    problems = list(read_jsonl(run / stage.problems, Problem))
-    folder = run / stage.folder
-    grade_run(problems, folder / "trajectories.jsonl", folder / "grades.jsonl", workers)
-    grades = list(read_jsonl(folder / "grades.jsonl", Grade))
+    problems = list(read_jsonl(stage.problems.file(run), Problem))
+    folder = run.rollout(stage.ref)
+    grade_run(problems, folder.trajectories, folder.grades, workers)
+    grades = list(read_jsonl(folder.grades, Grade))
     right = sum(grade.correct for grade in grades)
-    return StageResult(detail=f"{right} of {len(grades)} right", outputs=[f"{stage.folder}/grades.jsonl"])
+    return StageResult(detail=f"{right} of {len(grades)} right", outputs=[run.relative(folder.grades)])
 
 
-def _curate(run: Path, stage: CurateStage, progress: Progress) -> StageResult:
-    from selftaught.curation import CurateInput, curate
+def _curate(run: RunFolder, stage: CurateStage, progress: Progress) -> StageResult:
+    from selftaught.curation import curate
     from selftaught.curation.records import Funnel
     from selftaught.tokens import Codec, tokenizer_folder
 
-    settings = stage.settings
-    if stage.max_rows_of:
-        other = Funnel.model_validate_json((run / stage.max_rows_of / "funnel.json").read_text("utf-8"))
+    settings, data = stage.settings, run.data(stage.ref)
+    if stage.at_most:
+        other = Funnel.model_validate_json(run.data(stage.at_most).funnel.read_text("utf-8"))
         most = min(other.num_kept, settings.max_rows.get("all", other.num_kept))
         settings = settings.model_copy(update={"max_rows": {**settings.max_rows, "all": max(1, most)}})
-    inputs = [
-        CurateInput(folder, run / folder, candidate=candidate, reference=reference)
-        for folder, candidate, reference in stage.inputs
-    ]
-    problems = read_jsonl(run / "problems" / "pool.jsonl", Problem)
-    codec = Codec(tokenizer_folder(model_of(run, stage.tokenizer)))
-    funnel = curate(inputs, problems, run / stage.name, settings, codec=codec, progress=progress)
-    detail = f"{funnel.num_kept} kept of {funnel.num_in} ({funnel.num_kept_text_only} text-only)"
-    return StageResult(
-        detail=detail, outputs=[f"{stage.name}/{n}" for n in ("kept.jsonl", "dropped.jsonl", "funnel.json")]
+    pool = ProblemSet.POOL.file(run)
+    made = RunRecord(
+        kind=RunKind.CURATION,
+        model=stage.tokenizer,
+        tokenizer=stage.tokenizer,
+        problems=Path(os.path.relpath(pool, data.path)).as_posix(),
     )
+    funnel = curate(
+        [one.under(run.path) for one in stage.inputs],
+        read_jsonl(pool, Problem),
+        data.path,
+        settings,
+        codec=Codec(tokenizer_folder(stage.tokenizer)),
+        progress=progress,
+        made=made,
+    )
+    detail = f"{funnel.num_kept} kept of {funnel.num_in} ({funnel.num_kept_text_only} text-only)"
+    return StageResult(detail=detail, outputs=[run.relative(path) for path in (data.kept, data.dropped, data.funnel)])
 
 
-def _train(run: Path, stage: TrainStage, progress: Progress) -> StageResult:
-    from selftaught.pipeline.sources import model_source
+def _train(run: RunFolder, stage: TrainStage, progress: Progress) -> StageResult:
+    from selftaught.tokens.folder import model_source
     from selftaught.training.render import load_rows
     from selftaught.training.sft import train_sft
 
     _refuse_empty(run, stage)
-    kept, base, out = run / stage.data / "kept.jsonl", model_source(model_of(run, stage.base)), run / stage.name
+    kept, base, folder = run.data(stage.data).kept, model_source(stage.base), run.model(stage.ref)
     if stage.launch.command:
         from selftaught.training.launch import TrainingJob, launch
 
-        job = TrainingJob(kept=str(kept), base_model=base, out=str(out), settings=stage.settings)
+        job = TrainingJob(kept=str(kept), base_model=base, out=str(folder.path), settings=stage.settings)
         summary = launch(stage.launch.command, stage.launch.environment, job, stage.cluster)
     else:
         rows = load_rows(kept, stage.settings.loss, stage.settings.max_length)
-        summary = train_sft(rows, base, out, stage.settings, progress=progress)
+        summary = train_sft(rows, base, folder.path, stage.settings, progress=progress)
     few = _few_rows(summary.num_rows, stage.settings)
     loss = f", loss {summary.final_loss:.3f}" if summary.final_loss is not None else ""
     detail = f"{summary.num_rows} rows{few}, {summary.num_steps} steps{loss}, {summary.tokens_per_second:.0f} tokens/s"
     tokens = round(summary.num_tokens * summary.epochs)
-    return StageResult(tokens=tokens, detail=detail, outputs=[f"{stage.name}/model.safetensors"])
+    return StageResult(tokens=tokens, detail=detail, outputs=[run.relative(folder.weights)])
 
 
-def _refuse_empty(run: Path, stage: TrainStage) -> None:
+def _refuse_empty(run: RunFolder, stage: TrainStage) -> None:
     """EmptyDataError when curation kept nothing: what went in, where it went, what to change."""
     from selftaught.curation.records import Funnel
 
-    path = run / stage.data / "funnel.json"
-    funnel = Funnel.model_validate_json(path.read_text("utf-8"))
+    data = run.data(stage.data)
+    funnel = Funnel.model_validate_json(data.funnel.read_text("utf-8"))
     if funnel.num_kept:
         return
     dropped = sorted(funnel.dropped.items(), key=lambda item: -item[1])
     where = ", ".join(f"{reason} {count}" for reason, count in dropped[:4]) or "nothing was sampled"
-    advice = _ADVICE.get(dropped[0][0] if dropped else "", "read dropped.jsonl beside it, or loosen curate.filters")
+    reads = f"read {data.dropped.name} beside it, or loosen curate.filters"
+    advice = _ADVICE.get(dropped[0][0] if dropped else "", reads)
     if _TEXT_ONLY.intersection(funnel.dropped):
-        first = stage.data.startswith("round1/")
-        change = "take other hints or harder problems" if first else "train START-0 longer or on more rows (seed_round)"
+        change = "train START-0 longer or on more rows (seed_round)"
+        if stage.data.round == 1:
+            change = "take other hints or harder problems"
         advice = f"no right answer came with a call of Python, though some came without, so {change}"
     raise EmptyDataError(
-        f"{stage.data} kept 0 of {funnel.num_in} trajectories ({where}); {stage.name} needs at least 1 row: {advice}."
+        f"{stage.data.name} kept 0 of {funnel.num_in} trajectories ({where}); {stage.name} needs at least 1 row: {advice}."
     )
 
 
@@ -214,7 +232,7 @@ def _few_rows(num_rows: int, settings: SftSettings) -> str:
     return f" (fewer than fill a batch of {settings.global_batch_size}: each is taken {times:.0f} times)"
 
 
-def _report(run: Path, stage: ReportStage) -> StageResult:
+def _report(run: RunFolder, stage: ReportStage) -> StageResult:
     from selftaught.pipeline.report import make_report
 
     return make_report(run, stage)

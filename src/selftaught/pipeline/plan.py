@@ -16,11 +16,10 @@ from selftaught.curation.records import Rule
 from selftaught.errors import SelftaughtError
 from selftaught.pipeline.progress import clock
 from selftaught.pipeline.recipe import Recipe
-from selftaught.pipeline.sources import is_here, load_source, model_source
 from selftaught.pipeline.stages import (
-    TEST,
     CurateStage,
     GradeStage,
+    ProblemSet,
     ProblemsStage,
     ReportStage,
     RolloutStage,
@@ -28,7 +27,11 @@ from selftaught.pipeline.stages import (
     TrainStage,
     build_stages,
 )
+from selftaught.problems.sources import is_here, load_source
 from selftaught.records import Problem, ProblemKind, Record
+from selftaught.runs.folders import RunFolder
+from selftaught.runs.stages import StageRef
+from selftaught.tokens.folder import model_source
 from selftaught.training.settings import SftSettings
 
 BYTES_PER_PARAMETER_TRAINED = 16
@@ -88,7 +91,8 @@ def make_plan(recipe: Recipe) -> Plan:
     assumptions = [recipe.estimates.note] if recipe.estimates.note else []
     pool, test = _count(recipe, assumptions)
     planner = _Planner(recipe, pool[0], test[0])
-    stages = [planner.plan(stage) for stage in build_stages(recipe)]
+    built = build_stages(recipe)
+    stages = [planner.plan(stage) for stage in built]
     first = pool[1] or test[1]
     e = recipe.estimates
     assumptions.append(
@@ -97,9 +101,9 @@ def make_plan(recipe: Recipe) -> Plan:
         f"{e.seed_share or e.right_share:.0%} in D_seed"
     )
     parts: dict[str, float] = {}
-    for row in stages:
+    for stage, row in zip(built, stages, strict=True):
         if row.seconds:
-            part = row.name.partition("/")[0]
+            part = stage.ref.part.label
             parts[part] = parts.get(part, 0.0) + row.seconds / 3600
     _warn_memory(recipe, stages, assumptions)
     return Plan(
@@ -126,39 +130,42 @@ class _Planner:
 
     def __init__(self, recipe: Recipe, num_pool: int, num_test: int) -> None:
         self.recipe, self.num_pool, self.num_test = recipe, num_pool, num_test
-        self.rows: dict[str, int] = {}
+        self.rows: dict[StageRef, int] = {}
 
     def plan(self, stage: Stage) -> StagePlan:
         """One row of the plan."""
         e = self.recipe.estimates
-        row = StagePlan(name=stage.name, kind=stage.kind, needs=stage.needs, items=0, files=[f"{stage.name}/"])
+        row = StagePlan(name=stage.name, kind=stage.kind, needs=stage.need_names, items=0)
+        run = RunFolder(Path())
         match stage:
             case ProblemsStage():
                 row.items = self.num_pool + self.num_test
-                row.files = ["problems/pool.jsonl", "problems/removed.jsonl", "problems/test.jsonl"]
+                files = [run.problem_sets.pool, run.problem_sets.removed, run.problem_sets.test]
             case RolloutStage():
-                problems = self.num_test if stage.problems == TEST else self.num_pool
-                rounds = stage.options.get("rounds", 0) + 1 if stage.options.get("record_rounds") else 1
-                row.items = problems * int(stage.options.get("samples", 1)) * rounds
+                problems = self.num_test if stage.problems is ProblemSet.TEST else self.num_pool
+                row.items = problems * int(stage.options.value("samples")) * stage.options.num_rounds
                 row.tokens = row.items * e.tokens_per_rollout
                 row.seconds = row.tokens / e.rollout_tokens_per_s
                 row.gpu_memory_gb = self._serving_gb()
-                row.files = [f"{stage.name}/trajectories.jsonl"]
+                files = [run.rollout(stage.ref).trajectories]
             case GradeStage():
-                row.files = [f"{stage.folder}/grades.jsonl"]
+                files = [run.rollout(stage.ref).grades]
             case CurateStage():
                 row.items = self._kept(stage)
-                self.rows[stage.name] = row.items
-                row.files = [f"{stage.name}/{name}" for name in ("kept.jsonl", "dropped.jsonl", "funnel.json")]
+                self.rows[stage.ref] = row.items
+                data = run.data(stage.ref)
+                files = [data.kept, data.dropped, data.funnel]
             case TrainStage():
                 row.items = self.rows[stage.data]
                 row.tokens = round(row.items * e.tokens_per_rollout * stage.settings.epochs)
                 row.seconds = row.tokens / e.train_tokens_per_s
                 row.gpu_memory_gb = self._training_gb(stage.settings)
-                row.files = [f"{stage.name}/{name}" for name in ("model.safetensors", "metrics.jsonl", "training.json")]
+                model = run.model(stage.ref)
+                files = [model.weights, model.metrics, model.summary]
                 row.note = f"{self._steps(row.items, stage.settings)} steps"
             case ReportStage():
-                row.files = ["report.json", "report.md", "report.html"]
+                files = [run.report_json, run.report_markdown, run.report_page]
+        row.files = [file.as_posix() for file in files]
         row.seconds = e.stage_s.get(stage.name, row.seconds)
         return row
 
@@ -179,8 +186,8 @@ class _Planner:
             most = min(most, limits["all"])
         elif limits:
             most = min(most, sum(limits.values()))
-        if stage.max_rows_of:
-            most = min(most, self.rows[stage.max_rows_of])
+        if stage.at_most:
+            most = min(most, self.rows[stage.at_most])
         return max(1, most)
 
     def disk_gb(self, stages: list[StagePlan]) -> float:
@@ -295,8 +302,7 @@ def _hints(recipe: Recipe, problem: Problem | None) -> list[str]:
     from selftaught.hints import load_library, split_name
     from selftaught.hints.debug import render_debug
 
-    options = {**recipe.defaults, **recipe.seed_round.rollout}
-    path, name = split_name(str(options.get("hints", "none")))
+    path, name = split_name(str(recipe.seed_round.rollout.over(recipe.defaults).value("hints")))
     library = load_library(path)
     if name not in library.policies:
         return []
@@ -344,7 +350,10 @@ def print_plan(recipe: Recipe, out: Path | None, *, as_json: bool) -> None:
         f"about {_hours(plan.hours)} one stage after another ({parts}); {disk} of disk."
     )
     print("\nAssumed: " + "\n         ".join(plan.assumptions))
-    print(f"\nFiles, below {out or 'RUN'}: run.json, " + ", ".join(file for s in plan.stages for file in s.files))
+    print(
+        f"\nFiles, below {out or 'RUN'}: {RunFolder(Path()).record}, "
+        + ", ".join(file for s in plan.stages for file in s.files)
+    )
     print("\nThe first prompt:\n" + "\n".join("  | " + line for line in plan.first_prompt.splitlines()))
     print("Hints that may be inserted after it:")
     width = max(80, shutil.get_terminal_size().columns)

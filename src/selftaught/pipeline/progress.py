@@ -7,14 +7,12 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from selftaught.pipeline.markers import Marker
+from selftaught.pipeline.outcome import Running
 from selftaught.pipeline.recipe import Estimates
 from selftaught.pipeline.stages import Stage
-
-if TYPE_CHECKING:
-    from selftaught.pipeline.scheduler import Running
 
 _DEFAULT_S = {"problems": 3.0, "rollout": 45.0, "grade": 4.0, "curate": 2.0, "train": 45.0, "report": 6.0}
 """Expected seconds of a stage that the recipe gives no time for."""
@@ -70,9 +68,9 @@ class Forecast:
         left = [stage for stage in self._stages if stage.name not in ends]
         while left:
             slots.sort()
-            ready = [s for s in left if all(need in ends for need in s.needs)]
-            stage = min(ready, key=lambda s: max([slots[0], *(ends[need] for need in s.needs)]))
-            begin = max([slots[0], *(ends[need] for need in stage.needs)])
+            ready = [s for s in left if all(need in ends for need in s.need_names)]
+            stage = min(ready, key=lambda s: max([slots[0], *(ends[need] for need in s.need_names)]))
+            begin = max([slots[0], *(ends[need] for need in stage.need_names)])
             slots[0] = ends[stage.name] = begin + self.expected_s(stage) * factor
             left.remove(stage)
         return max(ends.values(), default=0.0)

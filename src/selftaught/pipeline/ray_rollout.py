@@ -19,8 +19,11 @@ from typing import Any
 from selftaught.errors import IncompleteError, MissingPartError
 from selftaught.records import Problem, SpanSource, Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
+from selftaught.rollouts.manifest import claim_folder
 from selftaught.rollouts.progress import FAILED, RolloutSummary
-from selftaught.rollouts.runner import missing_tasks
+from selftaught.rollouts.runner import finished_ids, missing_tasks
+from selftaught.runs.folders import RolloutFolder
+from selftaught.runs.lock import WriterLock
 from selftaught.store import JsonlWriter, iter_lines, read_jsonl
 
 Progress = Callable[[int, int], None]
@@ -42,7 +45,7 @@ class LotWorker:
         problems = [Problem.model_validate_json(str(line)) for line in batch["problem"]]
         with tempfile.TemporaryDirectory(prefix="selftaught-lot-") as folder:
             run_rollout(problems, self._model, Path(folder), self._settings)
-            lines = [line.decode().rstrip("\n") for _, line in iter_lines(Path(folder) / "trajectories.jsonl")]
+            lines = [line.decode().rstrip("\n") for _, line in iter_lines(RolloutFolder(Path(folder)).trajectories)]
         return {"trajectory": lines}
 
 
@@ -56,6 +59,7 @@ def run_rollout_ray(
     lot_size: int = 16,
     address: str | None = None,
     progress: Progress | None = None,
+    problem_file: Path | None = None,
 ) -> int:
     """Roll out what is missing in ``out`` over ``workers`` Ray actors; return the number of trajectories there.
 
@@ -67,25 +71,25 @@ def run_rollout_ray(
         import ray.data
     except ImportError:
         raise MissingPartError("rollouts over Ray need the ray package; pip install 'selftaught[ray]'.") from None
-    out.mkdir(parents=True, exist_ok=True)
-    run_rollout([], model, out, settings)  # claims the folder for these settings, or refuses it
+    folder = RolloutFolder(out)
     total = len(problems) * settings.samples * (settings.rounds + 1 if settings.record_rounds else 1)
-    if not ray.is_initialized():
-        ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="error")
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    path = out / "trajectories.jsonl"
-    with JsonlWriter(path) as writer:
-        done = {trajectory.id for trajectory in read_jsonl(path, Trajectory)}
-        for _ in range(MAX_ATTEMPTS):
-            missing = _missing(problems, settings, done)
-            if not missing:
-                break
-            for line, name in _deal(ray, missing, model, settings, workers, lot_size):
-                if name not in done:
-                    writer.write_line(line)
-                    done.add(name)
-                    if progress:
-                        progress(len(done), total)
+    with WriterLock(folder.lock, "rollout"):
+        claim_folder(folder, model, settings, problems, problem_file)
+        if not ray.is_initialized():
+            ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="error")
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        done = finished_ids(folder)
+        with JsonlWriter(folder.trajectories) as writer:
+            for _ in range(MAX_ATTEMPTS):
+                missing = _missing(problems, settings, done)
+                if not missing:
+                    break
+                for line, name in _deal(ray, missing, model, settings, workers, lot_size):
+                    if name not in done:
+                        writer.write_line(line)
+                        done.add(name)
+                        if progress:
+                            progress(len(done), total)
     missing = _missing(problems, settings, done)
     if missing:
         raise IncompleteError(
@@ -98,7 +102,7 @@ def summary_over_ray(
     problems: Sequence[Problem], model: str, out: Path, settings: RolloutSettings, *, workers: int, address: str | None
 ) -> RolloutSummary:
     """``run_rollout_ray`` for the command line: a line on stderr every ten seconds, and the summary of what lies in ``out``."""
-    path, started, last = out / "trajectories.jsonl", time.monotonic(), 0.0
+    path, started, last = RolloutFolder(out).trajectories, time.monotonic(), 0.0
     before = sum(1 for _ in iter_lines(path)) if path.exists() else 0
 
     def show(done: int, total: int) -> None:

@@ -1,42 +1,22 @@
-"""Recipe: everything that decides a run, in one YAML file (START sections 2 and 3).
+"""Recipe: everything that decides a run (START sections 2 and 3). ``load.py`` reads it from a YAML file.
 
-Unknown keys are refused with the nearest known name. The resolved recipe goes into ``run.json``; its digest ties a run
-folder to it.
+The resolved recipe goes into ``run.json``; its digest ties a run folder to it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
-
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from selftaught.curation.records import CurateSettings, Rule
-from selftaught.errors import ConfigError
-from selftaught.overrides import apply_overrides
+from selftaught.pipeline.digest import settled
+from selftaught.pipeline.options import RolloutOptions
 from selftaught.problems.decontaminate import Method
+from selftaught.problems.sources import ProblemSource
+from selftaught.provenance import digest_of
 from selftaught.records import Record
+from selftaught.runs.condition import LoopModel, loop_names
 from selftaught.training.machines import Cluster
 from selftaught.training.settings import SftSettings
-
-RolloutOptions = dict[str, Any]
-"""Fields of ``RolloutSettings`` that differ from ``defaults``; checked when the recipe is loaded."""
-
-CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
-
-
-class ProblemSource(Record):
-    """A set of problems: a file, a benchmark's name, or ``toy-SPLIT`` of the embedded reasoner."""
-
-    source: str
-    limit: int | None = Field(default=None, ge=1)
-    """First so many; for ``toy-…`` the number generated."""
-    seed: int = 0
-    counts: dict[str, int] | None = None
-    """For ``toy-…``: problems by group instead of ``limit``."""
 
 
 class Decontaminate(Record):
@@ -53,7 +33,7 @@ class Decontaminate(Record):
 class Round(Record):
     """One round of Hint-RFT: what to sample, how to curate it, how to train on it."""
 
-    rollout: RolloutOptions = Field(default_factory=dict)
+    rollout: RolloutOptions = RolloutOptions()
     curate: CurateSettings
     train: SftSettings
 
@@ -61,20 +41,20 @@ class Round(Record):
 class SeedRound(Round):
     """Round one: greedy without tools beside Hint-infer."""
 
-    greedy: RolloutOptions = Field(default_factory=dict)
+    greedy: RolloutOptions = RolloutOptions()
     size_of: Rule | None = None
     """Take at most as many rows as a data set by this rule would have: selections are compared at equal size."""
 
 
 def _plain_conditions() -> dict[str, RolloutOptions]:
     """All conditions without options of their own."""
-    return {name: {} for name in CONDITIONS}
+    return {name: RolloutOptions() for name in loop_names()}
 
 
 class Evaluation(Record):
     """Which conditions to measure, and the curve over end-of-thinking rounds."""
 
-    rollout: RolloutOptions = Field(default_factory=dict)
+    rollout: RolloutOptions = RolloutOptions()
     conditions: dict[str, RolloutOptions] = Field(default_factory=_plain_conditions)
     scaling_rounds: int = Field(default=4, ge=0)
     """End-of-thinking rounds 0…N recorded for ``base`` and ``start``; 0 leaves the curve out."""
@@ -146,13 +126,15 @@ class Recipe(Record):
 
     name: str
     description: str = ""
+    ablation: bool = False
+    """Leaves out something that START is made of, on purpose: then round one may select by another rule."""
     base_model: str
     model_name: str | None = None
     seed: int = 0
     pool: ProblemSource
     test: ProblemSource | None = None
     decontaminate: Decontaminate = Decontaminate()
-    defaults: RolloutOptions = Field(default_factory=dict)
+    defaults: RolloutOptions = RolloutOptions()
     """Rollout settings shared by all stages."""
     seed_round: SeedRound
     start_round: Round
@@ -171,19 +153,20 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        if self.seed_round.curate.rule is not Rule.D_SEED and "ablation" not in self.name:
+        if self.seed_round.curate.rule is not Rule.D_SEED and not self.ablation:
             raise ValueError(
-                "seed_round.curate.rule: expected d_seed; other rules are for recipes named as an ablation"
+                "seed_round.curate.rule: expected d_seed; another rule wants `ablation: true` beside `name`"
             )
         self._check_gpus()
         if self.evaluate:
-            unknown = set(self.evaluate.conditions) - set(CONDITIONS)
+            unknown = set(self.evaluate.conditions) - set(loop_names())
             if unknown:
                 raise ValueError(
-                    f"evaluate.conditions: {sorted(unknown)[0]!r}; expected some of {', '.join(CONDITIONS)}"
+                    f"evaluate.conditions: {sorted(unknown)[0]!r}; expected some of {', '.join(loop_names())}"
                 )
-            if "base-rft" in self.evaluate.conditions and self.control is None:
-                raise ValueError("evaluate.conditions: base-rft wants a control section")
+            control = LoopModel.CONTROL.label
+            if control in self.evaluate.conditions and self.control is None:
+                raise ValueError(f"evaluate.conditions: {control} wants a control section")
             if self.test is None:
                 raise ValueError("evaluate wants a test section that says on which problems")
         return self
@@ -202,109 +185,4 @@ class Recipe(Record):
 
     def digest(self) -> str:
         """First 16 hex digits of a SHA-256 over everything that changes results (not names, speed or estimates)."""
-        spread = {"launch", "serving", "cluster", "ray", "parallel_stages"}
-        content = self.model_dump(mode="json", exclude={"name", "description", "estimates", *spread})
-        if self.seed_round.size_of is None:  # so that folders made before this key was known are still theirs
-            del content["seed_round"]["size_of"]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def recipes_folder() -> Path:
-    """Where the shipped recipes lie: in the checkout, or inside the installed package."""
-    packaged = Path(__file__).resolve().parents[1] / "recipes"
-    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "recipes"
-
-
-def find_recipe(name: str) -> Path:
-    """The file of a recipe given by path or by the name of a shipped one; ConfigError when there is none."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return path
-    folder = recipes_folder()
-    for candidate in (folder / name, folder / f"{name}.yaml", folder / "ablations" / f"{name}.yaml"):
-        if candidate.is_file():
-            return candidate
-    known = sorted(p.stem for p in folder.rglob("*.yaml"))
-    near = get_close_matches(path.stem, known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise ConfigError(f"recipe {name!r} was not found; expected a YAML file or one of {', '.join(known)}.{hint}")
-
-
-def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe, apply ``a.b=value`` overrides, check it. ConfigError names the key and what was expected."""
-    path = find_recipe(name)
-    content = _read(path, [])
-    apply_overrides(content, overrides or [])
-    return parse_recipe(content, str(path))
-
-
-def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
-    """A recipe file's content over that of the recipe which it extends."""
-    import yaml
-
-    if path in seen:
-        raise ConfigError(f"{path} extends itself.")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
-    content = _unshared(content)
-    parent = content.pop("extends", None)
-    return content if parent is None else _merge(_read(find_recipe(str(parent)), [*seen, path]), content)
-
-
-def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
-    """Check a recipe's content."""
-    try:
-        recipe = Recipe.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            near = get_close_matches(str(first["loc"][-1]), sorted(_field_names()), n=1)
-            message = "no such key" + (f". Did you mean {near[0]}?" if near else "")
-        raise ConfigError(f"{where}: {key + ': ' if key else ''}{message}") from None
-    from selftaught.pipeline.stages import build_stages
-
-    build_stages(recipe)  # checks every rollout's options
-    return recipe
-
-
-def _field_names() -> set[str]:
-    """All keys that stand anywhere in a recipe."""
-    models = (
-        Recipe,
-        ProblemSource,
-        Decontaminate,
-        SeedRound,
-        Evaluation,
-        Serving,
-        Cluster,
-        RayWorkers,
-        Launch,
-        Estimates,
-        CurateSettings,
-        SftSettings,
-    )
-    return {name for model in models for name in model.model_fields}
-
-
-def _unshared(value: Any) -> Any:
-    """A copy without shared parts: YAML's ``*anchor`` gives the same mapping twice, and an override of one would be one of both."""
-    if isinstance(value, dict):
-        return {key: _unshared(part) for key, part in value.items()}
-    return [_unshared(part) for part in value] if isinstance(value, list) else value
-
-
-def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
-    """``child`` over ``parent``, mappings merged key by key; null in the child takes a key away."""
-    merged = dict(parent)
-    for key, value in child.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
+        return digest_of(settled(self))

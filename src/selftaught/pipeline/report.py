@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selftaught.errors import IncompleteError
 from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow
-from selftaught.pipeline.markers import MARKERS, Marker, StageResult
-from selftaught.pipeline.runfile import read_run
-from selftaught.pipeline.scheduler import RunOutcome, is_control
-from selftaught.pipeline.stages import POOL, TEST, ReportStage, RolloutStage, Stage, describe_decoding
+from selftaught.pipeline.markers import Marker, StageResult
+from selftaught.pipeline.outcome import RunOutcome, RunResult
+from selftaught.pipeline.stages import (
+    Measured,
+    ProblemSet,
+    ReportStage,
+    RolloutStage,
+    Stage,
+    model_label,
+)
 from selftaught.records import Grade, Problem, Trajectory
+from selftaught.runs.condition import tabled_as
+from selftaught.runs.folders import RolloutFolder, RunFolder
+from selftaught.runs.record import peek_record, read_record, write_record
+from selftaught.runs.stages import data_sets
 from selftaught.store import read_jsonl, write_records
 
 if TYPE_CHECKING:
     from selftaught.evals.build import BenchmarkRuns, EvalRun
-    from selftaught.pipeline.execute import RunResult
 
 
-def make_report(run: Path, stage: ReportStage) -> StageResult:
-    """Write ``report.json``, ``report.md`` and ``report.html``."""
-    data = _gather(run, [_on_test(run, stage)])
+def make_report(run: RunFolder, stage: ReportStage) -> StageResult:
+    """Write the report's files."""
+    data = _gather(run, [_on_test(run, stage.measured)])
     return StageResult(detail=f"{len(data.conditions)} rows", outputs=_write(run, data))
 
 
-def make_partial_report(run: Path, stages: list[Stage], outcome: RunOutcome) -> None:
+def make_partial_report(run: RunFolder, stages: list[Stage], outcome: RunOutcome) -> None:
     """The same files for a run that a data set without rows ended or left without its control.
 
     The conditions whose grades are there, and, when START itself could not be trained, the rounds on the pool: how the base
@@ -36,107 +47,111 @@ def make_partial_report(run: Path, stages: list[Stage], outcome: RunOutcome) -> 
     benchmarks = []
     stage = next((s for s in stages if isinstance(s, ReportStage)), None)
     if stage is not None:
-        there = {c: f for c, f in stage.conditions.items() if f"{stage.round_folders.get(c, f)}/grade" in done}
-        missing = [c for c in stage.conditions if c not in there]
+        there = [row for row in stage.measured if row.rolled_out_by.grade.name in done]
+        missing = [row.name for row in stage.measured if row not in there]
         notes.append(f"Not measured on the test problems: {', '.join(missing)}.")
         if there:
-            rounds = {c: f for c, f in stage.round_folders.items() if c in there}
-            stage = stage.model_copy(update={"conditions": there, "round_folders": rounds})
-            benchmarks.append(_on_test(run, stage))
-    if not all(is_control(name) for name in outcome.empty):
-        benchmarks += _on_pool(run, [s for s in stages if isinstance(s, RolloutStage) and f"{s.name}/grade" in done])
+            benchmarks.append(_on_test(run, there))
+    if not all(ref.is_control for ref in outcome.empty):
+        graded = [s for s in stages if isinstance(s, RolloutStage) and s.ref.grade.name in done]
+        benchmarks += _on_pool(run, graded)
     data = _gather(run, benchmarks)
     data.notes = [*notes, *data.notes]
     _write(run, data)
 
 
-def _on_test(run: Path, stage: ReportStage) -> BenchmarkRuns:
+def _on_test(run: RunFolder, measured: Sequence[Measured]) -> BenchmarkRuns:
     """The evaluated conditions."""
     from selftaught.evals.build import BenchmarkRuns
 
-    return BenchmarkRuns("test", list(read_jsonl(run / TEST, Problem)), run / TEST, eval_runs(run, stage))
+    file = ProblemSet.TEST.file(run)
+    return BenchmarkRuns(ProblemSet.TEST.value, list(read_jsonl(file, Problem)), file, eval_runs(run, measured))
 
 
-def _on_pool(run: Path, rollouts: list[RolloutStage]) -> list[BenchmarkRuns]:
+def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns]:
     """Both rounds' rollouts, as far as they went, by model: on the problems that were learned from, not on held-out ones."""
     from selftaught.evals.build import BenchmarkRuns, EvalRun
 
     runs = []
     for stage in rollouts:
-        if stage.problems == POOL and not is_control(stage.name):
-            condition = str(stage.options["condition"])
-            decoding = describe_decoding(stage.options) + ("" if stage.options.get("tools", True) else ", no tools")
-            folder = run / stage.name
-            files = folder / "trajectories.jsonl", folder / "grades.jsonl"
-            condition = "base" if condition == "greedy" else condition
-            runs.append(EvalRun(condition, *files, model=stage.model.removeprefix("stage:"), decoding=decoding))
+        if stage.problems is ProblemSet.POOL and not stage.ref.is_control:
+            decoding = stage.options.decoding + ("" if stage.options.value("tools") else ", no tools")
+            folder = run.rollout(stage.ref)
+            condition, model = tabled_as(stage.condition), model_label(stage.model)
+            runs.append(EvalRun(condition, folder.trajectories, folder.grades, model=model, decoding=decoding))
     if not runs:
         return []
     # Without its groups the pool is one row a condition, and cannot be taken for the test problems' groups.
+    file = ProblemSet.POOL.file(run)
     problems = [
         p.model_copy(update={"metadata": {k: v for k, v in p.metadata.items() if k != "group"}})
-        for p in read_jsonl(run / POOL, Problem)
+        for p in read_jsonl(file, Problem)
     ]
-    return [BenchmarkRuns("pool", problems, run / POOL, runs)]
+    return [BenchmarkRuns(ProblemSet.POOL.value, problems, file, runs)]
 
 
-def _gather(run: Path, benchmarks: list[BenchmarkRuns]) -> ReportData:
+def _gather(run: RunFolder, benchmarks: list[BenchmarkRuns]) -> ReportData:
     """The report's document."""
     from selftaught.evals.build import build_report
     from selftaught.evals.claims import check_claims
 
     data = build_report(
         benchmarks,
-        base_folder=run,
+        base_folder=run.path,
         funnel=funnel_rows(run),
         stages=stage_rows(run),
         provenance=provenance(run),
-        title=f"START: {run.name}",
+        title=f"START: {run.path.name}",
     )
     data.checks = check_claims(data)  # also without base or start, for what the rest can show
     return data
 
 
-def _write(run: Path, data: ReportData) -> list[str]:
+def _write(run: RunFolder, data: ReportData) -> list[str]:
     """The report's files, relative to the run."""
     from selftaught.report import write_report
 
-    paths = write_report(run, data)
-    return [str(path.relative_to(run)) for path in (paths.json, paths.markdown, paths.html)]
+    paths = write_report(run.path, data)
+    return [run.relative(path) for path in (paths.json, paths.markdown, paths.html)]
 
 
-def eval_runs(run: Path, stage: ReportStage) -> list[EvalRun]:
+def eval_runs(run: RunFolder, measured: Sequence[Measured]) -> list[EvalRun]:
     """Where each condition's records lie; a model's curve over rounds holds its plain condition as round 0."""
     from selftaught.evals.build import EvalRun
 
     runs = []
-    for condition, folder in stage.conditions.items():
-        if condition in stage.round_folders:
-            rounds = run / stage.round_folders[condition]
-            runs.append(EvalRun(condition, rounds / "trajectories.jsonl", rounds / "grades.jsonl", scaling=True))
-            first_round(rounds, run / folder)
-        place, model = run / folder, stage.models[condition]
-        files = place / "trajectories.jsonl", place / "grades.jsonl"
-        runs.append(EvalRun(condition, *files, model=model, decoding=stage.decoding[condition]))
+    for row in measured:
+        folder = run.rollout(row.folder)
+        if row.rounds is not None:
+            rounds = run.rollout(row.rounds)
+            runs.append(EvalRun(row.name, rounds.trajectories, rounds.grades, scaling=True))
+            first_round(rounds, folder)
+        runs.append(EvalRun(row.name, folder.trajectories, folder.grades, model=row.model, decoding=row.decoding))
     return runs
 
 
-def first_round(rounds: Path, out: Path) -> None:
-    """Copy the trajectories that ended at round 0 and their grades: the model left alone."""
-    kept = {t.id: t for t in read_jsonl(rounds / "trajectories.jsonl", Trajectory) if t.round == 0}
-    write_records(out / "trajectories.jsonl", kept.values())
-    write_records(
-        out / "grades.jsonl", (g for g in read_jsonl(rounds / "grades.jsonl", Grade) if g.trajectory_id in kept)
-    )
+def first_round(rounds: RolloutFolder, out: RolloutFolder) -> None:
+    """Copy the trajectories that ended at round 0, their grades and the record: the model left alone."""
+    kept = {t.id: t for t in read_jsonl(rounds.trajectories, Trajectory) if t.round == 0}
+    write_records(out.trajectories, kept.values())
+    write_records(out.grades, (g for g in read_jsonl(rounds.grades, Grade) if g.trajectory_id in kept))
+    record = peek_record(rounds.path)
+    if record is not None:
+        problems = record.problem_file(rounds.path)
+        record.taken_from = Path(os.path.relpath(rounds.path, out.path)).as_posix()
+        record.problems = Path(os.path.relpath(problems, out.path)).as_posix() if problems else ""
+        write_record(out.path, record)
 
 
-def funnel_rows(run: Path) -> list[FunnelRow]:
+def funnel_rows(run: RunFolder) -> list[FunnelRow]:
     """One row a data set of the run."""
     from selftaught.curation.records import Funnel
 
     rows = []
-    for path in sorted(run.glob("*/*/funnel.json")):
-        funnel = Funnel.model_validate_json(path.read_text("utf-8"))
+    for data in (run.data(ref) for ref in data_sets()):
+        if not data.funnel.exists():
+            continue
+        funnel = Funnel.model_validate_json(data.funnel.read_text("utf-8"))
         rows.append(
             FunnelRow(
                 stage=funnel.dataset,
@@ -146,49 +161,49 @@ def funnel_rows(run: Path) -> list[FunnelRow]:
                 modified=funnel.modified,
             )
         )
-    return sorted(rows, key=lambda row: ("d_size", "d_seed", "d_start", "d_rft").index(row.stage))
+    return rows
 
 
-def stage_rows(run: Path) -> list[StageRow]:
+def stage_rows(run: RunFolder) -> list[StageRow]:
     """One row a finished stage, in the order in which they ended."""
-    markers = [Marker.model_validate_json(path.read_text("utf-8")) for path in (run / MARKERS).glob("*.json")]
+    markers = [Marker.model_validate_json(path.read_text("utf-8")) for path in run.markers.glob("*.json")]
     markers.sort(key=lambda marker: (marker.finished_at, marker.name))
     return [StageRow(name=m.name, seconds=m.seconds, tokens=m.tokens, detail=m.detail) for m in markers]
 
 
-def provenance(run: Path) -> Provenance:
-    """What ``run.json`` says of how the numbers came about."""
-    info = read_run(run)
-    if info is None:
+def provenance(run: RunFolder) -> Provenance:
+    """What the run's record says of how the numbers came about."""
+    record = read_record(run.path)
+    if record is None:
         return Provenance()
+    made = record.made_by
     return Provenance(
-        config_digest=info.config_digest,
-        seeds=info.seeds,
-        git_commit=info.git_commit,
-        git_dirty=info.git_dirty,
-        versions=info.versions,
-        hardware=info.hardware,
-        models=info.models,
-        data=info.data,
-        sandbox_tier=info.sandbox_tier,
-        settings=info.recipe.model_dump(mode="json"),
+        config_digest=record.digest,
+        seeds=record.seeds,
+        git_commit=made.git_commit,
+        git_dirty=made.git_dirty,
+        versions=made.versions,
+        hardware=made.hardware,
+        models=record.models,
+        data=record.data,
+        sandbox_tier=record.sandbox_tier,
+        settings=record.settings,
     )
 
 
 def show_report(result: RunResult) -> None:
     """The table on stdout, and where the report lies on stderr. IncompleteError when a model had no rows to be trained on."""
-    path = result.run / "report.json"
-    if not path.exists():
-        print(
-            f"All {len(result.stages)} stages of {result.run} are done; the recipe evaluates nothing.", file=sys.stderr
-        )
+    run = result.run
+    if not run.report_json.exists():
+        print(f"All {len(result.stages)} stages of {run.path} are done; the recipe evaluates nothing.", file=sys.stderr)
         return
     from rich.console import Console
 
     from selftaught.report import print_summary
 
-    data = ReportData.model_validate_json(path.read_bytes())
+    data = ReportData.model_validate_json(run.report_json.read_bytes())
     print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
-    print(f"The report: {result.run / 'report.html'} (also report.md and report.json beside it)", file=sys.stderr)
+    others = f"{run.report_markdown.name} and {run.report_json.name}"
+    print(f"The report: {run.report_page} (also {others} beside it)", file=sys.stderr)
     if result.empty:
         raise IncompleteError(" ".join(result.empty.values()))

@@ -11,53 +11,52 @@ import contextlib
 import multiprocessing
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from pathlib import Path
+from graphlib import TopologicalSorter
+from multiprocessing.connection import wait
 from typing import Any
 
-from selftaught.errors import SelftaughtError
 from selftaught.pipeline.child import PRELOAD, run_stage
 from selftaught.pipeline.markers import Marker, finished
+from selftaught.pipeline.outcome import Running, RunOutcome, StageFailed
 from selftaught.pipeline.progress import Display, Forecast
 from selftaught.pipeline.stages import Stage
+from selftaught.runs.folders import RunFolder
+from selftaught.runs.stages import StageRef
 
 _TICK_S = 0.5
 
 
-class StageFailed(SelftaughtError):
-    """A stage ended with an error; the message is the stage's, the exit code too."""
+class ReadySet:
+    """The stages that may start: everything that they need is done. The earlier in the list, the sooner."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]
+    def __init__(self, stages: list[Stage], done: dict[str, Marker]) -> None:
+        self._stages = {stage.ref: stage for stage in stages}
+        self._order = {stage.ref: place for place, stage in enumerate(stages)}
+        self._sorter = TopologicalSorter({stage.ref: stage.needs for stage in stages})
+        self._sorter.prepare()
+        self._done = {stage.ref for stage in stages if stage.name in done}
+        self._waiting: list[StageRef] = []
+        self._take_in()
 
+    def take(self) -> Stage | None:
+        """The next stage to start, or None while none is ready."""
+        return self._stages[self._waiting.pop(0)] if self._waiting else None
 
-@dataclass(frozen=True)
-class RunOutcome:
-    """How far a run came."""
+    def finish(self, stage: Stage) -> None:
+        """Say that a stage is done."""
+        self._sorter.done(stage.ref)
+        self._take_in()
 
-    markers: dict[str, Marker]
-    empty: dict[str, str]
-    """Training stage → why it has no rows to train on."""
-
-
-@dataclass
-class Running:
-    """A stage at work."""
-
-    stage: Stage
-    process: BaseProcess
-    pipe: Connection
-    started: float = field(default_factory=time.monotonic)
-    done: int = 0
-    total: int = 0
+    def _take_in(self) -> None:
+        """Ask for what has become ready; what was done in an earlier call is passed over at once."""
+        while ready := self._sorter.get_ready():
+            self._waiting += [ref for ref in ready if ref not in self._done]
+            self._sorter.done(*(ref for ref in ready if ref in self._done))
+        self._waiting.sort(key=self._order.__getitem__)
 
 
 def run_stages(
-    run: Path,
+    run: RunFolder,
     stages: list[Stage],
     *,
     parallel: int,
@@ -75,18 +74,18 @@ def run_stages(
     if start_method == "forkserver":
         context.set_forkserver_preload(PRELOAD)
     running: dict[str, Running] = {}
-    empty: dict[str, str] = {}
+    empty: dict[StageRef, str] = {}
+    ready = ReadySet(stages, done)
     try:
-        while left := [s for s in stages if s.name not in done and s.name not in blocked_by(empty, stages)]:
-            for stage in left:
-                if len(running) >= parallel:
-                    break
-                if stage.name not in running and all(need in done for need in stage.needs):
-                    running[stage.name] = _start(context, run, stage, workers)
-                    display.stage_started(stage)
-            assert running, "stages wait for each other"
-            _listen(running, done, empty, display, forecast)
-            if any(not is_control(name) for name in empty):
+        while True:
+            while len(running) < parallel and (stage := ready.take()) is not None:
+                running[stage.name] = _start(context, run, stage, workers)
+                display.stage_started(stage)
+            if not running:  # all is done, or what is left needs a data set that came out empty
+                break
+            for stage in _listen(running, done, empty, display, forecast):
+                ready.finish(stage)
+            if any(not ref.is_control for ref in empty):
                 break
             display.show(forecast, running, done)
     finally:
@@ -97,33 +96,24 @@ def run_stages(
     return RunOutcome(done, empty)
 
 
-def blocked_by(empty: Mapping[str, str], stages: list[Stage]) -> set[str]:
-    """Names of the stages that cannot run, because a data set that they need, directly or not, came out empty."""
-    blocked = set(empty)
-    for stage in stages:  # each stands behind what it needs
-        if blocked.intersection(stage.needs):
-            blocked.add(stage.name)
-    return blocked
-
-
-def is_control(name: str) -> bool:
-    """Whether a stage belongs to the control, which START does without."""
-    return name.startswith("control/")
-
-
-def _start(context: Any, run: Path, stage: Stage, workers: int) -> Running:
+def _start(context: Any, run: RunFolder, stage: Stage, workers: int) -> Running:
     """A process for one stage."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=run_stage, args=(run, stage, workers, sender), name=stage.name)
     process.start()
     sender.close()
-    return Running(stage, process, receiver)
+    return Running(stage, process, receiver, run.relative(run.log(stage.ref)))
 
 
 def _listen(
-    running: dict[str, Running], done: dict[str, Marker], empty: dict[str, str], display: Display, forecast: Forecast
-) -> None:
-    """Take in what the processes say, for at most one tick."""
+    running: dict[str, Running],
+    done: dict[str, Marker],
+    empty: dict[StageRef, str],
+    display: Display,
+    forecast: Forecast,
+) -> list[Stage]:
+    """Take in what the processes say, for at most one tick; the stages that ended well."""
+    ended: list[Stage] = []
     ready = wait([item.pipe for item in running.values()], timeout=_TICK_S)
     for item in [item for item in running.values() if item.pipe in ready]:
         message: tuple[object, ...] | None = None
@@ -143,15 +133,17 @@ def _listen(
             del running[name]
             forecast.finished(item.stage, time.monotonic() - item.started)
             display.stage_finished(item.stage, done[name])
+            ended.append(item.stage)
             continue
         item.process.join()
         if message is not None and message[0] == "empty":
-            empty[name] = str(message[2])
+            empty[item.stage.ref] = str(message[2])
             del running[name]
             continue
-        log = f"logs/{name.replace('/', '.')}.log"
+        log = item.log
         if message is not None:
             raise StageFailed(f"stage {name}: {message[2]} ({log})", int(str(message[1])))
         raise StageFailed(
             f"stage {name} was killed (exit code {item.process.exitcode}); run the same command again ({log})", 1
         )
+    return ended

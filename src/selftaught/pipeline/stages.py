@@ -5,40 +5,86 @@ Folders are relative to the run; a stage writes only into its own. ``needs`` nam
 
 from __future__ import annotations
 
-import hashlib
-import json
+from abc import abstractmethod
+from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from selftaught.curation.records import CurateSettings
-from selftaught.pipeline.recipe import (
-    Decontaminate,
-    Launch,
-    ProblemSource,
-    RayWorkers,
-    Recipe,
-    RolloutOptions,
-    Serving,
-)
+from selftaught.pipeline.digest import settled
+from selftaught.pipeline.options import RolloutOptions
+from selftaught.pipeline.recipe import Decontaminate, Evaluation, Launch, RayWorkers, Recipe, Serving
+from selftaught.problems.sources import ProblemSource
+from selftaught.provenance import digest_of
 from selftaught.records import Record
+from selftaught.runs.condition import Condition, LoopModel, greedy_condition
+from selftaught.runs.folders import CurateInput, RunFolder
+from selftaught.runs.stages import (
+    Part,
+    StageRef,
+    data_sets,
+    greedy_rollout,
+    hinted_rollout,
+    sampled_rollout,
+    trained_model,
+)
 from selftaught.training.machines import Cluster
 from selftaught.training.settings import SftSettings
 
-POOL = "problems/pool.jsonl"
-TEST = "problems/test.jsonl"
+
+class ProblemSet(Enum):
+    """Which problems a stage is about."""
+
+    POOL = "pool"
+    TEST = "test"
+
+    def file(self, run: RunFolder) -> Path:
+        """Where they lie."""
+        return run.problem_sets.pool if self is ProblemSet.POOL else run.problem_sets.test
+
+    @property
+    def label(self) -> str:
+        """The file, relative to any run."""
+        return self.file(RunFolder(Path())).as_posix()
+
+
+Model = str | StageRef
+"""A model by its name or folder, or the stage of this run that trains it."""
+
+MADE_HERE = "stage:"
+"""Begins the name of a model trained in the run, in digests only."""
+
+
+def model_label(model: Model) -> str:
+    """A model as tables call it."""
+    return model.folder if isinstance(model, StageRef) else model
 
 
 class StageBase(Record):
-    """What every stage has. Its name is its folder."""
+    """What every stage has."""
 
-    name: str
-    needs: list[str] = Field(default_factory=list)
+    ref: StageRef
+    needs: list[StageRef] = Field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What the progress line, the markers and the logs call it."""
+        return self.ref.name
+
+    @property
+    def need_names(self) -> list[str]:
+        """Names of the stages that it needs."""
+        return [need.name for need in self.needs]
 
     def own_digest(self) -> str:
         """Digest of what this stage was asked to do; how it is spread over machines does not count."""
-        content = self.model_dump(mode="json", exclude={"serving", "launch", "cluster", "ray"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return digest_of({"name": self.name, "needs": self.need_names, **self.content()})
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What its digest is taken of. Its form is that of the first version: folders made by it go on."""
 
 
 class ProblemsStage(StageBase):
@@ -49,40 +95,69 @@ class ProblemsStage(StageBase):
     test: ProblemSource | None
     decontaminate: Decontaminate
 
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        test = settled(self.test) if self.test else None
+        return {
+            "kind": self.kind,
+            "pool": settled(self.pool),
+            "test": test,
+            "decontaminate": settled(self.decontaminate),
+        }
+
 
 class RolloutStage(StageBase):
-    """Samples trajectories: ``trajectories.jsonl``."""
+    """Samples trajectories."""
 
     kind: Literal["rollout"] = "rollout"
-    problems: str
-    model: str
-    """A model folder or name, or ``stage:NAME`` for one trained here."""
+    problems: ProblemSet
+    model: Model
+    condition: str
     options: RolloutOptions
     serving: Serving | None = None
     """Servers to start for it; None: the local engine, or a model that is an URL."""
     cluster: Cluster = Cluster()
     ray: RayWorkers | None = None
 
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        model = f"{MADE_HERE}{self.model.folder}" if isinstance(self.model, StageRef) else self.model
+        options = {**self.options.root, "condition": self.condition}
+        return {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
+
 
 class GradeStage(StageBase):
-    """Judges the trajectories that lie in ``folder``: ``grades.jsonl`` beside them."""
+    """Judges what a stage rolled out."""
 
     kind: Literal["grade"] = "grade"
-    problems: str
-    folder: str
+    problems: ProblemSet
+
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        return {"kind": self.kind, "problems": self.problems.label, "folder": self.ref.folder}
 
 
 class CurateStage(StageBase):
-    """Makes a data set: ``kept.jsonl``, ``dropped.jsonl``, ``funnel.json``."""
+    """Makes a data set."""
 
     kind: Literal["curate"] = "curate"
-    inputs: list[tuple[str, bool, bool]]
-    """(rollout folder, may be chosen, is a greedy reference)."""
+    inputs: list[CurateInput]
+    """Their folders are relative to the run."""
     settings: CurateSettings
     tokenizer: str
     """The model whose tokenizer encodes changed text."""
-    max_rows_of: str | None = None
+    at_most: StageRef | None = None
     """Take at most as many rows as this data set has: the control gets no more than START."""
+
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        return {
+            "kind": self.kind,
+            "inputs": [[i.folder.as_posix(), i.candidate, i.reference] for i in self.inputs],
+            "settings": settled(self.settings),
+            "tokenizer": self.tokenizer,
+            "max_rows_of": self.at_most.folder if self.at_most else None,
+        }
 
 
 class TrainStage(StageBase):
@@ -90,24 +165,52 @@ class TrainStage(StageBase):
 
     kind: Literal["train"] = "train"
     base: str
-    data: str
+    data: StageRef
     settings: SftSettings
     launch: Launch = Launch()
     cluster: Cluster = Cluster()
 
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        settings = settled(self.settings)
+        return {"kind": self.kind, "base": self.base, "data": self.data.folder, "settings": settings}
+
+
+class Measured(Record):
+    """One condition in the report."""
+
+    name: str
+    folder: StageRef
+    """Its trajectories and grades."""
+    rounds: StageRef | None = None
+    """Where every end-of-thinking round is recorded; round 0 is the condition itself."""
+    model: str
+    decoding: str
+    """How it was sampled, in words."""
+
+    @property
+    def rolled_out_by(self) -> StageRef:
+        """The stage that its trajectories come from."""
+        return self.rounds or self.folder
+
 
 class ReportStage(StageBase):
-    """``report.json``, ``report.md``, ``report.html`` of the whole run."""
+    """The report of the whole run."""
 
     kind: Literal["report"] = "report"
-    conditions: dict[str, str]
-    """Condition → folder with its trajectories and grades."""
-    round_folders: dict[str, str]
-    """Condition → folder whose trajectories record the end-of-thinking rounds; round 0 is the condition itself."""
-    models: dict[str, str]
-    decoding: dict[str, str]
-    """Condition → how it was sampled, in words."""
+    measured: list[Measured]
     scaling_rounds: int
+
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        return {
+            "kind": self.kind,
+            "conditions": {row.name: row.folder.folder for row in self.measured},
+            "round_folders": {row.name: row.rounds.folder for row in self.measured if row.rounds},
+            "models": {row.name: row.model for row in self.measured},
+            "decoding": {row.name: row.decoding for row in self.measured},
+            "scaling_rounds": self.scaling_rounds,
+        }
 
 
 Stage = Annotated[
@@ -116,125 +219,136 @@ Stage = Annotated[
 
 
 def build_stages(recipe: Recipe) -> list[Stage]:
-    """All stages in an order in which they could run one after another."""
-    builder = _Builder(recipe)
-    return builder.build()
+    """All stages in an order in which they could run one after another. ValueError names an option that is wrong."""
+    return _Builder(recipe).build()
 
 
 class _Builder:
-    """Collects stages; each helper adds a stage and gives its name."""
+    """Collects stages; each helper adds a stage and gives the reference to it."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.stages: list[Stage] = []
+        self.problems = StageRef(Part.PROBLEMS)
 
     def build(self) -> list[Stage]:
         """START's figure, top to bottom."""
         recipe, base = self.recipe, self.recipe.base_model
         self.stages.append(
-            ProblemsStage(name="problems", pool=recipe.pool, test=recipe.test, decontaminate=recipe.decontaminate)
+            ProblemsStage(ref=self.problems, pool=recipe.pool, test=recipe.test, decontaminate=recipe.decontaminate)
         )
-        seed_round, start_round = recipe.seed_round, recipe.start_round
-        greedy = self.rollout("round1/greedy", POOL, base, seed_round.greedy, condition="greedy")
-        hinted = self.rollout("round1/hinted", POOL, base, seed_round.rollout, condition="base+hint")
-        mixes = seed_round.curate.mixes_text
-        inputs = [(hinted, True, False), (greedy, mixes, True)]
+        d_size, d_seed, d_start, d_rft = data_sets()
+        first, second = recipe.seed_round, recipe.start_round
+        greedy = self.on_pool(greedy_rollout(), base, first.greedy, greedy_condition())
+        hinted = self.on_pool(hinted_rollout(), base, first.rollout, Condition(LoopModel.BASE, hints=True).name)
+        inputs = {hinted: _input(hinted), greedy: _input(greedy, candidate=first.curate.mixes_text, reference=True)}
         size = None
-        if seed_round.size_of:
-            other = seed_round.curate.model_copy(update={"rule": seed_round.size_of})
-            size = self.curate("round1/d_size", inputs, other)
-        d_seed = self.curate("round1/d_seed", inputs, seed_round.curate, at_most=size)
-        start_0 = self.train("round1/start-0", d_seed, seed_round.train)
-        sampled = self.rollout("round2/sampled", POOL, f"stage:{start_0}", start_round.rollout, condition="start-0")
-        mixes = start_round.curate.mixes_text
-        d_start = self.curate("round2/d_start", [(sampled, True, False), (greedy, mixes, True)], start_round.curate)
-        start = self.train("round2/start", d_start, start_round.train)
-        models = {"base": base, "start-0": f"stage:{start_0}", "start": f"stage:{start}"}
+        if first.size_of:
+            size = self.curate(d_size, inputs, first.curate.model_copy(update={"rule": first.size_of}))
+        self.curate(d_seed, inputs, first.curate, at_most=size)
+        start_0 = self.train(LoopModel.START_0, d_seed, first.train)
+        sampled = self.on_pool(
+            sampled_rollout(Part.START_ROUND), start_0, second.rollout, Condition(LoopModel.START_0).name
+        )
+        inputs = {sampled: _input(sampled), greedy: _input(greedy, candidate=second.curate.mixes_text, reference=True)}
+        self.curate(d_start, inputs, second.curate)
+        start = self.train(LoopModel.START, d_start, second.train)
+        models: dict[LoopModel | str, Model] = {
+            LoopModel.BASE: base,
+            LoopModel.START_0: start_0,
+            LoopModel.START: start,
+        }
         if recipe.control:
-            plain = self.rollout("control/sampled", POOL, base, recipe.control.rollout, condition="base-rft")
-            d_rft = self.curate("control/d_rft", [(plain, True, False)], recipe.control.curate, at_most=d_start)
-            models["base-rft"] = f"stage:{self.train('control/base-rft', d_rft, recipe.control.train)}"
+            condition = Condition(LoopModel.CONTROL).name
+            plain = self.on_pool(sampled_rollout(Part.CONTROL), base, recipe.control.rollout, condition)
+            self.curate(d_rft, {plain: _input(plain)}, recipe.control.curate, at_most=d_start)
+            models[LoopModel.CONTROL] = self.train(LoopModel.CONTROL, d_rft, recipe.control.train)
         if recipe.evaluate:
-            self.evaluate(models)
+            self.evaluate(recipe.evaluate, models)
         return self.stages
 
-    def evaluate(self, models: dict[str, str]) -> None:
+    def evaluate(self, evaluation: Evaluation, models: dict[LoopModel | str, Model]) -> None:
         """The conditions on the test problems. Rounds 0…N of a model hold its plain condition as round 0."""
-        evaluation = self.recipe.evaluate
-        assert evaluation is not None
-        folders: dict[str, str] = {}
-        rounds: dict[str, str] = {}
-        names: dict[str, str] = {}
-        decoding: dict[str, str] = {}
-        needs: list[str] = []
-        for condition, own in evaluation.conditions.items():
-            model = models[condition.removesuffix("+hint").removesuffix("-no-tools")]
-            options = {**evaluation.rollout, **own}
-            if condition in ("base", "start") and evaluation.scaling_rounds:
-                options |= {"rounds": evaluation.scaling_rounds, "record_rounds": True, "hints": "end"}
-            folder = f"eval/{condition}-rounds" if options.get("record_rounds") else f"eval/{condition}"
-            needs.append(f"{self.rollout(folder, TEST, model, options, condition=condition)}/grade")
-            folders[condition] = f"eval/{condition}"
-            if options.get("record_rounds"):
-                rounds[condition] = folder
-            names[condition] = model.removeprefix("stage:")
-            decoding[condition] = describe_decoding({**self.recipe.defaults, **options})
+        measured: list[Measured] = []
+        curves = {Condition(LoopModel.BASE), Condition(LoopModel.START)} if evaluation.scaling_rounds else set()
+        for name, own in evaluation.conditions.items():
+            condition = Condition.parse(name)
+            model = models[condition.model]
+            options = own.over(evaluation.rollout)
+            if condition in curves:
+                rounds = {"rounds": evaluation.scaling_rounds, "record_rounds": True, "hints": "end"}
+                options = RolloutOptions(rounds).over(options)
+            options = options.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
+            plain = StageRef.evaluation(condition, by_rounds=False)
+            by_rounds = bool(options.value("record_rounds"))
+            rounds_ref = StageRef.evaluation(condition, by_rounds=True) if by_rounds else None
+            self.rollout(rounds_ref or plain, ProblemSet.TEST, model, options, name)
+            measured.append(
+                Measured(
+                    name=name, folder=plain, rounds=rounds_ref, model=model_label(model), decoding=options.decoding
+                )
+            )
         self.stages.append(
             ReportStage(
-                name="report",
-                needs=needs,
-                conditions=folders,
-                round_folders=rounds,
-                models=names,
-                decoding=decoding,
+                ref=StageRef(Part.REPORT),
+                needs=[row.rolled_out_by.grade for row in measured],
+                measured=measured,
                 scaling_rounds=evaluation.scaling_rounds,
             )
         )
 
-    def rollout(self, name: str, problems: str, model: str, own: RolloutOptions, condition: str) -> str:
-        """A rollout and its grading; gives the folder."""
-        options = {"seed": self.recipe.seed, **self.recipe.defaults, **own, "condition": condition}
-        check_options(options, name)
-        needs = ["problems"] + ([model.removeprefix("stage:")] if model.startswith("stage:") else [])
+    def on_pool(self, ref: StageRef, model: Model, own: RolloutOptions, condition: str) -> StageRef:
+        """A rollout on the pool, and its grading."""
+        options = own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
+        return self.rollout(ref, ProblemSet.POOL, model, options, condition)
+
+    def rollout(
+        self, ref: StageRef, problems: ProblemSet, model: Model, options: RolloutOptions, condition: str
+    ) -> StageRef:
+        """A rollout and its grading."""
+        needs = [self.problems, *([model] if isinstance(model, StageRef) else [])]
         self.stages.append(
             RolloutStage(
-                name=name,
+                ref=ref,
                 needs=needs,
                 problems=problems,
                 model=model,
+                condition=condition,
                 options=options,
                 serving=self.recipe.serving,
                 cluster=self.recipe.cluster,
                 ray=self.recipe.ray,
             )
         )
-        self.stages.append(GradeStage(name=f"{name}/grade", needs=[name], problems=problems, folder=name))
-        return name
+        self.stages.append(GradeStage(ref=ref.grade, needs=[ref], problems=problems))
+        return ref
 
     def curate(
-        self, name: str, inputs: list[tuple[str, bool, bool]], settings: CurateSettings, at_most: str | None = None
-    ) -> str:
-        """A data set; gives its folder."""
-        needs = [f"{folder}/grade" for folder, _, _ in inputs] + ([at_most] if at_most else [])
-        settings = settings.model_copy(update={"dataset": name.rpartition("/")[2]})
+        self,
+        ref: StageRef,
+        inputs: dict[StageRef, CurateInput],
+        settings: CurateSettings,
+        at_most: StageRef | None = None,
+    ) -> StageRef:
+        """A data set."""
         self.stages.append(
             CurateStage(
-                name=name,
-                needs=needs,
-                inputs=inputs,
-                settings=settings,
+                ref=ref,
+                needs=[rollout.grade for rollout in inputs] + ([at_most] if at_most else []),
+                inputs=list(inputs.values()),
+                settings=settings.model_copy(update={"dataset": ref.what}),
                 tokenizer=self.recipe.base_model,
-                max_rows_of=at_most,
+                at_most=at_most,
             )
         )
-        return name
+        return ref
 
-    def train(self, name: str, data: str, settings: SftSettings) -> str:
-        """A model trained from the base; gives its folder."""
-        recipe = self.recipe
+    def train(self, model: LoopModel, data: StageRef, settings: SftSettings) -> StageRef:
+        """A model trained from the base."""
+        recipe, ref = self.recipe, trained_model(model)
         self.stages.append(
             TrainStage(
-                name=name,
+                ref=ref,
                 needs=[data],
                 base=recipe.base_model,
                 data=data,
@@ -243,25 +357,9 @@ class _Builder:
                 cluster=recipe.cluster,
             )
         )
-        return name
+        return ref
 
 
-def describe_decoding(options: RolloutOptions) -> str:
-    """``greedy``, or temperature and top-p in words."""
-    temperature = float(options.get("temperature", 0.0))
-    return "greedy" if temperature == 0 else f"T {temperature:g}, top-p {float(options.get('top_p', 1.0)):g}"
-
-
-def check_options(options: dict[str, Any], where: str) -> None:
-    """ConfigError when the rollout would refuse these options."""
-    from pydantic import ValidationError
-
-    from selftaught.errors import ConfigError
-    from selftaught.rollouts.settings import RolloutSettings
-
-    try:
-        RolloutSettings.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"rollout options of {where}: {key}: {first['msg']}") from None
+def _input(rollout: StageRef, *, candidate: bool = True, reference: bool = False) -> CurateInput:
+    """A rollout of the run as an input of a data set."""
+    return CurateInput(rollout.folder, Path(rollout.folder), candidate=candidate, reference=reference)

@@ -1,42 +1,50 @@
 """Decontaminate: take out training problems that overlap with a benchmark, before anything is sampled.
 
-Any of three tests removes a row. **Runs**: it shares at least half of a benchmark problem's 10-word runs. **Subsequence**:
-as Qwen2.5-Math does, a shared 13-word run and a longest common subsequence above 0.6 of the words. **Equal**: the same words, for
-problems too short to have runs. Words are letters or digits, case folded; both ``2x`` whole and ``2 x`` apart are tried.
+Any of four tests removes a row:
+
+- **equal**: the same words, for short texts the same operators as well;
+- **runs**: it shares at least half of a benchmark problem's 10-word runs;
+- **subsequence**: as Qwen2.5-Math does, a shared 13-word run and a longest common subsequence above 0.6 of the words;
+- **contained**: one of the two is short and stands whole in the other, between the ends of sentences ("What is 17*23?" with an
+  instruction before or after it). Such texts have no runs of ten words.
+
+Words are cut three ways (`words`): letters and digits together, apart, and with maths spelt alike.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
+from selftaught.problems.words import APART, WHOLE, CanonicalText, canonical, is_unspaced
 from selftaught.records import Problem, Record
-from selftaught.store import write_atomic, write_json
 
-RUN_WORDS = 10
-SUBSEQUENCE_RUN_WORDS = 13
+RUN_WORDS, RUN_CHARACTERS = 10, 16
+"""Length of a run in words; in characters for texts of a script without spaces, whose words have one to two of them."""
+SUBSEQUENCE_RUN_WORDS, SUBSEQUENCE_RUN_CHARACTERS = 13, 20
 SUBSEQUENCE_SHARE = 0.6
+SHORT_TOKENS = 20
+"""A text with at most so many canonical tokens is looked for inside others as a whole."""
 
-_SPLITTERS = (re.compile(r"[^\W_]+"), re.compile(r"[^\W\d_]+|\d+"))
-"""Two ways to cut words: letters and digits together, or apart."""
+
+_INSTRUCTS = frozenset("please answer show think explain put give provide respond return box reason solve".split())
+"""First words of an instruction that stands behind a question without a full stop."""
+
+_POINTING = frozenset("following these this that those above below figure diagram it they he she his her their".split())
+"""Words that point at something outside: a short text with one of them is not the same question wherever it stands."""
 
 
 class Method(StrEnum):
     """How much likeness counts."""
 
     OVERLAP = "overlap"
-    """Runs, subsequence and equality."""
+    """All four tests."""
     EXACT = "exact"
-    """Equality of words only: for generated problems that share their templates on purpose."""
+    """Equality only: for generated problems that share their templates on purpose."""
 
 
 class Match(Record):
@@ -47,7 +55,7 @@ class Match(Record):
     overlap: float = Field(ge=0, le=1)
     """Share of the benchmark problem's runs, or of its words in order, that the row holds."""
     reason: str
-    """``runs``, ``subsequence`` or ``equal``."""
+    """``equal``, ``runs``, ``subsequence`` or ``contained``."""
 
 
 class RemovedProblem(Record):
@@ -65,20 +73,64 @@ class Decontaminated:
     removed: list[RemovedProblem]
 
 
+@dataclass(frozen=True)
+class _Text:
+    """A text cut in each way: words of the three views, and the canonical tokens."""
+
+    words: tuple[list[str], list[str], list[str]]
+    tokens: CanonicalText
+    is_unspaced: bool
+
+    @classmethod
+    def of(cls, text: str) -> _Text:
+        folded = text.casefold()
+        tokens = canonical(text)
+        words = (WHOLE.findall(folded), APART.findall(folded), tokens.words())
+        return cls(words, tokens, 2 * sum(map(is_unspaced, words[2])) > len(words[2]))
+
+    @property
+    def run_length(self) -> int:
+        return RUN_CHARACTERS if self.is_unspaced else RUN_WORDS
+
+    @property
+    def long_run_length(self) -> int:
+        return SUBSEQUENCE_RUN_CHARACTERS if self.is_unspaced else SUBSEQUENCE_RUN_WORDS
+
+
 @dataclass
 class _View:
     """The index of all benchmark problems under one way of cutting words."""
 
-    splitter: re.Pattern[str]
     words: list[list[str]] = field(default_factory=list)
     num_runs: list[int] = field(default_factory=list)
+    num_distinct: list[int] = field(default_factory=list)
     runs: dict[tuple[str, ...], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     long_runs: dict[tuple[str, ...], set[int]] = field(default_factory=lambda: defaultdict(set))
-    equal: dict[tuple[str, ...], int] = field(default_factory=dict)
+    equal: dict[tuple[str, ...], list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def cut(self, text: str) -> list[str]:
-        """Words of ``text``, case folded."""
-        return self.splitter.findall(text.casefold())
+    def add(self, number: int, words: list[str], run_length: int, long_run_length: int) -> None:
+        """Take in benchmark problem ``number``."""
+        runs = _runs(words, run_length)
+        self.words.append(words)
+        self.num_runs.append(len(runs))
+        self.num_distinct.append(len(set(runs)))
+        for run in runs:
+            self.runs[run][number] += 1
+        for run in _runs(words, long_run_length):
+            self.long_runs[run].add(number)
+        self.equal[tuple(words)].append(number)
+
+    def shares(self, words: list[str]) -> list[tuple[int, float]]:
+        """(benchmark problem, share of its runs that the text holds), counting places and counting distinct runs alike."""
+        places: Counter[int] = Counter()
+        distinct: Counter[int] = Counter()
+        lengths = (RUN_WORDS, RUN_CHARACTERS) if any(map(is_unspaced, words)) else (RUN_WORDS,)
+        for length in lengths:
+            for run in set(_runs(words, length)):
+                for number, count in self.runs.get(run, {}).items():
+                    places[number] += count
+                    distinct[number] += 1
+        return [(n, max(count / self.num_runs[n], distinct[n] / self.num_distinct[n])) for n, count in places.items()]
 
 
 class Decontaminator:
@@ -93,7 +145,10 @@ class Decontaminator:
     ) -> None:
         self.min_share, self.method = min_share, method
         self._names: list[tuple[str, str]] = []
-        self._views = [_View(splitter) for splitter in _SPLITTERS]
+        self._tokens: list[tuple[str, ...]] = []
+        self._views = (_View(), _View(), _View())
+        self._whole = _Index()
+        self._parts: dict[tuple[str, ...], int] = {}
         for benchmark, problems in benchmarks:
             for problem in problems:
                 self._add(benchmark, problem)
@@ -108,58 +163,123 @@ class Decontaminator:
     def _add(self, benchmark: str, problem: Problem) -> None:
         number = len(self._names)
         self._names.append((benchmark, problem.id))
-        for view in self._views:
-            words = view.cut(problem.problem)
-            view.words.append(words)
-            runs = _runs(words, RUN_WORDS)
-            view.num_runs.append(len(runs))
-            for run in runs:
-                view.runs[run][number] += 1
-            for run in _runs(words, SUBSEQUENCE_RUN_WORDS):
-                view.long_runs[run].add(number)
-            view.equal.setdefault(tuple(words), number)
+        text = _Text.of(problem.problem)
+        self._tokens.append(text.tokens.tokens)
+        for view, words in zip(self._views, text.words, strict=True):
+            view.add(number, words, text.run_length, text.long_run_length)
+        if _is_telling(text.tokens.tokens):
+            self._whole.add(text.tokens.tokens, number)
+        for part in _sentence_spans(text.tokens):
+            self._parts.setdefault(part, number)
 
     def match(self, text: str) -> Match | None:
         """The strongest match of a training text, or None when it is clean."""
-        for view in self._views:
-            number = view.equal.get(tuple(view.cut(text)))
-            if number is not None:
-                return self._found(number, 1.0, "equal")
+        cut = _Text.of(text)
+        for view, words in zip(self._views[:2], cut.words[:2], strict=True):
+            for number in view.equal.get(tuple(words), ()):
+                # Short texts may differ in their operators alone: 3+4 and 3-4 have the same words.
+                if len(words) >= RUN_WORDS or self._tokens[number] == cut.tokens.tokens:
+                    return self._found(number, 1.0, "equal")
         if self.method is Method.EXACT:
             return None
+        return self._by_runs(cut) or self._by_subsequence(cut) or self._by_containment(cut.tokens)
+
+    def _by_runs(self, cut: _Text) -> Match | None:
         best: tuple[float, int] | None = None
-        for view in self._views:
-            for number, share in self._run_shares(view, text):
+        for view, words in zip(self._views, cut.words, strict=True):
+            for number, share in view.shares(words):
                 if share >= self.min_share and (best is None or (share, -number) > (best[0], -best[1])):
                     best = (share, number)
-        if best is not None:
-            return self._found(best[1], best[0], "runs")
-        view = self._views[0]
-        words = view.cut(text)
-        suspects = {n for run in set(_runs(words, SUBSEQUENCE_RUN_WORDS)) for n in view.long_runs.get(run, ())}
-        for number in sorted(suspects):
-            length = common_subsequence(words, view.words[number])
-            share = length / max(len(words), len(view.words[number]))
-            if share > SUBSEQUENCE_SHARE:
-                return self._found(number, share, "subsequence")
+        return None if best is None else self._found(best[1], best[0], "runs")
+
+    def _by_subsequence(self, cut: _Text) -> Match | None:
+        for view, words in zip((self._views[0], self._views[2]), (cut.words[0], cut.words[2]), strict=True):
+            runs = {
+                run for length in {SUBSEQUENCE_RUN_WORDS, cut.long_run_length} for run in _runs(words, length)
+            }  # fmt: skip
+            suspects = {number for run in runs for number in view.long_runs.get(run, ())}
+            for number in sorted(suspects):
+                length = common_subsequence(words, view.words[number])
+                share = length / max(len(words), len(view.words[number]))
+                if share > SUBSEQUENCE_SHARE:
+                    return self._found(number, share, "subsequence")
         return None
 
-    def _run_shares(self, view: _View, text: str) -> list[tuple[int, float]]:
-        """(benchmark problem, share of its runs that the text holds), counting places and counting distinct runs alike."""
-        places: Counter[int] = Counter()
-        distinct: Counter[int] = Counter()
-        for run in set(_runs(view.cut(text), RUN_WORDS)):
-            for number, count in view.runs.get(run, Counter()).items():
-                places[number] += count
-                distinct[number] += 1
-        return [
-            (n, max(count / view.num_runs[n], distinct[n] / len(set(_runs(view.words[n], RUN_WORDS)))))
-            for n, count in places.items()
-        ]
+    def _by_containment(self, text: CanonicalText) -> Match | None:
+        number = self._whole.inside(text)
+        if number is None and len(text.tokens) <= SHORT_TOKENS and _is_telling(text.tokens):
+            number = self._parts.get(text.tokens)
+        return None if number is None else self._found(number, 1.0, "contained")
 
     def _found(self, number: int, share: float, reason: str) -> Match:
         benchmark, problem_id = self._names[number]
         return Match(matched_id=problem_id, benchmark=benchmark, overlap=round(min(share, 1.0), 4), reason=reason)
+
+
+class _Index:
+    """Short benchmark problems by their first token, to be found as a whole between two ends of sentences."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._lengths: dict[str, set[int]] = defaultdict(set)
+
+    def add(self, tokens: tuple[str, ...], number: int) -> None:
+        """Take in a problem."""
+        self._numbers.setdefault(tokens, number)
+        self._lengths[tokens[0]].add(len(tokens))
+
+    def inside(self, text: CanonicalText) -> int | None:
+        """A problem that stands whole in ``text``; an instruction may lead into it without a colon."""
+        tokens = text.tokens
+        for start, token in enumerate(tokens):
+            if start not in text.breaks and not _is_word(tokens[start - 1]):
+                continue
+            for length in self._lengths.get(token, ()):
+                number = self._numbers.get(tokens[start : start + length])
+                if number is not None and _ends(text, start + length):
+                    return number
+        return None
+
+
+def _ends(text: CanonicalText, place: int) -> bool:
+    """Whether a question that reaches up to ``place`` ends there: with its sentence, or where an instruction begins."""
+    following = text.tokens[place : place + 2]
+    return place in text.breaks or following[0] in _INSTRUCTS or (following[0] == "and" and following[-1] in _INSTRUCTS)
+
+
+def _is_word(token: str) -> bool:
+    """A word of a sentence, and not a number, an operator or the name of a variable."""
+    return len(token) > 1 and token.isalpha()
+
+
+def _is_telling(tokens: tuple[str, ...]) -> bool:
+    """Whether so short a text says enough to be the same problem wherever it stands: "Find x." does not."""
+    if len(tokens) > SHORT_TOKENS:
+        return False
+    num_numbers = sum(token[0].isdigit() for token in tokens)
+    num_unspaced = sum(map(is_unspaced, tokens))
+    if num_unspaced:
+        return len(tokens) >= 6 if num_numbers else num_unspaced >= 10
+    if num_numbers:
+        return len(tokens) >= 4 if num_numbers >= 2 else len(tokens) >= 6
+    return len(tokens) >= 5 and not _POINTING & set(tokens)
+
+
+def _sentence_spans(text: CanonicalText) -> list[tuple[str, ...]]:
+    """Sentences in a row that hold every number of the text: the question, without what only says how to answer."""
+    tokens = text.tokens
+    numbered = [index for index, token in enumerate(tokens) if token[0].isdigit()]
+    if not numbered:
+        return []
+    places = sorted(text.breaks)
+    spans = [
+        tokens[start:end]
+        for start in places
+        if start <= numbered[0]
+        for end in places
+        if numbered[-1] < end <= start + SHORT_TOKENS
+    ]
+    return [span for span in spans if len(span) < len(tokens) and _is_telling(span)]
 
 
 def decontaminate(
@@ -198,82 +318,3 @@ def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
 def _runs(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
     """All runs of ``length`` words, in order, repeats too."""
     return [tuple(words[i : i + length]) for i in range(len(words) - length + 1)]
-
-
-class DecontaminationSummary(Record):
-    """``decontamination.json``: what was asked and what came of it."""
-
-    train: str
-    benchmarks: dict[str, int]
-    """Benchmark → problems."""
-    num_in: int
-    num_kept: int
-    num_removed: int
-    reasons: dict[str, int]
-    matched: dict[str, int]
-    """Benchmark → rows removed because of it."""
-    min_share: float
-    method: Method
-
-
-def split_file(train: Path, index: Decontaminator, out: Path) -> DecontaminationSummary:
-    """Stream a problem file into ``out/kept.jsonl`` and ``out/removed.jsonl``.
-
-    Kept rows are the very bytes of the input; removed rows get ``matched_id``, ``matched_benchmark``, ``overlap`` and
-    ``matched_by`` beside their own keys. DataError with the line number for a line that is no problem.
-    """
-    from selftaught.problems.load import load_file
-
-    texts = {problem.id: problem.problem for problem in load_file(train)}
-    reasons: Counter[str] = Counter()
-    matched: Counter[str] = Counter()
-    num_kept = 0
-    removed: list[bytes] = []
-
-    def kept() -> Iterator[bytes]:
-        nonlocal num_kept
-        for problem_id, (line, row) in zip(texts, _rows_of(train), strict=True):
-            match = index.match(texts[problem_id])
-            if match is None:
-                num_kept += 1
-                yield line
-            else:
-                reasons[match.reason] += 1
-                matched[match.benchmark] += 1
-                row |= {
-                    "matched_id": match.matched_id,
-                    "matched_benchmark": match.benchmark,
-                    "overlap": match.overlap,
-                    "matched_by": match.reason,
-                }
-                removed.append(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-
-    write_atomic(out / "kept.jsonl", kept())
-    write_atomic(out / "removed.jsonl", removed)
-    summary = DecontaminationSummary(
-        train=str(train),
-        benchmarks=index.sizes(),
-        num_in=len(texts),
-        num_kept=num_kept,
-        num_removed=len(removed),
-        reasons=dict(sorted(reasons.items())),
-        matched=dict(sorted(matched.items())),
-        min_share=index.min_share,
-        method=index.method,
-    )
-    write_json(out / "decontamination.json", summary.model_dump(mode="json"))
-    return summary
-
-
-def _rows_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """(line, decoded row) of every line that the loader takes for a problem."""
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            for row in csv.DictReader(text):
-                yield json.dumps(row, ensure_ascii=False).encode() + b"\n", dict(row)
-        return
-    with path.open("rb") as file:
-        for line in file:
-            content = line.removeprefix(b"\xef\xbb\xbf")
-            if content.strip():
-                yield content.rstrip(b"\r\n") + b"\n", json.loads(content)

@@ -19,11 +19,11 @@ from selftaught.records import Problem
 from selftaught.report.folder import report_data
 from selftaught.report.load import is_withheld
 from selftaught.report.write import write_report
+from selftaught.runs.folders import Folder
 from selftaught.store import iter_lines, write_atomic
 
 WITHHELD = "[withheld]"
 _KEPT_METADATA = ("secret", "subject", "group", "family", "level", "difficulty")
-_KEPT_FILES = ("run.json",)
 MAX_LETTER_CHARS = 3
 """A longer extracted answer may quote an option."""
 
@@ -46,7 +46,8 @@ def publish(run: Path, out: Path) -> Published:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty; expected a new folder.")
     data = report_data(run)
-    places = {run / "report.json", *(run / "report").rglob("*"), run / "report.md", run / "report.html"}
+    folder = Folder(run)
+    places = {folder.report_json, *folder.report_files.rglob("*"), folder.report_markdown, folder.report_page}
     secret = _secret_ids(run)
     result = Published(out, num_withheld=len(secret))
     for path in sorted(run.rglob("*")):
@@ -55,7 +56,7 @@ def publish(run: Path, out: Path) -> Published:
         target = out / path.relative_to(run)
         if path.suffix == ".jsonl":
             write_atomic(target, _redacted(path, secret))
-        elif path.name in _KEPT_FILES:
+        elif path == Folder(path.parent).record:
             write_atomic(target, [path.read_bytes()])
         else:
             result.left_behind.append(path.relative_to(run))

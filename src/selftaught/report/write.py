@@ -14,13 +14,12 @@ from selftaught.report.load import load_run, read_report_data
 from selftaught.report.markdown import render_markdown
 from selftaught.report.page import render_page
 from selftaught.report.payload import Weigh, build_payload, converter
+from selftaught.runs.condition import Condition, LoopModel
+from selftaught.runs.folders import Folder
 from selftaught.store import write_atomic, write_json
 
 if TYPE_CHECKING:
     from selftaught.training.render import LossPolicy
-
-FOLDER = "report"
-"""Folder beside ``report.html`` that holds the figures and tables as files."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +44,24 @@ def write_report(run_dir: Path, data: ReportData | None = None, *, gated_text: b
     page whose owners ask that they are not published (GPQA); keep such a page to yourself. Raises DataError when there is no
     ``report.json``, or when a record file that it names is broken.
     """
+    folder = Folder(run_dir)
     if data is None:
-        data = read_report_data(run_dir / "report.json")
+        data = read_report_data(folder.report_json)
     palette = Palette(data.condition_names())
     figures = all_figures(data, palette)
     content = load_run(run_dir, data, converter(weigh_by(data)), gated_text=gated_text)
     page = render_page(data, figures, palette, build_payload(data, content))
     figure_paths, table_paths = [], []
     for name, figure in figures.items():
-        figure_paths.append(_write(run_dir / FOLDER / "figures" / f"{name}.svg", figure.file(palette)))
+        figure_paths.append(_write(folder.report_files / "figures" / f"{name}.svg", figure.file(palette)))
     for name, build in csvs.ALL.items():
-        table_paths.append(_write(run_dir / FOLDER / "tables" / f"{name}.csv", build(data)))
-    links = {name: f"{FOLDER}/figures/{name}.svg" for name in figures}
-    markdown = _write(run_dir / "report.md", render_markdown(data, links))
-    html = _write(run_dir / "report.html", page)
-    write_json(run_dir / "report.json", data.model_dump(mode="json"))
+        table_paths.append(_write(folder.report_files / "tables" / f"{name}.csv", build(data)))
+    links = {name: f"{folder.report_files.name}/figures/{name}.svg" for name in figures}
+    markdown = _write(folder.report_markdown, render_markdown(data, links))
+    html = _write(folder.report_page, page)
+    write_json(folder.report_json, data.model_dump(mode="json"))
     return ReportPaths(
-        run_dir / "report.json", markdown, html, figure_paths, table_paths, content.num_kept, content.num_total
+        folder.report_json, markdown, html, figure_paths, table_paths, content.num_kept, content.num_total
     )
 
 
@@ -86,9 +86,13 @@ def weigh_by(data: ReportData) -> Weigh:
 
 def _stage_of(condition: str) -> str:
     """The stage of a recipe that trains on rollouts like this condition's."""
-    if condition == "base-rft":
-        return "control"
-    return "start_round" if condition.startswith("start") else "seed_round"
+    match Condition.parse(condition).model:
+        case LoopModel.CONTROL:
+            return "control"
+        case LoopModel.START | LoopModel.START_0:
+            return "start_round"
+        case _:
+            return "seed_round"
 
 
 def _policy(settings: dict[str, Any], stage: str) -> LossPolicy | None:

@@ -1,110 +1,102 @@
-"""``run.json`` of a rollout folder: what was run, so that a resumed run can prove that it is the same one."""
+"""What a rollout folder is: its record, its problems, its statistics. A resumed run proves here that it is the same one."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import platform
-import subprocess
-import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from selftaught import __version__
-from selftaught.errors import ConfigError
 from selftaught.hints import load_library, split_name
+from selftaught.provenance import digest_of, digest_of_texts, made_here
 from selftaught.records import Problem, utc_now
+from selftaught.rollouts.problem_file import keep_problems
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.runs.folders import RolloutFolder
+from selftaught.runs.record import HINT_LIBRARY, RunKind, RunRecord, claim
 from selftaught.store import write_json
 from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
-RUN_FILE = "run.json"
-STATS_FILE = "rollout.json"
+_SPREAD = ("workers", "sandbox_workers", "max_rows", "threads", "device")
+_DIGEST_OF_LIBRARY_CHARS = 16
 
 
-def open_run(out: Path, model: str, settings: RolloutSettings, problems: Sequence[Problem]) -> dict[str, Any]:
-    """Write ``run.json``, or check that the one there is of the same run. ConfigError names the first difference."""
-    path, _ = split_name(settings.hints)
+def claim_folder(
+    folder: RolloutFolder,
+    model: str,
+    settings: RolloutSettings,
+    problems: Sequence[Problem],
+    problem_file: Path | None = None,
+) -> RunRecord:
+    """Make ``folder`` that of this rollout, or prove that it is; keep the problems in it. The caller holds its lock.
+
+    ``problem_file`` names the file that the problems lie in already. ConfigError names the first difference.
+    """
+    record = rollout_record(model, settings, problems)
+    defaults, is_begun = RolloutSettings().content(), _is_begun(folder)
+    if problem_file is not None:
+        record.problems = Path(os.path.relpath(problem_file, folder.path)).as_posix()
+        return claim(folder, record, is_begun=is_begun, defaults=defaults)
+    record.problems = folder.problems.name
+    folder.make()
+    claimed = claim(folder, record, is_begun=is_begun, defaults=defaults)
+    keep_problems(folder.problems, problems, folder.trajectories)
+    return claimed
+
+
+def _is_begun(folder: RolloutFolder) -> bool:
+    """Whether any trajectory was made."""
+    return any(path.is_file() and path.stat().st_size > 0 for path in (folder.trajectories, folder.failures))
+
+
+def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Problem]) -> RunRecord:
+    """What a rollout of ``problems`` is about to do."""
+    path, _ = split_name(str(settings.content()["hints"]))
     library = load_library(path)
-    same = {
-        "model_digest": None if is_url(model) else model_digest(resolve_model(model)),
-        "hints_digest": hashlib.sha256(library.model_dump_json().encode()).hexdigest()[:16],
-        **{f"settings.{name}": value for name, value in settings.content().items()},
-    }
-    digest = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    file = out / RUN_FILE
-    if file.is_file():
-        _compare(json.loads(file.read_text("utf-8")), same, file)
-        return same
-    hashed = hashlib.sha256()
-    for problem in problems:
-        hashed.update(f"{problem.id}\x00{problem.problem}\x00".encode())
-    record = {
-        "kind": "rollout",
-        "digest": digest,
-        "created_at": utc_now(),
-        "model": model,
-        "num_problems": len(problems),
-        "problems_digest": hashed.hexdigest()[:16],
-        "configuration": same,
-        "spread": settings.model_dump(
-            mode="json", include={"workers", "sandbox_workers", "max_rows", "threads", "device"}
-        ),
-        "versions": _versions(),
-        "hardware": {"machine": platform.machine(), "num_cpus": os.cpu_count(), "system": platform.platform()},
-        "git_commit": _git_commit(),
-        "command": " ".join(sys.argv),
-    }
-    write_json(file, json.loads(json.dumps(record, default=str)))
-    return same
+    content: dict[str, Any] = json.loads(json.dumps(settings.content(), default=str))
+    served = is_url(model)
+    inputs = {HINT_LIBRARY: _library_digest(library.model_dump_json())}
+    digest = None if served else model_digest(resolve_model(model))
+    tokenizer = content.get("tokenizer") or (content.get("model_name") if served else model)
+    return RunRecord(
+        kind=RunKind.ROLLOUT,
+        digest=digest_of({"settings": content, "model": digest, **inputs}),
+        model=model,
+        model_digest=digest,
+        tokenizer=str(tokenizer or ""),
+        condition=settings.condition,
+        settings=content,
+        spread=_spread(settings),
+        inputs=inputs,
+        num_problems=len(problems),
+        problems_digest=digest_of_texts(text for problem in problems for text in (problem.id, problem.problem)),
+        seeds=[int(content["seed"])],
+        made_by=made_here(),
+    )
 
 
-def write_stats(out: Path, summary: RolloutSummary) -> None:
-    """Add this attempt's summary to ``rollout.json``."""
-    file = out / STATS_FILE
+def write_stats(folder: RolloutFolder, summary: RolloutSummary) -> None:
+    """Add this attempt's summary to the rollout's statistics."""
     attempts: list[Any] = []
-    if file.is_file():
+    if folder.stats.is_file():
         with contextlib.suppress(ValueError):
-            attempts = json.loads(file.read_text("utf-8"))["attempts"]
+            attempts = json.loads(folder.stats.read_text("utf-8"))["attempts"]
     attempts.append({"at": utc_now(), **json.loads(summary.to_json())})
-    write_json(file, {"attempts": attempts})
+    write_json(folder.stats, {"attempts": attempts})
 
 
-def _compare(record: dict[str, Any], same: dict[str, Any], file: Path) -> None:
-    there = record.get("configuration", {})
-    now = json.loads(json.dumps(same, default=str))
-    for name in {**there, **now}:
-        if there.get(name) != now.get(name):
-            raise ConfigError(
-                f"{file.parent} holds a rollout whose {name} is {there.get(name)!r}; this one has {now.get(name)!r}. "
-                "Use another folder."
-            )
+def _library_digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_OF_LIBRARY_CHARS]
 
 
-def _versions() -> dict[str, str | None]:
-    versions: dict[str, str | None] = {"selftaught": __version__, "python": platform.python_version()}
-    for name in ("torch", "tokenizers", "numpy"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return versions
-
-
-def _git_commit() -> str | None:
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
+def _spread(settings: RolloutSettings) -> dict[str, Any]:
+    """The settings that only spread the work, wherever the model keeps them."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.model_dump(mode="json").items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    return {key: flat.get(key) for key in _SPREAD}

@@ -15,21 +15,20 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from selftaught.errors import ConfigError, IncompleteError
+from selftaught.errors import ConfigError, DataError, IncompleteError
 from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.records import Problem, Trajectory, trajectory_id
-from selftaught.rollouts.manifest import open_run, write_stats
+from selftaught.rollouts.manifest import claim_folder, write_stats
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
 from selftaught.rollouts.progress import FAILED, ProgressCallback, RolloutProgress, RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.worker import Finished, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
-from selftaught.store import JsonlWriter, iter_lines, repair_tail, write_atomic
+from selftaught.runs.folders import RolloutFolder
+from selftaught.runs.lock import WriterLock
+from selftaught.store import JsonlWriter, iter_lines, parse_object, repair_tail, write_atomic
 
 __all__ = ["RolloutProgress", "RolloutSummary", "run_rollout"]
 
-TRAJECTORIES = "trajectories.jsonl"
-FAILURES = "failures.jsonl"
-"""Trajectories that ended in an error and were done again."""
 Scorer = Callable[[Problem, Trajectory], "bool | None"]
 _PROGRESS_EVERY_S = 0.5
 _MAX_RESTARTS = 5
@@ -42,17 +41,32 @@ def run_rollout(
     settings: RolloutSettings,
     progress: ProgressCallback | None = None,
     scorer: Scorer | None = None,
+    problem_file: Path | None = None,
 ) -> RolloutSummary:
     """Roll ``settings.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
 
-    Resumes by trajectory id; refuses a folder that holds a run of other settings or another model. ``progress`` is
-    called about twice a second. ``scorer`` gives an accuracy on the way; it must be quick. Raises ConfigError,
-    EngineError, SandboxError; a model's mistake never raises.
+    Resumes by trajectory id; refuses a folder that holds a run of other settings, another model or another text under an
+    old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says where
+    they lie already. ``progress`` is called about twice a second. ``scorer`` gives an accuracy on the way; it must be
+    quick. Raises ConfigError, EngineError, SandboxError; a model's mistake never raises.
     """
     _check(settings)
-    out.mkdir(parents=True, exist_ok=True)
-    open_run(out, model, settings, problems)
-    finished = _finished_ids(out)
+    folder = RolloutFolder(out)
+    with WriterLock(folder.lock, "rollout"):
+        claim_folder(folder, model, settings, problems, problem_file)
+        return _roll_out(problems, model, folder, settings, progress, scorer)
+
+
+def _roll_out(
+    problems: Sequence[Problem],
+    model: str,
+    folder: RolloutFolder,
+    settings: RolloutSettings,
+    progress: ProgressCallback | None,
+    scorer: Scorer | None,
+) -> RolloutSummary:
+    """`run_rollout` in a folder that is locked and claimed."""
+    finished = finished_ids(folder)
     tasks = missing_tasks(problems, settings, finished)
     num_per_task = settings.rounds + 1 if settings.record_rounds else 1
     total = len(problems) * settings.samples * num_per_task
@@ -61,7 +75,7 @@ def run_rollout(
     stats: list[WorkerStats] = []
     last_shown = 0.0
 
-    with JsonlWriter(out / TRAJECTORIES) as writer:
+    with JsonlWriter(folder.trajectories) as writer:
 
         def receive(done: Finished) -> None:
             nonlocal last_shown
@@ -85,7 +99,7 @@ def run_rollout(
     if progress is not None:
         progress(tally.snapshot())
     summary = RolloutSummary(
-        out=str(out),
+        out=str(folder.path),
         num_trajectories=len(finished),
         num_new=tally.done,
         num_resumed=tally.resumed,
@@ -98,7 +112,7 @@ def run_rollout(
         stall=stall_report(stats, settings.max_rows),
     )
     if tasks:
-        write_stats(out, summary)
+        write_stats(folder, summary)
     return summary
 
 
@@ -142,33 +156,48 @@ def missing_tasks(problems: Sequence[Problem], settings: RolloutSettings, finish
     return tasks
 
 
-def _finished_ids(out: Path) -> set[str]:
-    """Ids in the file that need no second run. Trajectories that ended in an error are moved to ``failures.jsonl``."""
-    path = out / TRAJECTORIES
+def finished_ids(folder: RolloutFolder) -> set[str]:
+    """Ids in the file that need no second run. Trajectories that ended in an error are moved to ``failures.jsonl``.
+
+    The file is replaced as a whole, so that whoever reads it meanwhile goes on with the old one. The failures are appended
+    first: a kill in between doubles a failure and loses no trajectory.
+    """
+    path = folder.trajectories
     if not path.exists():
         return set()
     repair_tail(path)
     finished: set[str] = set()
     failed = 0
     markers = tuple(f'"stop_reason":"{reason.value}"'.encode() for reason in FAILED)
-    for _, line in iter_lines(path):
-        if any(marker in line for marker in markers) and json.loads(line)["stop_reason"] in FAILED:
+    for number, line in iter_lines(path):
+        place = f"{path}:{number}"
+        if (
+            any(marker in line for marker in markers)
+            and parse_object(line, place, "stop_reason")["stop_reason"] in FAILED
+        ):
             failed += 1
             continue
-        finished.add(_line_id(line))
+        finished.add(_line_id(line, place))
     if failed:
-        with JsonlWriter(out / FAILURES) as kept:
-            for _, line in iter_lines(path):
-                if _line_id(line) not in finished:
+        with JsonlWriter(folder.failures) as kept:
+            for number, line in iter_lines(path):
+                if _line_id(line, f"{path}:{number}") not in finished:
                     kept.write_line(line.decode().rstrip("\n"))
-        write_atomic(path, (line for _, line in iter_lines(path) if _line_id(line) in finished))
+        write_atomic(
+            path, (line for number, line in iter_lines(path) if _line_id(line, f"{path}:{number}") in finished)
+        )
     return finished
 
 
-def _line_id(line: bytes) -> str:
+def _line_id(line: bytes, place: str) -> str:
     """The ``id`` of a trajectory's line, which stands near its beginning; the rest of the line is not parsed."""
     start = line.find(b'"id":')
-    value, _ = json.JSONDecoder().raw_decode(line[start + 5 : start + 5 + 4096].decode("utf-8", "ignore").lstrip())
+    try:
+        if start < 0 or not line.rstrip().endswith(b"}"):
+            raise ValueError("no id, or the line is cut")
+        value, _ = json.JSONDecoder().raw_decode(line[start + 5 : start + 5 + 4096].decode("utf-8", "ignore").lstrip())
+    except ValueError:
+        raise DataError(f"{place}: not a trajectory; delete that line, and the same command does it again.") from None
     return str(value)
 
 

@@ -12,16 +12,17 @@ It shares no code with the state machine's bookkeeping. What it proves of each t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from selftaught.errors import ConfigError, DataError
 from selftaught.records import HintPosition, Span, SpanSource, StopReason, Trajectory
 from selftaught.rollouts.fences import Block, FenceScanner
+from selftaught.runs.found import rollout_at, tokenizer_of
 from selftaught.store import read_jsonl
 from selftaught.tokens.codec import Codec
+from selftaught.tokens.folder import tokenizer_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,11 @@ class Mismatch:
 def verify_run(run: Path, codec: Codec | None = None) -> Iterator[Mismatch | None]:
     """Check every trajectory of a rollout folder (or one file); yield a `Mismatch` or None for each.
 
-    The tokenizer is that of the model in ``run.json`` unless ``codec`` is given.
+    The tokenizer is that of the model that the folder names unless ``codec`` is given.
     """
-    file = run if run.is_file() else run / "trajectories.jsonl"
-    if not file.is_file():
-        raise DataError(f"{file} is not there; expected a rollout folder or a trajectories file.")
+    file = run if run.is_file() else rollout_at(run).folder.trajectories
     if codec is None:
-        codec = Codec(_model_folder(file.parent))
+        codec = _codec_of(tokenizer_of(rollout_at(run)))
     seen: set[str] = set()
     for trajectory in read_jsonl(file, Trajectory):
         if trajectory.id in seen:
@@ -55,19 +54,10 @@ def verify_run(run: Path, codec: Codec | None = None) -> Iterator[Mismatch | Non
         yield verify_trajectory(trajectory, codec)
 
 
-def _model_folder(folder: Path) -> Path:
-    from selftaught.tokens.folder import is_url, tokenizer_folder
-
-    run_file = folder / "run.json"
-    try:
-        model = json.loads(run_file.read_text("utf-8"))["model"]
-    except (OSError, ValueError, KeyError):
-        raise ConfigError(
-            f"{run_file} names no model; give one with --model to check the ids against its tokenizer."
-        ) from None
-    if is_url(model):
-        raise ConfigError(f"{run_file}: the model was served at {model}; give its folder with --model.")
-    return tokenizer_folder(model)
+@lru_cache(maxsize=4)
+def _codec_of(model: str) -> Codec:
+    """The codec of a model; the rollouts of one run mostly share it."""
+    return Codec(tokenizer_folder(model))
 
 
 def verify_trajectory(trajectory: Trajectory, codec: Codec) -> Mismatch | None:

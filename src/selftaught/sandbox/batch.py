@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.errors import DataError
+from selftaught.store import BYTE_ORDER_MARK
 
 _KEYS = {"id", "cells", "timeout_s"}
 
@@ -28,7 +29,7 @@ def read_batch(path: Path) -> list[BatchLine]:
     Not a pydantic model: code may hold lone surrogates, which JSON can carry and pydantic refuses.
     """
     try:
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected a JSON Lines file.") from None
     lines = []

@@ -87,3 +87,8 @@ def model_digest(folder: Path) -> str:
                 if path.stat().st_size > 1 << 28:  # of very large files the head is enough to tell two models apart
                     break
     return digest.hexdigest()[:16]
+
+
+def model_source(model: str) -> str:
+    """A model as transformers takes it: a local folder (``toy`` and GGUF files resolved), or a hub id, which it fetches itself."""
+    return str(resolve_model(model)) if model == "toy" or model.lower().endswith(".gguf") else model

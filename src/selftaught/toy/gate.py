@@ -14,7 +14,9 @@ from typing import Any
 
 import torch
 
-from selftaught.toy import corpus, phrases
+from selftaught.toy import phrases
+from selftaught.toy.corpus.by_hand import by_hand, conclusion, hand
+from selftaught.toy.corpus.pieces import cell, user
 from selftaught.toy.families import Item
 from selftaught.toy.model import TinyQwen2
 from selftaught.toy.problems import Split, items
@@ -63,12 +65,12 @@ def _numbers(text: str, start: int) -> list[tuple[int, int]]:
 
 
 def _check_program(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random) -> None:
-    attempt, _ = corpus.hand(rng, item)
-    question = corpus.user(item.question)
+    attempt, _ = hand(rng, item)
+    question = user(item.question)
     opening = f"{question}<|im_start|>assistant\n<think>\n{attempt} Wait, {phrases.lead(rng).split('Wait, ')[-1]}\n```python\n"
     program = rng.choice(item.programs)
     value = item.answer or ""
-    closing = corpus.conclusion(rng, item, value)
+    closing = conclusion(rng, item, value)
     text = f"{opening}{program}\n```\n```output\n{value}\n```\nThe program prints {value}. {closing}\n</think>\n\nThe answer is \\boxed{{{item.answer}}}"
     _, right, offsets = _predicted(model, tokenizer, text)
     asked = set(re.findall(r"\d+", item.question))
@@ -92,7 +94,7 @@ def _check_program(report: GateReport, model: TinyQwen2, tokenizer: Any, item: I
 
 def _check_easy(report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random) -> None:
     before, after = rng.choice(item.working).split("{guess}")
-    text = f"{corpus.user(item.question)}<|im_start|>assistant\n<think>\n{before}{item.answer}{after}"
+    text = f"{user(item.question)}<|im_start|>assistant\n<think>\n{before}{item.answer}{after}"
     start = text.rindex(before) + len(before)
     _, right, offsets = _predicted(model, tokenizer, text)
     good = all(
@@ -118,11 +120,11 @@ def _check_closing(
     """Which of ``tags`` would be closed after a conclusion? Whether any is, or another look is taken, does not count."""
     value = item.answer or ""
     for name, (num_cells, num_attempts) in CLOSINGS.items():
-        text = f"{corpus.user(item.question)}<|im_start|>assistant\n<think>\n"
-        text += "".join(f"{corpus.by_hand(rng, item)[0]}\n" for _ in range(1 + num_attempts))
+        text = f"{user(item.question)}<|im_start|>assistant\n<think>\n"
+        text += "".join(f"{by_hand(rng, item)[0]}\n" for _ in range(1 + num_attempts))
         for _ in range(num_cells):
-            text += f"{phrases.lead(rng)}\n{corpus.cell(item.programs[0], value)}{phrases.report_value(rng, value)} "
-            text += f"{corpus.conclusion(rng, item, value)}\n"
+            text += f"{phrases.lead(rng)}\n{cell(item.programs[0], value)}{phrases.report_value(rng, value)} "
+            text += f"{conclusion(rng, item, value)}\n"
         ids = torch.tensor([tokenizer.encode(text).ids], device=model.embed.weight.device)
         report.count("closed", name, int(model.logits(ids)[0, -1, tags].argmax()) == 0)
 

@@ -7,9 +7,8 @@ while and then falls in a line to nothing, which is where most of the loss goes 
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,65 +117,11 @@ def pretrain(
 
     torch.manual_seed(settings.seed)
     model = TinyQwen2(settings.model).to(where)
-    optimizers = _optimizers(model, settings)
-    base_rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    step, seconds, curve = 0, 0.0, []
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=where, weights_only=True)
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        step, seconds, curve = state["step"], state["seconds"], state["curve"]
-        report(f"resumed at step {step}")
-
-    def save_checkpoint() -> None:
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                "step": step,
-                "seconds": seconds,
-                "curve": curve,
-            },
-            temporary,
-        )
-        temporary.replace(checkpoint)
-
-    model.train()
-    started = last_saved = time.monotonic()
-    before, window = seconds, []
-    while step < len(plan):
-        factor = rate_at(step, len(plan), settings)
-        for group, rate in zip((g for o in optimizers for g in o.param_groups), base_rates, strict=True):
-            group["lr"] = rate * factor
-        ids, labels = (torch.from_numpy(array).to(where) for array in data.take(*plan[step]))
-        with torch.autocast(where.type, torch.bfloat16):
-            loss = model.loss(ids, labels)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        window.append(loss.item())
-        step += 1
-        seconds = before + time.monotonic() - started
-        if step % 100 == 0:
-            curve.append({"step": step, "loss": round(float(np.mean(window)), 4), "seconds": round(seconds, 1)})
-            left = seconds / step * (len(plan) - step)
-            report(
-                f"step {step}/{len(plan)}  loss {curve[-1]['loss']:.3f}  {step * settings.tokens_per_batch / seconds:,.0f} tokens/s  {left / 60:.0f} min left"
-            )
-            window = []
-        if step % settings.gate_every_steps == 0:
-            rates = gate(model, tokenizer, num_each=6).rates()
-            curve[-1]["gate"] = {key: round(value, 3) for key, value in rates.items()}
-            report("gate: " + "  ".join(f"{key} {value:.2f}" for key, value in rates.items()))
-        if time.monotonic() - last_saved > settings.checkpoint_every_s:
-            save_checkpoint()
-            last_saved = time.monotonic()
-    save_checkpoint()
+    training = _Training(model, settings, where, out / "checkpoint.pt")
+    if training.resume():
+        report(f"resumed at step {training.step}")
+    training.run(plan, tokenizer, report)
+    training.save()
     export(model, tokenizer_file.parent, final)
     rates = gate(model, tokenizer, num_each=settings.final_gate_each, seed=1).rates()
     card = {
@@ -185,15 +130,98 @@ def pretrain(
         "num_documents": sum(part.num_documents for part in parts),
         "num_tokens": sum(part.num_tokens for part in parts),
         "num_steps": len(plan),
-        "minutes": round(seconds / 60, 1),
+        "minutes": round(training.seconds / 60, 1),
         "device": str(where),
         "torch": torch.__version__,
         "gate": {key: round(value, 4) for key, value in rates.items()},
-        "curve": curve,
+        "curve": training.curve,
     }
     write_json(final / "card.json", card)
     write_card(final)
     return final
+
+
+class _Training:
+    """The loop of steps with what a checkpoint holds: model, optimizers, step, seconds and the curve of losses."""
+
+    def __init__(self, model: TinyQwen2, settings: PretrainSettings, where: torch.device, checkpoint: Path) -> None:
+        self._model, self._settings, self._where, self._checkpoint = model, settings, where, checkpoint
+        self._optimizers = _optimizers(model, settings)
+        # Before a checkpoint is loaded: it would bring the rates of the step at which it was written.
+        self._base_rates = [group["lr"] for optimizer in self._optimizers for group in optimizer.param_groups]
+        self.step, self.seconds = 0, 0.0
+        self.curve: list[dict[str, Any]] = []
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint; False when there is none."""
+        if not self._checkpoint.exists():
+            return False
+        state = torch.load(self._checkpoint, map_location=self._where, weights_only=True)
+        self._model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint; a kill leaves the one before it whole."""
+        temporary = self._checkpoint.with_suffix(".tmp")
+        torch.save(
+            {
+                "model": self._model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+                "step": self.step,
+                "seconds": self.seconds,
+                "curve": self.curve,
+            },
+            temporary,
+        )
+        temporary.replace(self._checkpoint)
+
+    def run(self, plan: Sequence[tuple[Any, Any]], tokenizer: Tokenizer, report: Callable[[str], None]) -> None:
+        """All steps of ``plan`` that are not done yet."""
+        settings = self._settings
+        self._model.train()
+        started = last_saved = time.monotonic()
+        before = self.seconds
+        window: list[float] = []
+        while self.step < len(plan):
+            window.append(self._one_step(plan[self.step], rate_at(self.step, len(plan), settings)))
+            self.step += 1
+            self.seconds = before + time.monotonic() - started
+            if self.step % 100 == 0:
+                self._note(float(np.mean(window)), len(plan), report)
+                window = []
+            if self.step % settings.gate_every_steps == 0:
+                rates = gate(self._model, tokenizer, num_each=6).rates()
+                self.curve[-1]["gate"] = {key: round(value, 3) for key, value in rates.items()}
+                report("gate: " + "  ".join(f"{key} {value:.2f}" for key, value in rates.items()))
+            if time.monotonic() - last_saved > settings.checkpoint_every_s:
+                self.save()
+                last_saved = time.monotonic()
+
+    def _one_step(self, batch: tuple[Any, Any], factor: float) -> float:
+        """One update; returns the loss."""
+        for group, rate in zip((g for o in self._optimizers for g in o.param_groups), self._base_rates, strict=True):
+            group["lr"] = rate * factor
+        ids, labels = (torch.from_numpy(array).to(self._where) for array in data.take(*batch))
+        with torch.autocast(self._where.type, torch.bfloat16):
+            loss = self._model.loss(ids, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return float(loss.item())
+
+    def _note(self, loss: float, num_steps: int, report: Callable[[str], None]) -> None:
+        """One point of the curve, and one line with the speed and the time left."""
+        self.curve.append({"step": self.step, "loss": round(loss, 4), "seconds": round(self.seconds, 1)})
+        left = self.seconds / self.step * (num_steps - self.step)
+        speed = self.step * self._settings.tokens_per_batch / self.seconds
+        report(
+            f"step {self.step}/{num_steps}  loss {self.curve[-1]['loss']:.3f}  {speed:,.0f} tokens/s  {left / 60:.0f} min left"
+        )
 
 
 def export(model: TinyQwen2, tokenizer_folder: Path, folder: Path) -> None:
@@ -203,12 +231,3 @@ def export(model: TinyQwen2, tokenizer_folder: Path, folder: Path) -> None:
     save_pretrained(model, folder, eos_ids=ids, pad_id=ids[1])
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((tokenizer_folder / name).read_bytes())
-
-
-def export_checkpoint(out: Path, folder: Path) -> None:
-    """Export the newest checkpoint of a run in progress, to look at it."""
-    state = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
-    saved = json.loads((out / "settings.json").read_text(encoding="utf-8"))
-    model = TinyQwen2(ModelConfig(**saved["model"]))
-    model.load_state_dict(state["model"])
-    export(model, out / "tokenizer", folder)

@@ -19,9 +19,10 @@ from pydantic import ValidationError
 from selftaught.errors import ConfigError, IncompleteError
 from selftaught.overrides import apply_overrides
 from selftaught.records import Record
+from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
 from selftaught.training.machines import Cluster, die_with_parent, on_host
-from selftaught.training.settings import SftSettings, TrainingSummary
+from selftaught.training.settings import SftSettings, TrainingSummary, read_summary
 
 _STOP_WAIT_S = 20.0
 """Time that launchers get to end their processes when one of them has failed."""
@@ -74,23 +75,21 @@ def launch(
     ``{first_host}`` filled in. IncompleteError when a launcher fails; its output is in our stderr.
     """
     cluster = cluster or Cluster()
-    out = Path(job.out).resolve()
-    path = out / "job.json"
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(path, job.model_dump(mode="json"))
-    (out / "training.json").unlink(missing_ok=True)
+    folder = ModelFolder(Path(job.out).resolve())
+    folder.make()
+    write_json(folder.job, job.model_dump(mode="json"))
     hosts = (cluster.hosts if "{rank}" in command else []) or ["localhost"]
     commands = []
     for rank, host in enumerate(hosts):
         filled = command
         for name, value in (("rank", str(rank)), ("num_hosts", str(len(hosts))), ("first_host", hosts[0])):
             filled = filled.replace("{" + name + "}", value)
-        words = [*shlex.split(filled), "-m", "selftaught.training.launch", str(path)]
+        words = [*shlex.split(filled), "-m", "selftaught.training.launch", str(folder.job)]
         commands.append(on_host(cluster, host, words, environment))
     code, failed = _run_together(commands)
-    if code or not (out / "training.json").exists():
+    if code or not folder.summary.exists():
         raise IncompleteError(f"training ended with exit code {code}: {shlex.join(failed)}")
-    return read_summary(out)
+    return read_summary(folder)
 
 
 def _run_together(commands: list[list[str]]) -> tuple[int, list[str]]:
@@ -126,15 +125,6 @@ def _run_together(commands: list[list[str]]) -> tuple[int, list[str]]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def read_summary(out: Path) -> TrainingSummary:
-    """``training.json`` of a finished model folder."""
-    import json
-
-    content = json.loads((out / "training.json").read_text("utf-8"))
-    content.pop("created_at", None)
-    return TrainingSummary.model_validate(content)
 
 
 def main(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ from typing import Literal
 from selftaught.curation.records import ENCODE_TEXT, KeptRow
 from selftaught.errors import DataError
 from selftaught.records import Record, SpanSource, Trajectory
+from selftaught.runs.folders import DataFolder
 from selftaught.store import read_jsonl
 
 IGNORE_INDEX = -100
@@ -102,5 +103,7 @@ def load_rows(kept: Path, policy: LossPolicy, max_length: int) -> list[TrainingR
         if row.num_loss_tokens == 0:
             raise DataError(f"{kept}: {row.id} carries no loss under this policy; expected sampled tokens.")
     if not rows:
-        raise DataError(f"{kept} holds no rows; nothing to train on. See funnel.json beside it for where they went.")
+        raise DataError(
+            f"{kept} holds no rows; nothing to train on. See {DataFolder(kept.parent).funnel.name} beside it for where they went."
+        )
     return rows

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import Field
 
 from selftaught.records import Record
+from selftaught.runs.folders import ModelFolder
 from selftaught.training.render import LossPolicy
 
 
@@ -81,3 +83,10 @@ class TrainingSummary(Record):
     base_model: str
     settings: SftSettings
     versions: dict[str, str]
+
+
+def read_summary(folder: ModelFolder) -> TrainingSummary:
+    """The summary of a finished model's folder."""
+    content = json.loads(folder.summary.read_text("utf-8"))
+    content.pop("created_at", None)
+    return TrainingSummary.model_validate(content)

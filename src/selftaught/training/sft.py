@@ -19,9 +19,11 @@ from typing import Any
 
 from selftaught.errors import ConfigError, DataError
 from selftaught.records import utc_now
+from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
 from selftaught.training.batches import pack
 from selftaught.training.card import model_card
+from selftaught.training.claim import claimed
 from selftaught.training.render import TrainingRow
 from selftaught.training.settings import SftSettings, TrainingSummary
 
@@ -58,11 +60,27 @@ def train_sft(
 ) -> TrainingSummary:
     """Fine-tune ``base_model`` on ``rows`` and save a standard Hugging Face folder at ``out``.
 
-    Checkpoints lie in ``out/checkpoints``; called again after a kill, it goes on from the last whole one. ``out`` holds
-    ``training.json`` when, and only when, it is complete. Under a launcher every process calls this with the same arguments.
-    Raises ConfigError when the processes or the sharding are not what ``settings`` expect.
+    Checkpoints lie in ``out/checkpoints``; called again after a kill, it goes on from the last whole one, and when all is done
+    it gives the summary at once. ``out`` holds ``training.json`` when, and only when, it is complete. Under a launcher every
+    process calls this with the same arguments. Raises ConfigError when the processes or the sharding are not what ``settings``
+    expect, when another process trains there, or when ``out`` holds another training: it says what differs.
     """
     _check_rows(rows, settings)
+    folder = ModelFolder(out)
+    with claimed(folder, base_model, settings, rows) as finished:
+        if finished is not None:
+            return finished
+        return _train(rows, base_model, folder, settings, progress)
+
+
+def _train(
+    rows: Sequence[TrainingRow],
+    base_model: str | Path,
+    folder: ModelFolder,
+    settings: SftSettings,
+    progress: Progress | None,
+) -> TrainingSummary:
+    """`train_sft` in a folder that is held."""
     _quiet()
     import torch
     import transformers
@@ -73,7 +91,7 @@ def train_sft(
         torch.set_num_threads(settings.num_threads)
     started = time.monotonic()
     precision = _precision(settings)
-    checkpoints = out / "checkpoints"
+    checkpoints = folder.checkpoints
     checkpoints.mkdir(parents=True, exist_ok=True)
     items = _items(rows, settings)
     args = _arguments(settings, len(items), checkpoints, precision)
@@ -82,7 +100,7 @@ def train_sft(
     num_steps = int(args.max_steps)
     last = last_whole_checkpoint(checkpoints)
     metrics = MetricsFile(
-        out / "metrics.jsonl",
+        folder.metrics,
         last_step=_step_of(last),
         progress=progress,
         num_steps=num_steps,
@@ -111,7 +129,7 @@ def train_sft(
         settings=settings,
         versions={"torch": torch.__version__, "transformers": transformers.__version__},
     )
-    _save(trainer, base_model, out, summary)
+    _save(trainer, base_model, folder, summary)
     if trainer.is_world_process_zero() and not settings.keep_after_end:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return summary
@@ -252,8 +270,9 @@ def _with_lora(model: Any, settings: SftSettings) -> Any:
     )
 
 
-def _save(trainer: Any, base_model: str | Path, out: Path, summary: TrainingSummary) -> None:
+def _save(trainer: Any, base_model: str | Path, folder: ModelFolder, summary: TrainingSummary) -> None:
     """Save into a folder beside, then move file by file; ``training.json`` comes last and says that all is there."""
+    out = folder.path
     temporary = out / ".saving"
     if trainer.is_world_process_zero():
         shutil.rmtree(temporary, ignore_errors=True)
@@ -275,7 +294,7 @@ def _save(trainer: Any, base_model: str | Path, out: Path, summary: TrainingSumm
     for path in sorted(temporary.iterdir()):
         os.replace(path, out / path.name)
     temporary.rmdir()
-    write_json(out / "training.json", {"created_at": utc_now(), **summary.model_dump(mode="json")})
+    write_json(folder.summary, {"created_at": utc_now(), **summary.model_dump(mode="json")})
 
 
 def save_as_base(base_model: str | Path, folder: Path) -> None:

@@ -1,0 +1,122 @@
+"""Reads recipes: finds the file, lays it over the recipe that it extends, applies overrides, names what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from selftaught.errors import ConfigError
+from selftaught.overrides import apply_overrides
+from selftaught.pipeline.recipe import Recipe
+from selftaught.pipeline.stages import build_stages
+from selftaught.records import Record
+
+
+def recipes_folder() -> Path:
+    """Where the shipped recipes lie: in the checkout, or inside the installed package."""
+    packaged = Path(__file__).resolve().parents[1] / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "recipes"
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe given by path or by the name of a shipped one; ConfigError when there is none."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    folder = recipes_folder()
+    for candidate in (folder / name, folder / f"{name}.yaml", folder / "ablations" / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    known = sorted(p.stem for p in folder.rglob("*.yaml"))
+    near = get_close_matches(path.stem, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"recipe {name!r} was not found; expected a YAML file or one of {', '.join(known)}.{hint}")
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe, apply ``a.b=value`` overrides, check it. ConfigError names the key and what was expected."""
+    path = find_recipe(name)
+    content = _read(path, [])
+    apply_overrides(content, overrides or [])
+    return parse_recipe(content, str(path))
+
+
+def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
+    """A recipe file's content over that of the recipe which it extends."""
+    import yaml
+
+    if path in seen:
+        raise ConfigError(f"{path} extends itself.")
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
+    content = _unshared(content)
+    parent = content.pop("extends", None)
+    return content if parent is None else _merge(_read(find_recipe(str(parent)), [*seen, path]), content)
+
+
+def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
+    """Check a recipe's content."""
+    try:
+        recipe = Recipe.model_validate(content)
+        build_stages(recipe)  # checks every rollout's options
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_what_is_wrong(error)}") from None
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return recipe
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """The first mistake in one line. An unknown key goes before a missing one, which it mostly is, misspelt."""
+    errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first = errors[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        missing = [str(one["loc"][-1]) for one in errors if one["type"] == "missing"]
+        near = get_close_matches(str(first["loc"][-1]), [*missing, *sorted(set(_keys(Recipe)))], n=1)
+        message = "no such key" + (f". Did you mean {near[0]}?" if near else "")
+    elif first["type"] == "missing":
+        message = "is missing"
+    return f"{key}: {message}" if key else message
+
+
+def _keys(record: type[Record]) -> Iterator[str]:
+    """All keys that stand anywhere in a record."""
+    for name, field in record.model_fields.items():
+        yield name
+        for part in _records_in(field.annotation):
+            yield from _keys(part)
+
+
+def _records_in(annotation: Any) -> Iterable[type[Record]]:
+    """The records that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        return [annotation]
+    return [record for part in get_args(annotation) for record in _records_in(part)]
+
+
+def _unshared(value: Any) -> Any:
+    """A copy without shared parts: YAML's ``*anchor`` gives the same mapping twice, and an override of one would be one of both."""
+    if isinstance(value, dict):
+        return {key: _unshared(part) for key, part in value.items()}
+    return [_unshared(part) for part in value] if isinstance(value, list) else value
+
+
+def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    """``child`` over ``parent``, mappings merged key by key; null in the child takes a key away."""
+    merged = dict(parent)
+    for key, value in child.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged

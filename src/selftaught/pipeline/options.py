@@ -1,0 +1,61 @@
+"""What a recipe says of a rollout: some of its settings, checked when the recipe is read."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import RootModel, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from selftaught.rollouts.settings import RolloutSettings
+
+
+class RolloutOptions(RootModel[dict[str, Any]]):
+    """Settings of a rollout by their flat keys (``temperature``, ``tools``); those that are not named keep their default.
+
+    A recipe's file stays a plain mapping; ``settings`` gives the typed whole.
+    """
+
+    root: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _checked(self) -> RolloutOptions:
+        self.settings()
+        return self
+
+    def settings(self, **more: Any) -> RolloutSettings:
+        """All settings, with ``more`` over the options. ValueError names the key that is wrong, and the nearest known one."""
+        from selftaught.rollouts.settings import RolloutSettings
+
+        try:
+            return RolloutSettings.model_validate({**self.root, **more})
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            if first["type"] != "extra_forbidden":
+                raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from None
+            near = get_close_matches(str(first["loc"][-1]), list(RolloutSettings().content()), n=1)
+            raise ValueError(f"{key}: no such key" + (f". Did you mean {near[0]}?" if near else "")) from None
+
+    def over(self, *defaults: RolloutOptions) -> RolloutOptions:
+        """These options over ``defaults``, of which the later ones count more."""
+        merged: dict[str, Any] = {}
+        for options in (*defaults, self):
+            merged |= options.root
+        return RolloutOptions(merged)
+
+    def value(self, key: str) -> Any:
+        """One setting, given or default."""
+        return self.settings().content()[key]
+
+    @property
+    def decoding(self) -> str:
+        """``greedy``, or temperature and top-p in words."""
+        temperature = float(self.value("temperature"))
+        return "greedy" if temperature == 0 else f"T {temperature:g}, top-p {float(self.value('top_p')):g}"
+
+    @property
+    def num_rounds(self) -> int:
+        """Trajectories that one sample gives: one, or one for each end-of-thinking round from 0."""
+        return int(self.value("rounds")) + 1 if self.value("record_rounds") else 1
