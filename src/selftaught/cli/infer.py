@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         raw: Annotated[
             bool, typer.Option("--raw", help="Ask in exactly these words, without a request for the answer's form.")
         ] = False,
-        dtype: Annotated[str, typer.Option()] = "float32",
+        dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
         device: Annotated[str | None, typer.Option()] = None,
         model_name: ModelName = None,
         tokenizer: Tokenizer = None,

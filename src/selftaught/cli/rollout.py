@@ -73,7 +73,7 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(min=1, help="Calls at once, per worker [default: 2; with a server 8].")
         ] = None,
         max_rows: Annotated[int, typer.Option(min=1, help="Rows that generate at once, per worker.")] = 64,
-        dtype: Annotated[str, typer.Option()] = "float32",
+        dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
         device: Annotated[str | None, typer.Option()] = None,
         model_name: ModelName = None,
         ray: Annotated[

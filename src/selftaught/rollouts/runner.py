@@ -19,6 +19,7 @@ from selftaught.errors import ConfigError, DataError, IncompleteError
 from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.records import Problem, Trajectory, trajectory_id
 from selftaught.rollouts.manifest import claim_folder, write_stats
+from selftaught.rollouts.number_type import settle_dtype
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
 from selftaught.rollouts.progress import FAILED, ProgressCallback, RolloutProgress, RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
@@ -53,6 +54,7 @@ def run_rollout(
     _check(settings)
     folder = RolloutFolder(out)
     with WriterLock(folder.lock, "rollout"):
+        settings = settle_dtype(settings, model, folder)
         claim_folder(folder, model, settings, problems, problem_file)
         return _roll_out(problems, model, folder, settings, progress, scorer)
 

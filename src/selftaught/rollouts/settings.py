@@ -76,7 +76,8 @@ class RolloutSettings(BaseModel):
     max_rows: int = Field(default=64, ge=1)
     """Rows that generate at once, per worker; with a server, the requests it has to answer at once."""
     threads: int = Field(default=1, ge=0)
-    dtype: str = "float32"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number type of a local model; auto: as stored, bfloat16 only where the processor multiplies it fast."""
     device: str | None = None
     model_name: str | None = None
     tokenizer: str | None = None

@@ -30,6 +30,8 @@ class Setup:
 
     model: str
     settings: RolloutSettings
+    share: str | None = None
+    """A memory file in which the workers keep the weights once (`selftaught.engines.matrices`)."""
 
     @property
     def in_flight(self) -> int:
@@ -149,7 +151,8 @@ class WorkerCore:
             settings.model_name,
             settings.tokenizer,
             settings.allow_text,
-            _stamp(setup.model),
+            setup.share,
+            weights_stamp(setup.model),
         )
         if self._engine_key != key:
             if self.engine is not None:
@@ -164,6 +167,7 @@ class WorkerCore:
                 allow_text=settings.allow_text,
                 max_rows=settings.max_rows,
                 device=settings.device,
+                share=setup.share,
             )
             self._engine_key = key
         self.engine.reset_stats()
@@ -261,7 +265,7 @@ class WorkerCore:
         self._sandbox_key, self._tool_cache = key, ToolCache()
 
 
-def _stamp(model: str) -> tuple[float, ...]:
+def weights_stamp(model: str) -> tuple[float, ...]:
     """Changes when a local model folder was written again."""
     from pathlib import Path
 
