@@ -7,15 +7,15 @@ Shapes: see `selftaught.engines.shape`.
 
 from __future__ import annotations
 
+import mmap
 import re
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selftaught.engines.shape import ModelShape
 from selftaught.errors import EngineError
-from selftaught.tokens.weight_files import weight_files
+from selftaught.tokens.weight_files import StoredTensor, stored_tensors, weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -56,46 +56,37 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
 
     ``share``: a memory file that other processes with the same model open, too (`selftaught.engines.matrices`).
     """
-    from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore
+    from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore, give_back_free_memory
 
     files = weight_files(folder)
-    with ExitStack() as stack:
-        tensors = _Tensors(files, shape, str(folder), dtype, device, stack)
-        num_bytes = sum(file.stat().st_size for file in files)
-        is_large = device == "cpu" and num_bytes > LARGE_BYTES
-        store = SharedStore(share, 4 * num_bytes, dtype) if share and is_large else PrivateStore(is_large)
-        try:
-            return _fuse(tensors, store)
-        finally:
-            store.close()
+    tensors = _Tensors(files, shape, str(folder), dtype, device)
+    num_bytes = sum(file.stat().st_size for file in files)
+    is_large = device == "cpu" and num_bytes > LARGE_BYTES
+    store = SharedStore(share, 4 * num_bytes, dtype) if share and is_large else PrivateStore(is_large)
+    try:
+        return _fuse(tensors, store)
+    finally:
+        store.close()
+        if is_large:
+            give_back_free_memory()
 
 
 class _Tensors:
     """Named tensors of a model's files. Each is read when it is wanted, and crossed off, so that what is left over shows."""
 
-    def __init__(
-        self, files: list[Path], shape: ModelShape, where: str, dtype: torch.dtype, device: str, stack: ExitStack
-    ) -> None:
-        from safetensors import SafetensorError, safe_open
-
+    def __init__(self, files: list[Path], shape: ModelShape, where: str, dtype: torch.dtype, device: str) -> None:
         self.shape, self.where, self.dtype, self.device = shape, where, dtype, device
-        self._files: dict[str, Any] = {}
-        for path in files:
-            try:
-                file = stack.enter_context(safe_open(path, "pt"))
-            except SafetensorError as error:
-                raise EngineError(f"{path} is no whole safetensors file ({error}); fetch it again.") from None
-            self._files |= dict.fromkeys(file.keys(), file)
-        self._left = set(self._files)
+        self._stored = stored_tensors(files)
+        self._left = set(self._stored)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._files
+        return name in self._stored
 
     def size(self, name: str) -> tuple[int, ...]:
         """The axes of a tensor. EngineError if it is missing."""
-        if name not in self._files:
+        if name not in self._stored:
             raise EngineError(f"{self.where}: tensor {name} is missing; expected a {self.shape.family} model.")
-        return tuple(self._files[name].get_slice(name).get_shape())
+        return self._stored[name].shape
 
     def take(self, name: str, *size: int, as_stored: bool = False) -> Make:
         """How to make the tensor ``name``, which must be there and have the given size. EngineError otherwise."""
@@ -105,8 +96,7 @@ class _Tensors:
         self._left.discard(name)
 
         def make() -> torch.Tensor:
-            tensor: torch.Tensor = self._files[name].get_tensor(name)
-            return tensor.to(device=self.device, dtype=None if as_stored else self.dtype)
+            return _mapped(self._stored[name]).to(device=self.device, dtype=None if as_stored else self.dtype)
 
         return make
 
@@ -128,6 +118,29 @@ class _Tensors:
                 f"{self.where}: tensor {left[0]} and {len(left) - 1} more have no place in the {self.shape.family} model "
                 f"that config.json describes."
             )
+
+
+def _mapped(stored: StoredTensor) -> torch.Tensor:
+    """A tensor in its file's own pages: they are read when they are used, and the system may drop them again."""
+    import torch
+
+    types = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "F64": torch.float64}
+    if stored.dtype not in types:
+        raise EngineError(f"{stored.file}: number type {stored.dtype} cannot be used; expected {', '.join(types)}.")
+    start = stored.start - stored.start % mmap.ALLOCATIONGRANULARITY
+    with stored.file.open("rb") as file:
+        # Private and writable, though never written to: torch warns of memory that it may not write.
+        pages = mmap.mmap(
+            file.fileno(),
+            stored.end - start,
+            flags=mmap.MAP_PRIVATE,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
+            offset=start,
+        )
+    count = (stored.end - stored.start) // types[stored.dtype].itemsize
+    return torch.frombuffer(pages, dtype=types[stored.dtype], count=count, offset=stored.start - start).view(
+        stored.shape
+    )
 
 
 def _fuse(tensors: _Tensors, store: Store) -> Weights:

@@ -53,10 +53,10 @@ def read_header(path: Path) -> GgufHeader:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
             return _Reader(path, memory).read()
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{path} cannot be read as GGUF ({error}); expected a whole .gguf file.") from None
     except (struct.error, IndexError, UnicodeDecodeError):
         raise EngineError(f"{path} is cut or damaged: its header does not end; fetch it again.") from None
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{path} cannot be read as GGUF ({error}); expected a whole .gguf file.") from None
 
 
 class _Reader:
