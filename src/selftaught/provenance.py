@@ -62,13 +62,17 @@ def command_line() -> str:
 
 def versions() -> dict[str, str]:
     """Package → version of what is installed, ``python`` and ours too."""
-    found = {"selftaught": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    installed = {name: version_of(name) for name in PACKAGES}
+    found = {name: version for name, version in installed.items() if version is not None}
+    return {"selftaught": __version__, "python": platform.python_version(), **found}
+
+
+def version_of(package: str) -> str | None:
+    """The installed version of a package, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def hardware() -> dict[str, str]:

@@ -15,7 +15,7 @@ import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,6 +59,9 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
 
+    described: ClassVar[str] = ""
+    """What a line of its file is, as a message calls it."""
+
     def to_json(self) -> str:
         """One line of JSON, without fields that hold their default ``None``.
 
@@ -101,6 +104,8 @@ class TestCase(Record):
 class Problem(Record):
     """One problem. ``answer`` is None for code; ``choices`` are shown as A, B, C, … in this order."""
 
+    described: ClassVar[str] = "a problem"
+
     id: str
     problem: str
     kind: ProblemKind
@@ -141,6 +146,8 @@ class HintPosition(StrEnum):
     AFTER_TOOL_ERROR = "after_tool_error"
     PARAGRAPH = "paragraph"
     BUDGET = "budget"
+    BEFORE_LINE = "before_line"
+    """Before a line that the model had begun and that was taken back: its conclusion, its box."""
 
 
 class ExecStatus(StrEnum):
@@ -170,7 +177,8 @@ class HintInfo(Record):
     trigger: str | None = None
     """Text that fired the trigger, if any."""
     discarded_ids: list[int] = Field(default_factory=list)
-    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, say). They were never fed back."""
+    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, an end token, a line that was begun). They
+    were never fed back."""
 
 
 class HintDecision(Record):
@@ -195,6 +203,8 @@ class ToolInfo(Record):
     truncated: bool = False
     tier: str | None = None
     cached: bool = False
+    discarded_ids: list[int] | None = None
+    """The sampled end token that was taken back, where the block was the last thing in a turn. It was never fed back."""
 
 
 class Span(Record):
@@ -237,6 +247,8 @@ class Trajectory(Record):
     It is unique within one file; a run resumes by it.
     """
 
+    described: ClassVar[str] = "a trajectory, as rollout writes it"
+
     schema_version: int = SCHEMA_VERSION
     id: str
     problem_id: str
@@ -269,6 +281,11 @@ class Trajectory(Record):
         """Number of tokens from one source."""
         return sum(len(span.token_ids) for span in self.spans if span.source is source)
 
+    def num_taken_back(self) -> int:
+        """Sampled tokens that are in no span, since a hint or a call took their place: spent, but not seen again."""
+        hints = sum(len(span.hint.discarded_ids) for span in self.spans if span.hint is not None)
+        return hints + sum(len(span.tool.discarded_ids or ()) for span in self.spans if span.tool is not None)
+
     def tool_calls(self) -> list[ToolInfo]:
         """Calls in order."""
         return [span.tool for span in self.spans if span.tool is not None]
@@ -297,6 +314,8 @@ class Outcome(StrEnum):
 
 class Grade(Record):
     """Verdict on one trajectory: what was extracted, which path decided, and why."""
+
+    described: ClassVar[str] = "a grade, as grade writes it"
 
     schema_version: int = SCHEMA_VERSION
     trajectory_id: str

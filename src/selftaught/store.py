@@ -96,7 +96,8 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "line"
-        raise DataError(f"{place}: {where}: {first['msg']}; expected a {model.__name__} record.") from None
+        expected = model.described or f"a {model.__name__} record"
+        raise DataError(f"{place}: {where}: {first['msg']}; expected {expected}.") from None
     version = getattr(record, "schema_version", SCHEMA_VERSION)
     if version > SCHEMA_VERSION:
         raise DataError(

@@ -15,6 +15,7 @@ from selftaught.evals.plan import load_plan, plan_names
 from selftaught.evals.records import ReportData
 from selftaught.hints import load_library, split_name
 from selftaught.problems import parse_benchmark
+from selftaught.progress import Progress
 from selftaught.records import ProblemKind, Trajectory
 from selftaught.rollouts import RolloutSettings
 from selftaught.store import read_jsonl
@@ -41,15 +42,15 @@ def _request(model: Path, sums: Path, out: Path, **changes: Any) -> EvalRequest:
 
 
 def test_a_second_call_only_adds_what_is_missing(model: Path, sums: Path, tmp_path: Path) -> None:
-    lines: list[str] = []
+    seen: list[Progress] = []
     out = tmp_path / "run"
-    first = evaluate(_request(model, sums, out), lines.append)
+    first = evaluate(_request(model, sums, out), seen.append)
     assert [(row.name, row.benchmark, row.n, row.k) for row in first.conditions] == [("tiny", "sums", 4, 1)]
-    assert any("graded 4 new of 4" in line for line in lines)
-    again = evaluate(_request(model, sums, out), lines.append)
-    assert "graded 0 new of 4" in lines[-1]
+    assert any("graded 4 new of 4" in now.line() for now in seen)
+    again = evaluate(_request(model, sums, out), seen.append)
+    assert "graded 0 new of 4" in seen[-1].line()
     assert again.conditions == first.conditions
-    other = SETTINGS.model_copy(update={"condition": "other", "samples": 2, "temperature": 1.0})
+    other = SETTINGS.changed(condition="other", samples=2, temperature=1.0)
     both = evaluate(_request(model, sums, out, settings=other, reference="tiny"))
     assert {(row.name, row.k) for row in both.conditions} == {("tiny", 1), ("other", 2)}
     assert [(row.a, row.b) for row in both.paired] == [("other", "tiny")]
@@ -69,7 +70,7 @@ def test_other_problems_are_not_mixed_into_a_run(model: Path, sums: Path, tmp_pa
 
 
 def test_curves_at_equal_budgets(model: Path, sums: Path, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"samples": 4, "temperature": 1.0, "max_tokens": 40})
+    settings = SETTINGS.changed(samples=4, temperature=1.0, max_tokens=40)
     data = evaluate(_request(model, sums, tmp_path / "run", settings=settings, scaling_rounds=2))
     assert [row.round for row in data.scaling if row.method == "majority"] == [1, 2, 4]
     tokens = [row.tokens_mean for row in data.scaling if row.method == "majority"]
@@ -109,7 +110,7 @@ def test_every_shipped_evaluation_recipe_loads(name: str) -> None:
     planned, missing = here.resolve("toy", RolloutSettings(), folder)
     assert [settings.condition for _, settings in planned] == list(plan.conditions) and not missing
     for _, settings in planned:
-        path, policy = split_name(settings.hints)
+        path, policy = split_name(settings.hints.policy)
         library = load_library(path)
         for kind in ProblemKind:
             library.policy(policy, kind)
@@ -118,10 +119,10 @@ def test_every_shipped_evaluation_recipe_loads(name: str) -> None:
 def test_all_ablations_are_there() -> None:
     plan, folder = load_plan("ablations")
     planned = {settings.condition: settings for _, settings in plan.resolve("toy", RolloutSettings(), folder)[0]}
-    assert plan.ablation_of == "base+hint" and planned["base"].hints == "none"
-    assert {f"calls-{n}" for n in range(7)} <= planned.keys() and planned["calls-3"].max_tool_calls == 3
-    assert not planned["tool-off"].tools
-    library = load_library(split_name(planned["end-hint-only"].hints)[0])
+    assert plan.ablation_of == "base+hint" and planned["base"].hints.policy == "none"
+    assert {f"calls-{n}" for n in range(7)} <= planned.keys() and planned["calls-3"].tools.max_tool_calls == 3
+    assert not planned["tool-off"].tools.enabled
+    library = load_library(split_name(planned["end-hint-only"].hints.policy)[0])
     math = ProblemKind.MATH
     assert [rule.name for rule in library.policy("end_only", math).rules] == ["end"]
     assert [rule.name for rule in library.policy("mid_only", math).rules] == ["after_word"]

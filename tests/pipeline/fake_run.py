@@ -9,15 +9,15 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from selftaught.progress import Progress, Reporter
 from selftaught.runs import RunFolder
 
 NUM_RECORDS = 8
 
 
-def fake_perform(folder: RunFolder, stage: object, workers: int, progress: Callable[[int, int], None]) -> object:
+def fake_perform(folder: RunFolder, stage: object, workers: int, progress: Reporter) -> object:
     """Append ``NUM_RECORDS`` records to ``RUN/NAME/records.jsonl``, each with a hash over the inputs."""
     from selftaught.pipeline.markers import StageResult
     from selftaught.pipeline.stages import StageBase
@@ -34,7 +34,7 @@ def fake_perform(folder: RunFolder, stage: object, workers: int, progress: Calla
             writer.write_line(
                 json.dumps({"number": number, "value": hashlib.sha256(f"{seed}{number}".encode()).hexdigest()})
             )
-            progress(number + 1, NUM_RECORDS)
+            progress(Progress("fake", number + 1, NUM_RECORDS))
             time.sleep(0.004)
     return StageResult(tokens=NUM_RECORDS, detail="made up", outputs=[f"{stage.name}/records.jsonl"])
 

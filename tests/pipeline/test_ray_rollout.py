@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from selftaught.progress import silent
 from selftaught.records import Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
 from selftaught.store import read_jsonl
@@ -85,6 +86,6 @@ def test_the_verb_and_a_recipe_reach_it(tmp_path: Path, capsys: pytest.CaptureFi
     assert recipe.digest() == load_recipe("demo", ["defaults.max_tokens=60"]).digest()
     stage = build_stages(recipe)[1]
     assert isinstance(stage, RolloutStage) and stage.ray is not None
-    result = perform(RunFolder(run), stage, 1, lambda done, total: None)
+    result = perform(RunFolder(run), stage, 1, silent)
     assert result.detail.startswith("8 trajectories")
     assert tokens(run / stage.name) == tokens(tmp_path / "plain")

@@ -129,6 +129,10 @@ class Chromium:
 
     def open(self, path: Path, fragment: str = "", timeout_s: float = 60) -> float:
         """Load a file afresh; seconds until its load event."""
+        return self.open_url(path.resolve().as_uri() + fragment, timeout_s)
+
+    def open_url(self, url: str, timeout_s: float = 60) -> float:
+        """Load an address afresh; seconds until its load event."""
         self._loaded = False
         start = time.monotonic()
         self.call("Page.navigate", url="about:blank")
@@ -137,7 +141,7 @@ class Chromium:
         self._loaded = False
         self.requests.clear()
         start = time.monotonic()
-        self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
+        self.call("Page.navigate", url=url)
         while not self._loaded and time.monotonic() < start + timeout_s:
             self._receive(1)
         return time.monotonic() - start

@@ -12,7 +12,7 @@ from selftaught.report.page import asset
 
 from .chromium import Chromium
 
-PARTS = ("data.js", "highlight.js", "maths.js", "trajectory.js")
+PARTS = ("vendor/temml.min.js", "data.js", "highlight.js", "tex.js", "trajectory.js")
 
 
 @pytest.fixture
@@ -35,31 +35,60 @@ def tex(script: Chromium, source: str, block: bool = False) -> str:
 
 
 @pytest.mark.parametrize(
-    ("source", "expected"),
+    ("source", "parts"),
     [
-        ("x^2", "<msup><mi>x</mi><mn>2</mn></msup>"),
-        ("a_{n+1}", "<msub><mi>a</mi><mrow><mi>n</mi><mo>+</mo><mn>1</mn></mrow></msub>"),
-        (r"\frac12", "<mfrac>"),
-        (r"\frac{1}{2}", "<mfrac><mn>1</mn><mn>2</mn></mfrac>"),
-        (r"\sqrt[3]{8}", "<mroot><mn>8</mn><mn>3</mn></mroot>"),
-        (r"\boxed{42}", 'class="boxed"'),
-        (r"\left(\frac{a}{b}\right]", "<mo>]</mo>"),
-        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "<mtr><mtd><mn>3</mn></mtd><mtd><mn>4</mn></mtd></mtr>"),
-        (r"\begin{cases}1 & x>0\\0\end{cases}", "<mtable>"),
-        (r"\text{if } n", "<mtext>if </mtext>"),
-        (r"7^{2023} \equiv 1 \pmod{1000}", "<mi>mod</mi>"),
-        (r"f'(x)", "<mo>′</mo>"),
-        (r"\unknown{x}", "<mtext>\\unknown</mtext>"),
-        (r"\constructor \__proto__", "<mtext>\\constructor</mtext>"),
+        ("x^2", ["<msup", "<mi>x</mi>", "<mn"]),
+        (r"\frac12", ["<mfrac"]),
+        (r"\sqrt[3]{8}", ["<mroot"]),
+        (r"\boxed{42}", ["42", "border"]),
+        (r"\left(\frac{a}{b}\right]", ["<mfrac", "]</mo>"]),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", ["<mtable", "<mtd"]),
+        (r"\begin{cases}1 & x>0\\0\end{cases}", ["<mtable"]),
+        (r"\begin{aligned}a&=1\\b&=2\end{aligned}", ["<mtable"]),
+        (r"\text{if } n", ["<mtext>if"]),
+        (r"7^{2023} \equiv 1 \pmod{1000}", ["mod"]),
+        (r"\operatorname{lcm}(4, 6)", ["lcm"]),
+        (r"\mathbb{Z}", ["ℤ"]),
+        (r"\unknown{x}", ["text:$\\unknown{x}$"]),
+        (r"\constructor \__proto__", ["text:$"]),
     ],
 )
-def test_tex_becomes_mathml(script: Chromium, source: str, expected: str) -> None:
-    assert expected in tex(script, source)
+def test_tex_becomes_mathml(script: Chromium, source: str, parts: list[str]) -> None:
+    shown = tex(script, source)
+    assert [part for part in parts if part not in shown] == []
 
 
 def test_sums_have_limits_only_in_displays(script: Chromium) -> None:
     assert "munderover" in tex(script, r"\sum_{k=1}^{n} k", block=True)
     assert "msubsup" in tex(script, r"\sum_{k=1}^{n} k")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"\href{javascript:alert(1)}{x}",
+        r"\url{http://evil.example/}",
+        r"\includegraphics[height=1em]{http://evil.example/x.png}",
+        r"\class{fixed}{x}",
+        r"\id{view}{x}",
+        r"\style{position:fixed;inset:0}{x}",
+        r"\data{problem=1}{x}",
+        r"\textbf{bold} \prescript{a}{b}{c}",
+        r"\gdef\x{\x\x}\x",
+        r"\def\a{\b\b}\def\b{\a\a}\a",
+    ],
+)
+def test_formulas_cannot_leave_their_place(script: Chromium, source: str) -> None:
+    """No link, no picture, no id or style attribute, no class of the page, no endless macro."""
+    check = (
+        f"(() => {{ const n = renderTex({json.dumps(source)}, false); if (n.nodeType === 3) return [];"
+        " return [...n.querySelectorAll('*'), n].flatMap(m => m.getAttributeNames().filter(a => /^(href|src|id|on.*|data-.*)$/.test(a)"
+        " || (a === 'class' && /fixed/.test(m.className)))); })()"
+    )
+    assert script.run(check) == []
+    assert "evil.example/x.png" not in tex(script, source).replace("text:", "") or tex(script, source).startswith(
+        "text:"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,9 +175,30 @@ def test_code_is_found_across_spans(script: Chromium) -> None:
     ]
 
 
+@pytest.mark.parametrize("token", ["<|im_end|>", "<|endoftext|>", "</s>", "<end_of_turn>", "<｜end▁of▁sentence｜>"])
+def test_a_closing_fence_may_stand_before_a_control_token(script: Chromium, token: str) -> None:
+    trace = spans(("p", "q"), ("m", f"So:\n```python\nprint(1)\n```{token}"))
+    found = script.run(f"pieces({trace}, -1).map(p => [p.mode, p.text])")
+    assert found[-2:] == [["code", "```python\nprint(1)\n```"], ["prose", token]]
+    shown = script.run(f"drawSpans({trace}, {{ raw: false, split: -1 }}).querySelector('.code').textContent")
+    assert shown == "pythonprint(1)"
+
+
 def test_pieces_join_to_the_exact_text(script: Chromium) -> None:
     rng = random.Random(9)
-    bits = ["word ", "```python\n", "```\n", "\n", "x = 1\n", "``` not a fence", "</think>", "$x$", "  ```\n"]
+    bits = [
+        "word ",
+        "```python\n",
+        "```\n",
+        "```<|im_end|>",
+        "```</s>\n",
+        "\n",
+        "x = 1\n",
+        "``` not a fence",
+        "</think>",
+        "$x$",
+        "  ```\n",
+    ]
     for _ in range(60):
         parts = [("p", "q")] + [(rng.choice("mmht"), "".join(rng.choice(bits) for _ in range(6))) for _ in range(5)]
         whole = "".join(text for source, text in parts if source != "p")

@@ -17,6 +17,8 @@ from selftaught.evals.records import ReportData
 from selftaught.records import SpanSource
 from selftaught.report import write_report
 from selftaught.report.load import read_report_data
+from selftaught.report.paper import paper_table
+from selftaught.report.tables import Table
 from selftaught.store import write_json, write_records
 
 from .synthetic import MadeRun, make_run
@@ -76,7 +78,7 @@ def test_page_is_self_contained(written: Path) -> None:
     assert "default-src 'none'" in head
     assert "unsafe" not in head.split("</style>")[0].split("<style>")[0]
     urls = set(re.findall(r"https?://[^\s\"'<>)`]+", page))
-    assert urls <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
+    assert urls <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}  # names, never fetched
     assert "src=" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
     assert "style=" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
     assert "innerHTML" not in page
@@ -162,7 +164,7 @@ def test_tables_are_csv_with_plain_numbers(written: Path) -> None:
 def test_markdown_has_every_table_and_figure(written: Path) -> None:
     text = (written / "report.md").read_text()
     assert text.startswith("# synthetic run\n")
-    for heading in ("Accuracy", "Details: hard", "Beside the paper", "What changed, problem by problem", "Provenance"):
+    for heading in ("Accuracy", "Details: hard", "What changed, problem by problem", "Provenance"):
         assert f"\n## {heading}\n" in text
     for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         assert (written / path).exists()
@@ -171,6 +173,27 @@ def test_markdown_has_every_table_and_figure(written: Path) -> None:
             assert line.endswith("|")
     widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")]
     assert min(widths) > 3
+    assert "Beside the paper" not in text  # these are not the paper's problems
+
+
+def test_the_paper_stands_beside_its_own_benchmarks(tmp_path: Path) -> None:
+    run = make_run(tmp_path, num_problems=12)
+    rows = [row.model_copy(update={"benchmark": "math500"}) for row in run.data.conditions if row.benchmark == "all"]
+    data = run.data.model_copy(update={"conditions": rows})
+    table = paper_table(data)
+    assert [row[0] for row in table.rows if row[0].startswith("this run")] == [f"this run: {row.name}" for row in rows]
+    assert table.columns[1:] == ["GPQA", "MATH500", "AMC23", "AIME24", "AIME25", "LCB", "mean", "Δ"]
+    assert paper_table(run.data).rows == []
+
+
+def test_columns_without_content_are_not_shown() -> None:
+    table = Table("t", ["a", "b", "c", "d"], [["", "–", "1", "x"], ["", "", "–", "y"]], num_labels=2)
+    assert table.without_empty() == Table("t", ["a", "c", "d"], [["", "1", "x"], ["", "–", "y"]], num_labels=1)
+
+
+def test_no_hyphen_stands_for_a_minus(written: Path) -> None:
+    text = (written / "report.md").read_text()
+    assert re.findall(r"(?<![\w.–-])-\d+\.\d", re.sub(r"\(report/[^)]*\)", "", text)) == []
 
 
 def test_an_empty_report_is_a_report(tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ async def play_async(
     sample: int = 0,
 ) -> list[Trajectory]:
     found: list[Trajectory] = []
-    path, policy = split_name(changes.hints)
-    tools = ToolBox(sandbox if sandbox is not None else PlainPython(), changes) if changes.tools else None
+    path, policy = split_name(changes.hints.policy)
+    tools = ToolBox(sandbox if sandbox is not None else PlainPython(), changes) if changes.tools.enabled else None
     rollout = Rollout(engine, changes, load_library(path), policy, tools, lambda one: one.problem, found.append)
     await rollout.run(problem, sample)
     return found

@@ -11,9 +11,9 @@ import pytest
 
 from selftaught.engines import ScriptedEngine
 from selftaught.records import ExecStatus, SpanSource, StopReason
-from selftaught.rollouts.fences import FenceScanner
 from selftaught.rollouts.verify import verify_trajectory
 from selftaught.tokens import Codec
+from selftaught.tokens.fences import FenceScanner
 
 from .playing import CODE, MATHS, PlainPython, play, play_async, settings, sources
 
@@ -48,7 +48,7 @@ def test_a_block_that_never_closes_is_never_run(codec: Codec) -> None:
         codec, ["```python\n" + "".join(f"x{n} = {n}\n" for n in range(500))], sandbox=python, max_tokens=2000
     )
     assert endless.stop_reason is StopReason.MAX_TOKENS and python.ran == []
-    cut = play(codec, ["```python\nprint(1)\n```" + END], sandbox=python, hints="auto")
+    cut = play(codec, ["```python\nprint(1)\n``" + END], sandbox=python, hints="auto")
     assert cut.stop_reason is StopReason.ANSWERED and python.ran == [] and cut.hints() == []
     ended = play(codec, ["```python\nprint(1)\n<|im_end|>"], sandbox=python)
     assert ended.stop_reason is StopReason.ENDED_IN_THINKING and python.ran == []
@@ -149,11 +149,11 @@ def test_any_model_leaves_a_ledger_that_holds(codec: Codec, seed: int) -> None:
         at_call_cap=rng.choice(["notice", "stop"]),
         seed=seed,
     )
-    if changes.hints == "end" and rng.random() < 0.5:
-        changes = changes.model_copy(update={"record_rounds": True})
+    if changes.hints.policy == "end" and rng.random() < 0.5:
+        changes = changes.changed(record_rounds=True)
     engine = ScriptedEngine(codec, random_script(codec, seed), max_context=rng.choice([500, 1 << 20]))
     found = asyncio.run(play_async(engine, changes, rng.choice([MATHS, CODE]), python))
-    assert len(found) == (changes.rounds + 1 if changes.record_rounds else 1)
+    assert len(found) == (changes.hints.rounds + 1 if changes.hints.record_rounds else 1)
     allowed = set(StopReason) - {
         StopReason.ENGINE_ERROR,
         StopReason.SANDBOX_ERROR,
@@ -163,9 +163,9 @@ def test_any_model_leaves_a_ledger_that_holds(codec: Codec, seed: int) -> None:
     for one in found:
         assert one.stop_reason in allowed
         assert verify_trajectory(one, codec) is None
-        assert len(one.tool_calls()) <= changes.max_tool_calls
+        assert len(one.tool_calls()) <= changes.tools.max_tool_calls
         sampled = [span for span in one.spans if span.source is SpanSource.MODEL]
-        assert sum(len(span.token_ids) for span in sampled) <= changes.max_tokens
+        assert sum(len(span.token_ids) for span in sampled) <= changes.sampling.max_tokens
         text = one.text_after_prompt()
         for call in one.tool_calls():
             assert re.search(re.escape(call.code) + r"[ \t]{0,3}```", text)

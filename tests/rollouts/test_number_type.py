@@ -19,14 +19,14 @@ def test_a_run_records_the_type_and_keeps_it(
 ) -> None:
     problem = Problem(id="p", problem="What is 1 + 1?", kind=ProblemKind.MATH, answer="2")
     settings = RolloutSettings(max_tokens=4, tools=False)
-    assert settings.dtype == "auto"
+    assert settings.engine.dtype == "auto"
     run_rollout([problem], str(model_folder), tmp_path / "run", settings)
     record = read_record(tmp_path / "run")
     assert record is not None and record.settings["dtype"] == "float32"
     monkeypatch.setattr(number_types, "stored_dtype", lambda folder: "bfloat16")
     monkeypatch.setattr(number_types, "is_bfloat16_fast", lambda: True)
     there, new = RolloutFolder(tmp_path / "run"), RolloutFolder(tmp_path / "new")
-    assert settle_dtype(settings, str(model_folder), there).dtype == "float32"
-    assert settle_dtype(settings, str(model_folder), new).dtype == "bfloat16"
-    assert settle_dtype(settings, "http://127.0.0.1:9/v1", new).dtype == "float32"
+    assert settle_dtype(settings, str(model_folder), there).engine.dtype == "float32"
+    assert settle_dtype(settings, str(model_folder), new).engine.dtype == "bfloat16"
+    assert settle_dtype(settings, "http://127.0.0.1:9/v1", new).engine.dtype == "float32"
     run_rollout([problem], str(model_folder), tmp_path / "run", settings)  # resumes: the same run as before

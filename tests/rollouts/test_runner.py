@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from selftaught.errors import ConfigError, EngineError
+from selftaught.progress import Progress
 from selftaught.records import Problem, ProblemKind, StopReason, Trajectory
-from selftaught.rollouts import RolloutProgress, RolloutSettings, run_rollout
+from selftaught.rollouts import RolloutSettings, run_rollout
+from selftaught.rollouts.opening import num_sandbox_workers
 from selftaught.rollouts.pool import shared_pool
 from selftaught.rollouts.verify import verify_run
 from selftaught.rollouts.worker import Setup
@@ -45,7 +47,7 @@ def ids_of(out: Path) -> dict[str, list[int]]:
 @pytest.fixture(scope="module")
 def whole(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    shown: list[RolloutProgress] = []
+    shown: list[Progress] = []
     summary = run_rollout(PROBLEMS, str(model_folder), out, settings(), progress=shown.append)
     assert summary.num_new == summary.num_trajectories == 28 and summary.num_failed == 0
     assert shown[-1].done == shown[-1].total == 28 and "28/28" in shown[-1].line()
@@ -69,8 +71,8 @@ def test_processes_make_the_same(whole: Path, model_folder: Path, tmp_path: Path
 def test_a_dead_worker_is_replaced(whole: Path, model_folder: Path, tmp_path: Path) -> None:
     killed = []
 
-    def kill_one(progress: RolloutProgress) -> None:
-        if not killed:
+    def kill_one(progress: Progress) -> None:
+        if progress.tokens and not killed:
             worker = shared_pool().workers[0]
             killed.append(worker.process.pid)
             os.kill(worker.process.pid, signal.SIGKILL)
@@ -144,5 +146,17 @@ def test_refusals(whole: Path, model_folder: Path, tmp_path: Path) -> None:
 def test_a_server_is_kept_busy_while_tools_run() -> None:
     here, served = Setup("toy", settings(max_rows=32)), Setup("http://127.0.0.1:8000/v1", settings(max_rows=32))
     assert (here.in_flight, served.in_flight) == (36, 64)
-    assert (here.num_sandbox_workers, served.num_sandbox_workers) == (2, 8)
-    assert Setup(served.model, settings(sandbox_workers=3)).num_sandbox_workers == 3
+    assert [num_sandbox_workers(one.settings, one.model) for one in (here, served)] == [2, 8]
+    assert num_sandbox_workers(settings(sandbox_workers=3), served.model) == 3
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_life_is_shown_before_the_first_trajectory_ends(model_folder: Path, tmp_path: Path, workers: int) -> None:
+    """One long trajectory: loading is said at once, then the tokens of the unfinished one."""
+    seen: list[Progress] = []
+    long = settings(workers=workers, max_tokens=1500, repetition_window=0, tools=False, hints="none")
+    run_rollout(PROBLEMS[:1], str(model_folder), tmp_path, long, progress=seen.append, what="mine")
+    assert seen[0].notes == (f"loading {model_folder}",) and seen[0].what == "mine"
+    early = [now for now in seen if now.done == 0 and now.tokens]
+    assert early and seen[-1].finished and seen[-1].tokens is not None
+    assert early[0].tokens is not None and early[0].tokens < seen[-1].tokens

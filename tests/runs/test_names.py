@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from selftaught.runs.condition import Condition, LoopModel, loop_names
 SOURCE = Path(names.__file__).resolve().parents[1]
 HUGGING_FACE = {"model.safetensors"}
 """Names of other programs' layouts, which they need not take from us."""
-BENCHMARK_FILES = {"problems/registry.py": {"test.jsonl"}}
+BENCHMARK_FILES = {"problems/benchmarks.py": {"test.jsonl"}}
 """Names of files on the hub."""
 
 
@@ -74,6 +75,7 @@ def test_a_recipe_with_other_names(run_cli: Any, tmp_path: Path, monkeypatch: py
     """Both rounds, the control and the evaluation on a few problems: real stages, each in a process."""
     import yaml
 
+    from selftaught.pipeline.child import PRELOAD
     from selftaught.pipeline.execute import execute
     from selftaught.pipeline.load import find_recipe, parse_recipe
     from selftaught.pipeline.report import show_report
@@ -87,11 +89,14 @@ def test_a_recipe_with_other_names(run_cli: Any, tmp_path: Path, monkeypatch: py
     for part in ("pool", "test"):
         content[part] = {"source": content[part]["source"], "counts": {"easy": 3}}
     content["defaults"]["max_tokens"] = 100
-    content["start_round"]["rollout"] = content["control"]["rollout"] = {"tools": False}
+    for part in ("seed_round", "start_round", "control"):  # without a sandbox it is quicker
+        content[part]["rollout"] = {"tools": False}
     base, start = Condition(LoopModel.BASE), Condition(LoopModel.START)
-    content["evaluate"] = {"scaling_rounds": 1, "conditions": {name: {} for name in (base.name, start.name)}}
+    content["evaluate"] = {"scaling_rounds": 1, "conditions": {base.name: {}, start.name: {"hints": "none"}}}
     content["estimates"] = {}
     recipe = parse_recipe(content, "renamed")
+    for module in PRELOAD:  # once for all stages
+        importlib.import_module(module)
     run = tmp_path / "run"
     result = execute(recipe, run, start_method="fork", num_cores=1, quiet=True)
     assert not result.empty, result.empty

@@ -26,7 +26,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from selftaught import __version__
 from selftaught.cli.verbs import SYNONYMS, VERBS, Verb
-from selftaught.errors import SelftaughtError
+from selftaught.errors import MissingPartError, SelftaughtError
 
 PROGRAM = "selftaught"
 DEBUG_VARIABLE = "SELFTAUGHT_DEBUG"
@@ -86,6 +86,14 @@ class LazyGroup(TyperGroup):
         hint = f" Did you mean {' or '.join(near)}?" if near else f" `{PROGRAM} --help` lists the verbs."
         ctx.fail(f"No such verb {args[0]!r}.{hint}")
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names of verbs for the shell, without importing any."""
+        self._listing = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._listing = False
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the list of verbs without importing any."""
         self._listing = True
@@ -115,7 +123,6 @@ def build_app() -> TyperGroup:
         name=PROGRAM,
         cls=LazyGroup,
         rich_markup_mode="rich",
-        add_completion=False,
         context_settings={
             "help_option_names": ["-h", "--help"],
             # Users of other tools type underscores: --max_tokens is --max-tokens.
@@ -129,12 +136,16 @@ def build_app() -> TyperGroup:
     ) -> None:
         """Root options; the verbs do the work."""
 
-    return typer.main.get_group(app)
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``selftaught`` with ``argv`` (default: the process's own arguments) and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Offline, the hub's client retries with a line each; the error at the end says all that there is to say.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     previous = _on_sigterm(_raise_terminated)
     try:
         return _run(arguments)
@@ -148,15 +159,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     command = build_app()
-    if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
-        command.main(args=arguments, prog_name=PROGRAM)
     try:
+        if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+            command.main(args=arguments, prog_name=PROGRAM)
         with command.make_context(PROGRAM, arguments or ["--help"]) as context:
             command.invoke(context)
         sys.stdout.flush()
         return 0
     except typer.Exit as stop:
         return stop.exit_code
+    except SystemExit as stop:  # the completion of the shell ends so
+        return stop.code if isinstance(stop.code, int) else 0
     except typer.Abort:
         return _fail("aborted", EXIT_FAILED)
     except typer.TyperException as error:
@@ -194,13 +207,19 @@ def _usage_message(error: typer.TyperException) -> str:
     return message
 
 
+def missing_part(module: str) -> MissingPartError:
+    """The error for an optional package that is not installed, with the command that brings it."""
+    return MissingPartError(
+        f"this needs {module}, which is not installed; pip install 'selftaught[{EXTRAS.get(module, 'all')}]'."
+    )
+
+
 def _missing_module(error: ModuleNotFoundError) -> int:
     name = (error.name or "").partition(".")[0]
-    extra = EXTRAS.get(name)
-    if extra is None:
+    if name not in EXTRAS:
         traceback.print_exc()
         return _fail(f"the Python package {name!r} is not installed; run `make install`.", EXIT_MISSING)
-    return _fail(f"this needs {name}, which is not installed; pip install 'selftaught[{extra}]'.", EXIT_MISSING, error)
+    return _fail(str(missing_part(name)), EXIT_MISSING, error)
 
 
 def _interrupted(signal_number: signal.Signals, arguments: list[str]) -> int:

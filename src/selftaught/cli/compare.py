@@ -58,6 +58,7 @@ def _print_table(report: object) -> None:
     import sys
 
     from selftaught.evals.compare import ComparisonReport
+    from selftaught.report.text import points, points_interval
 
     assert isinstance(report, ComparisonReport)
     header = ("benchmark", "A", "B", "n", "A %", "B %", "B − A [95 %]", "p", "fixed", "broken")
@@ -69,7 +70,7 @@ def _print_table(report: object) -> None:
             str(row.paired.n),
             f"{100 * row.a.pass_at_1:.1f}",
             f"{100 * row.b.pass_at_1:.1f}",
-            f"{100 * row.paired.diff:+.1f} [{100 * row.paired.ci95[0]:+.1f}, {100 * row.paired.ci95[1]:+.1f}]",
+            f"{points(row.paired.diff)} {points_interval(row.paired.ci95)}",
             f"{row.paired.p_value:.3f}" if row.paired.p_value is not None else "–",
             str(row.transition.wrong_to_right),
             str(row.transition.right_to_wrong),

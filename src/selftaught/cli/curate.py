@@ -137,6 +137,8 @@ def _curate(
     from selftaught.curation import curate as run_curation
     from selftaught.curation.inputs import what_to_curate
     from selftaught.problems import load_file
+    from selftaught.progress import counted
+    from selftaught.progress.bars import bars
 
     chosen = what_to_curate(run, greedy)
     if settings.rule is Rule.D_START and chosen.greedy is None:
@@ -150,16 +152,18 @@ def _curate(
         known |= {problem.id: problem for problem in load_file(file)}
     codec, used = _codec(chosen, model)
     record = chosen.record(place).model_copy(update={"tokenizer": used})
-    funnel = run_curation(
-        chosen.inputs(mixes_text=settings.mixes_text),
-        known.values(),
-        place,
-        settings,
-        codec=codec,
-        contaminated=_banned(contaminated),
-        edits=edits,
-        made=record,
-    )
+    with bars() as show:
+        funnel = run_curation(
+            chosen.inputs(mixes_text=settings.mixes_text),
+            known.values(),
+            place,
+            settings,
+            codec=codec,
+            contaminated=_banned(contaminated),
+            edits=edits,
+            made=record,
+            progress=counted(show, "curating"),
+        )
     return funnel, used
 
 
@@ -239,7 +243,9 @@ def _editable(place: Path, path: Path) -> None:
 
 def _export(place: Path, problems: ProblemQuery | None, formats: str, loss: str, model: str | None) -> None:
     from selftaught.errors import ConfigError
+    from selftaught.manner import Manner
     from selftaught.problems import load_file, render_question
+    from selftaught.rollouts.opening import manner_before
     from selftaught.runs.folders import DataFolder
     from selftaught.runs.found import problem_file_near, recipe_run_of
     from selftaught.runs.record import peek_record
@@ -255,9 +261,10 @@ def _export(place: Path, problems: ProblemQuery | None, formats: str, loss: str,
     asked = problems.load() if problems is not None else load_file(file) if file else []
     if record is None and run is not None:  # a data set that an older version made
         record = peek_record(run.path)
-    questions = {problem.id: render_question(problem) for problem in asked}
-    job = Export(data.kept, data.export, POLICIES[loss], questions)
     used = model or (record.tokenizer if record is not None else "")
+    manner = manner_before(used) if used else Manner()
+    questions = {p.id: render_question(p, manner) for p in asked}
+    job = Export(data.kept, data.export, POLICIES[loss], questions)
     for path in export(names, job, funnel=data.funnel, model=used):
         print(path)
 

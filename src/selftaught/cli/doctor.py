@@ -7,7 +7,6 @@ bad; then 3.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -24,6 +23,7 @@ import typer
 
 from selftaught import __version__
 from selftaught.errors import SelftaughtError
+from selftaught.provenance import cores, version_of
 
 Mark = Literal["ok", "missing", "weak", "bad"]
 
@@ -40,6 +40,10 @@ PACKAGES: tuple[tuple[str, str], ...] = (
     ("trl", "train"),
     ("accelerate", "local"),
     ("datasets", "train"),
+    ("peft", "train"),
+    ("huggingface-hub", "hub"),
+    ("pyarrow", "hub"),
+    ("inspect-ai", "inspect"),
     ("ray", "ray"),
 )
 """Distribution, and the extra that brings it ("" = always installed)."""
@@ -103,7 +107,7 @@ def machine() -> Iterator[Check]:
     yield Check("machine", "selftaught", "ok", __version__)
     yield Check("machine", "python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield Check("machine", "system", "ok", f"{platform.system()} {platform.release()} {platform.machine()}")
-    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    num_cores = cores()
     yield Check("machine", "cores", "ok", str(num_cores), {"num_cores": num_cores})
     memory_bytes = _memory_bytes()
     if memory_bytes is not None:
@@ -145,6 +149,7 @@ def sandbox(*, attack: bool) -> Iterator[Check]:
     yield Check("sandbox", "tier", marks[tier], f"{report.tier} ({tier.name.lower()})", report.model_dump(mode="json"))
     for layer in report.layers:
         yield Check("sandbox", "layer", "ok", layer)
+    yield Check("sandbox", "memory", "ok" if report.cgroup else "weak", report.memory)
     yield Check("sandbox", "modules", "ok", ", ".join(report.modules))
     if report.missing:
         yield Check("sandbox", "modules", "weak", f"not importable by model code: {', '.join(report.missing)}")
@@ -180,9 +185,10 @@ def engines() -> Iterator[Check]:
 def versions() -> Iterator[Check]:
     """Installed versions of what the results depend on."""
     for name, extra in PACKAGES:
-        try:
-            yield Check("versions", name, "ok", importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
+        version = version_of(name)
+        if version is not None:
+            yield Check("versions", name, "ok", version)
+        else:
             bring = f"pip install 'selftaught[{extra}]'" if extra else "run `make install`"
             yield Check("versions", name, "missing" if extra else "bad", bring)
 

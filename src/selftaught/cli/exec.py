@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     @app.command("exec", rich_help_panel="The parts on their own")
     def exec_(
         file: str = typer.Argument("-", help="A Python file, or - for stdin."),
+        code: str | None = typer.Option(None, "-c", "--code", metavar="CODE", help="Run this text instead of a file."),
         as_json: bool = typer.Option(False, "--json", help="One JSON object: status, output, wall_s, truncated, tier."),
         batch: Path | None = typer.Option(None, help='JSON Lines, a session a line: {"id", "cells", "timeout_s"?}.'),
         workers: int = typer.Option(2, min=1, max=1024, help="Sessions of a batch that run at the same time."),
@@ -37,8 +38,9 @@ def register(app: typer.Typer) -> None:
         Exit 0 when the code ended well, 1 when it did not, 3 when there is no isolation. A batch exits 0: its
         statuses are data.
 
-        Examples: selftaught exec a.py · echo '2**100' | selftaught exec --json · selftaught exec --batch cells.jsonl
+        Examples: selftaught exec -c 'print(2**100)' · selftaught exec a.py · echo '2**100' | selftaught exec --json · selftaught exec --batch cells.jsonl
         """
+        from selftaught.errors import ConfigError
         from selftaught.sandbox import SandboxSettings, Tier
 
         settings = SandboxSettings(
@@ -48,10 +50,12 @@ def register(app: typer.Typer) -> None:
             lowest_tier=Tier(lowest_tier),
             unsafe=unsafe,
         )
+        if code is not None and (file != "-" or batch is not None):
+            raise ConfigError("exec takes one thing: a file, -c CODE or --batch FILE.")
         if batch is not None:
             asyncio.run(_run_batch(batch, settings))
             return
-        result = asyncio.run(_run_one(_read(file), settings))
+        result = asyncio.run(_run_one(code if code is not None else _read(file), settings))
         if as_json:
             print(result.model_dump_json(include={"status", "output", "wall_s", "truncated", "tier"}))
         else:
@@ -65,6 +69,8 @@ def register(app: typer.Typer) -> None:
 def _read(file: str) -> str:
     from selftaught.errors import DataError
 
+    if file == "-" and sys.stdin.isatty():
+        print("Python from the terminal; Ctrl-D ends it and runs it.", file=sys.stderr)
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

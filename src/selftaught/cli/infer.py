@@ -5,113 +5,188 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selftaught.cli.options import AllowText, ModelName, Tokenizer
+from selftaught.cli.options import Given, settings_from, with_settings
+
+if TYPE_CHECKING:
+    from selftaught.cli.asked import Asked
+    from selftaught.manner import Manner
+    from selftaught.records import Grade, Problem, Trajectory
+    from selftaught.rollouts import RolloutSettings
+    from selftaught.rollouts.watching import Screen
+
+ONE = ("samples", "record_rounds", "workers")
+"""Settings of many trajectories."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
 
     @app.command(name="infer")
+    @with_settings(
+        without=ONE, defaults={"hints": "the model's own, else auto", "max_rows": "1", "sandbox_workers": "1"}
+    )
     def infer(
-        question: Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem's text; - reads it from stdin.")],
-        model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1.")] = "toy",
-        hints: Annotated[
-            str, typer.Option(help="auto, math, code, none, end, early, careful, … or a YAML file[:policy].")
-        ] = "auto",
-        rounds: Annotated[int, typer.Option(min=0, help="End-of-thinking rounds.")] = 0,
-        kind: Annotated[str, typer.Option(help="math, choice or code.")] = "math",
-        tools: Annotated[bool, typer.Option(help="Run the model's Python.")] = True,
-        temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
-        top_p: Annotated[float, typer.Option()] = 1.0,
-        seed: Annotated[int, typer.Option()] = 0,
-        max_tokens: Annotated[int, typer.Option(min=1)] = 32_768,
-        max_tool_calls: Annotated[int, typer.Option(min=0)] = 6,
-        tool_timeout: Annotated[float, typer.Option(min=0.05, help="Seconds a call.")] = 30.0,
-        language: Annotated[str, typer.Option(help="Of hints and notices: en or zh.")] = "en",
-        system: Annotated[str | None, typer.Option(help="System message.")] = None,
+        given: Given,
+        question: Annotated[
+            str | None, typer.Argument(metavar="PROBLEM", help="The problem's text; - reads it from stdin.")
+        ] = None,
+        model: Annotated[
+            str | None,
+            typer.Option(help="Folder, hub id, `toy`, or http://…/v1. Default: toy; with --from, the run's."),
+        ] = None,
+        kind: Annotated[str | None, typer.Option(help="math, choice or code. Default: math, choice.")] = None,
+        choices: Annotated[
+            list[str] | None, typer.Option(help="Options of a choice problem: '70|87|9|47', or once for each.")
+        ] = None,
+        answer: Annotated[
+            str | None, typer.Option(help="The right answer, to grade by; of a choice problem its letter or text.")
+        ] = None,
+        problem_id: Annotated[
+            str | None, typer.Option("--problem", metavar="ID", help="Ask this problem of --from again.")
+        ] = None,
+        from_: Annotated[
+            Path | None, typer.Option("--from", help="Run folder (its model and settings are taken) or problem file.")
+        ] = None,
         raw: Annotated[
             bool, typer.Option("--raw", help="Ask in exactly these words, without a request for the answer's form.")
         ] = False,
-        dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-        device: Annotated[str | None, typer.Option()] = None,
-        model_name: ModelName = None,
-        tokenizer: Tokenizer = None,
-        allow_text: AllowText = False,
         as_json: Annotated[
             bool, typer.Option("--json", help="Print the trajectory as one JSON document, and nothing else.")
         ] = False,
     ) -> None:
         """Solve one problem and show how: thinking, hint, code, its output, the answer.
 
-        Example: selftaught infer "What is the remainder when 7^2023 is divided by 1000?"
+        Examples: selftaught infer "What is the remainder when 7^2023 is divided by 1000?" · selftaught infer --problem p3 --from runs/mine
         """
-        from selftaught.errors import ConfigError, IncompleteError
-        from selftaught.records import Problem, ProblemKind, question_hash
-        from selftaught.rollouts.progress import FAILED
-        from selftaught.rollouts.settings import RolloutSettings
+        from selftaught.rollouts.checks import check_settings
+        from selftaught.rollouts.opening import manner_before
+
+        asked = _asked(question, kind, choices or [], answer, problem_id, from_, raw)
+        name = model or asked.model or "toy"
+        manner = manner_before(name, given.get("tokenizer", asked.settings.get("tokenizer")))
+        settings = _settings(given, asked, manner)
+        check_settings(settings, name)
+        _notice(asked.problem, manner)
+        screen = None if as_json else _screen(name, settings, asked.problem)
         from selftaught.rollouts.single import infer as infer_one
 
-        text = sys.stdin.read() if question == "-" else question
-        if not text.strip():
-            raise ConfigError("the problem is empty; expected its text.")
-        if kind not in list(ProblemKind):
-            raise ConfigError(f"kind is {kind!r}; expected math, choice or code.")
-        plain = raw or Path(model).name == "toy"
-        problem = Problem(
-            id=question_hash(text),
-            problem=text.strip(),
-            kind=ProblemKind(kind),
-            metadata={"rendered": True} if plain else {},
-        )
-        settings = RolloutSettings(
-            condition=f"infer+{hints}",
-            hints=hints if tools else "none",
-            rounds=rounds,
-            tools=tools,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            max_tokens=max_tokens,
-            max_tool_calls=max_tool_calls,
-            tool_timeout_s=tool_timeout,
-            language="zh" if language == "zh" else "en",
-            system=system,
-            dtype=dtype,
-            device=device,
-            model_name=model_name,
-            tokenizer=tokenizer,
-            allow_text=allow_text,
-        )
-        screen = None
-        if not as_json:
-            from rich.console import Console
+        trajectory = infer_one(asked.problem, name, settings, screen)
+        _end(asked.problem, trajectory, screen)
 
-            from selftaught.rollouts.watching import Screen
 
-            screen = Screen(Console(highlight=False))
-        trajectory = infer_one(problem, model, settings, screen)
-        answer = boxed_answer(trajectory.text_after_prompt())
-        if screen is not None:
-            calls = trajectory.tool_calls()
-            num_tokens = sum(len(span.token_ids) for span in trajectory.spans[1:])
-            found = f"answer {answer}" if answer is not None else "no answer"
-            screen.finish(
-                f"{found} · {trajectory.stop_reason.value} · {len(trajectory.hints())} hints · {len(calls)} calls · "
-                f"{num_tokens} tokens · {trajectory.wall_s:.1f} s"
+def _asked(
+    question: str | None,
+    kind: str | None,
+    choices: list[str],
+    answer: str | None,
+    problem_id: str | None,
+    place: Path | None,
+    raw: bool,
+) -> Asked:
+    from selftaught.cli.asked import replayed, typed
+    from selftaught.errors import ConfigError
+
+    if (problem_id is None) != (place is None):
+        raise ConfigError("--problem ID and --from RUN go together; give both, or the problem's text.")
+    if problem_id is not None and place is not None:
+        if question is not None or kind or choices or answer or raw:
+            raise ConfigError("--problem takes the problem as it stands in --from; leave its text and kind out.")
+        return replayed(problem_id, place)
+    if question is None:
+        raise ConfigError("the problem is missing; give its text, - for stdin, or --problem ID --from RUN.")
+    return typed(question, kind, choices, answer, raw=raw)
+
+
+def _settings(given: Given, asked: Asked, manner: Manner) -> RolloutSettings:
+    tools = bool(given.get("tools", asked.settings.get("tools", True)))
+    hints = str(given.get("hints", asked.settings.get("hints", (manner.hints or "auto") if tools else "none")))
+    own = {"max_rows": 1, "sandbox_workers": 1, **asked.settings, "hints": hints, "condition": f"infer+{hints}"}
+    return settings_from(given, manner=None if asked.settings else manner, **own)
+
+
+def _notice(problem: Problem, manner: Manner) -> None:
+    """Say so when a model is asked what it was never made for."""
+    if manner.knows != "toy":
+        return
+    from selftaught.toy.known import is_known
+
+    if not is_known(problem.problem):
+        print(
+            "notice: the embedded model knows nineteen families of problems, and this is none of them; expect a wrong "
+            "answer. `selftaught toy problems test 20` prints some that it knows.",
+            file=sys.stderr,
+        )
+
+
+def _screen(model: str, settings: RolloutSettings, problem: Problem) -> Screen:
+    from rich.console import Console
+
+    from selftaught.rollouts.watching import Screen
+
+    screen = Screen(Console(highlight=False))
+    tools = "" if settings.tools.enabled else " · no tools"
+    screen.begin(f"{model} · {problem.kind.value} · hints {settings.hints.policy}{tools}", problem.problem)
+    return screen
+
+
+def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> None:
+    """The closing line, or the whole as JSON; IncompleteError when the engine or the sandbox failed."""
+    from selftaught.errors import IncompleteError
+    from selftaught.records import ProblemKind
+    from selftaught.rollouts.progress import FAILED
+
+    text = trajectory.text_after_prompt()
+    answer = final_program(problem, trajectory) if problem.kind is ProblemKind.CODE else boxed_answer(text)
+    grade = _grade(problem, trajectory)
+    if screen is None:
+        document = {"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())}
+        if grade is not None:
+            document["grade"] = json.loads(grade.to_json())
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        num_tokens = sum(len(span.token_ids) for span in trajectory.spans[1:])
+        found = "no answer"
+        if answer is not None:
+            found = (
+                f"program of {len(answer.splitlines())} lines"
+                if problem.kind is ProblemKind.CODE
+                else f"answer {answer}"
             )
-        else:
-            print(
-                json.dumps(
-                    {"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())},
-                    ensure_ascii=False,
-                )
-            )
-        if trajectory.stop_reason in FAILED:
-            raise IncompleteError(f"the rollout ended by {trajectory.stop_reason.value}: {trajectory.error}")
+        if grade is not None:
+            found += " · right" if grade.correct else f" · {_wrong(problem, grade)}"
+        screen.finish(
+            f"{found} · {trajectory.stop_reason.value} · {len(trajectory.hints())} hints · "
+            f"{len(trajectory.tool_calls())} calls · {num_tokens} tokens · {trajectory.wall_s:.1f} s"
+        )
+    if trajectory.stop_reason in FAILED:
+        raise IncompleteError(f"the rollout ended by {trajectory.stop_reason.value}: {trajectory.error}")
+
+
+def _grade(problem: Problem, trajectory: Trajectory) -> Grade | None:
+    """The grader's verdict where there is something to grade by."""
+    if problem.answer is None and not problem.tests:
+        return None
+    from selftaught.grading.grader import grade_one
+
+    return grade_one(problem, trajectory)
+
+
+def _wrong(problem: Problem, grade: Grade) -> str:
+    if problem.tests:
+        return f"wrong ({grade.reason})" if grade.reason else "wrong"
+    return f"wrong, expected {problem.answer}"
+
+
+def final_program(problem: Problem, trajectory: Trajectory) -> str | None:
+    """The program that would be graded, for the closing line; None when there is none."""
+    from selftaught.grading.extract import final_text
+    from selftaught.grading.program_source import program_source
+
+    return program_source(final_text(trajectory) or "", problem.fn_name)
 
 
 def boxed_answer(text: str) -> str | None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+
+_LONG = ("note", "about", "source", "path")
+"""Columns of prose and paths."""
 
 WHAT = ("benchmarks", "hints", "engines", "recipes")
 
@@ -34,11 +42,38 @@ def register(app: typer.Typer) -> None:
             return
         if not rows:
             return
-        columns = list(rows[0])
-        widths = [max(len(column), *(len(row[column]) for row in rows)) for column in columns[:-1]]
-        for row in [{column: column for column in columns}, *rows]:
-            cells = [row[column].ljust(width) for column, width in zip(columns[:-1], widths, strict=True)]
-            print("  ".join([*cells, row[columns[-1]]]).rstrip())
+        for line in lines_of(rows, _width()):
+            print(line)
+
+
+def lines_of(rows: list[dict[str, str]], width: int | None) -> Iterator[str]:
+    """A table with a line a row. Where ``width`` columns are too few, the long cells of a row stand indented below it."""
+    columns = list(rows[0])
+    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
+    head = {column: column for column in columns}
+    if width is None or sum(widths.values()) + 2 * (len(columns) - 1) <= width:
+        for row in [head, *rows]:
+            yield "  ".join(row[column].ljust(widths[column]) for column in columns).rstrip()
+        return
+    short = list(columns)
+    while len(short) > 1 and (sum(widths[c] for c in short) + 2 * (len(short) - 1) > width or short[-1] in _LONG):
+        short.pop()
+    long = columns[len(short) :]
+    yield "  ".join(column.ljust(widths[column]) for column in short).rstrip()
+    yield f"    {', '.join(long)}"
+    for row in rows:
+        yield "  ".join(row[column].ljust(widths[column]) for column in short).rstrip()
+        for column in long:
+            yield from textwrap.wrap(
+                row[column], max(20, width), initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+            )
+
+
+def _width() -> int | None:
+    """Columns of the terminal, or what ``COLUMNS`` says; None for a pipe, whose reader wants a line a row."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def _benchmarks() -> list[dict[str, str]]:
@@ -81,7 +116,6 @@ def _engines() -> list[dict[str, str]]:
             "available": "yes",
             "note": "vLLM, SGLang or another completions server (--model http://…/v1 --model-name NAME)",
         },
-        {"name": "scripted", "available": "yes", "note": "replays written text: tests and demonstrations"},
     ]
 
 

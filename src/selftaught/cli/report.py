@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+from selftaught.runs.folders import Folder
+
+if TYPE_CHECKING:
+    from selftaught.report import ReportPaths
 
 
 def register(app: typer.Typer) -> None:
@@ -12,8 +19,17 @@ def register(app: typer.Typer) -> None:
 
     @app.command("report")
     def report(
-        run: Path = typer.Argument(
-            ..., help="Folder of a run: trajectories with grades, or a report.json.", show_default=False
+        runs: list[Path] = typer.Argument(
+            ...,
+            metavar="RUN...",
+            help="Folder of a run: trajectories with grades, or a report.json. Several make one report.",
+            show_default=False,
+        ),
+        out: Path | None = typer.Option(
+            None,
+            "--out",
+            help="Folder for a report of several runs. Default: runs/report-NAME-NAME.",
+            show_default=False,
         ),
         json_: bool = typer.Option(False, "--json", help="Print report.json on stdout instead of the table."),
         table: bool = typer.Option(True, "--table/--no-table", help="Print the results table on stdout."),
@@ -31,43 +47,64 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Table, report.md, report.json and a self-contained report.html of a run.
 
-        Example: selftaught report runs/demo
+        A run that has not ended is reported as far as it is. Examples: selftaught report runs/demo · selftaught report runs/a runs/b
         """
-        import sys
-
-        from rich.console import Console
-
-        from selftaught.errors import DataError
-        from selftaught.report import print_summary, write_report
-        from selftaught.report.folder import report_data
-        from selftaught.runs.folders import Folder
-
-        if not run.is_dir():
-            raise DataError(f"{run} is not a folder; expected the folder of a run, such as runs/demo.")
-        data = report_data(run)
-        paths = write_report(run, data, gated_text=gated_text)
+        paths = _write(runs, out, gated_text, publish)
         if json_:
             print(paths.json.read_text(encoding="utf-8"), end="")
         elif table:
-            print_summary(data, Console(width=None if sys.stdout.isatty() else 100))
-        talk = Console(stderr=True, highlight=False, soft_wrap=True)
-        carried = (
-            ""
-            if paths.num_trajectories == paths.num_total
-            else f" ({paths.num_trajectories:,} of {paths.num_total:,} trajectories in it)"
-        )
-        if publish is not None:
-            from selftaught.report.publish import publish as write_copy
+            _print_table(paths)
+        _tell(paths, runs)
 
-            copy = write_copy(run, publish)
-            talk.print(
-                f"wrote {copy.folder}: {len(copy.files)} record files and a report; the text of {copy.num_withheld} problems withheld; "
-                f"{len(copy.left_behind)} other files left behind",
-                markup=False,
-            )
-        for path in (paths.html, paths.markdown, paths.json):
-            talk.print(f"wrote {path}{carried if path == paths.html else ''}", markup=False)
-        talk.print(
-            f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {Folder(run).report_files}",
-            markup=False,
+
+def _write(runs: list[Path], out: Path | None, gated_text: bool, publish: Path | None) -> ReportPaths:
+    """Write the report of one run into its folder, or that of several into a folder of its own; and the copy for the web."""
+    from selftaught.errors import ConfigError, DataError
+    from selftaught.report import write_report
+    from selftaught.report.folder import report_data
+    from selftaught.report.several import default_out, join_runs
+
+    missing = next((one for one in runs if not one.is_dir()), None)
+    if missing is not None:
+        raise DataError(f"{missing} is not a folder; expected the folder of a run, such as runs/demo.")
+    if len(runs) > 1:
+        if publish is not None:
+            raise ConfigError("--publish copies one run; name one.")
+        folder = out or default_out(runs)
+        return write_report(folder, join_runs(runs, folder), gated_text=gated_text, records=False)
+    if out is not None:
+        raise ConfigError("--out is for a report of several runs; the report of one run lies in its own folder.")
+    paths = write_report(runs[0], report_data(runs[0]), gated_text=gated_text)
+    if publish is not None:
+        from selftaught.report.publish import publish as write_copy
+
+        copy = write_copy(runs[0], publish)
+        print(
+            f"wrote {copy.folder}: {len(copy.files)} record files and a report; the text of {copy.num_withheld} problems withheld; "
+            f"{len(copy.left_behind)} other files left behind",
+            file=sys.stderr,
         )
+    return paths
+
+
+def _print_table(paths: ReportPaths) -> None:
+    from rich.console import Console
+
+    from selftaught.report import print_summary
+
+    if paths.data is not None:
+        print_summary(paths.data, Console(width=None if sys.stdout.isatty() else 100))
+
+
+def _tell(paths: ReportPaths, runs: list[Path]) -> None:
+    """What was written, and what is to be done where trajectories have no grade yet."""
+    left_out = paths.num_trajectories < paths.num_total
+    carried = f" ({paths.num_trajectories:,} of {paths.num_total:,} trajectories in it)" if left_out else ""
+    lines = [
+        f"wrote {path}{carried if path == paths.html else ''}" for path in (paths.html, paths.markdown, paths.json)
+    ]
+    folder = Folder(paths.json.parent).report_files
+    lines.append(f"wrote {len(paths.figures)} figures and {len(paths.tables)} tables under {folder}")
+    if len(runs) == 1 and paths.data is not None and any(ref.num_ungraded for ref in paths.data.runs):
+        lines.append(f"next: selftaught grade {runs[0]}")
+    print("\n".join(lines), file=sys.stderr)

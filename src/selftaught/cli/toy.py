@@ -82,9 +82,15 @@ def gate(
     """
     import json
 
-    from selftaught.toy import model_path
-    from selftaught.toy.gate import gate as run
-    from selftaught.toy.model import load_pretrained
+    from selftaught.progress import Progress, counted
+    from selftaught.progress.bars import bars
 
-    model, tokenizer = load_pretrained(folder or model_path())
-    typer.echo(json.dumps(run(model, tokenizer, num_each=num_each, seed=1).rates(), indent=2))
+    with bars() as show:
+        show(Progress("gate", notes=("loading",)))
+        from selftaught.toy import model_path
+        from selftaught.toy.gate import gate as run
+        from selftaught.toy.model import load_pretrained
+
+        model, tokenizer = load_pretrained(folder or model_path())
+        report = run(model, tokenizer, num_each=num_each, seed=1, progress=counted(show, "gate"))
+    typer.echo(json.dumps(report.rates(), indent=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,10 +48,13 @@ def register(app: typer.Typer) -> None:
         The loss weight of each token follows from who wrote it: the model and hints 1, prompt and tool output 0, unless
         --set loss.hint=0 says otherwise. Under torchrun or accelerate launch, every process runs this same command.
         """
+        from selftaught.progress import Progress, counted
+        from selftaught.progress.bars import bars
         from selftaught.runs.folders import DataFolder, ModelFolder
         from selftaught.tokens.folder import model_source
         from selftaught.training.launch import read_settings
         from selftaught.training.render import load_rows
+        from selftaught.training.settings import defaults_for
         from selftaught.training.sft import train_sft
 
         given: dict[str, Any] = {
@@ -63,21 +65,19 @@ def register(app: typer.Typer) -> None:
             "max_length": max_length,
             "seed": seed,
         }
-        settings = read_settings(config, round_, {k: v for k, v in given.items() if v is not None}, set_ or [])
+        base = model_source(model)
+        defaults = defaults_for(base) if config is None else {}
+        if defaults:
+            shown = ", ".join(f"{key} {value:g}" for key, value in defaults.items())
+            print(f"the embedded model's training settings where none are given: {shown}", file=sys.stderr)
+        given = defaults | {key: value for key, value in given.items() if value is not None}
+        settings = read_settings(config, round_, given, set_ or [])
         path = DataFolder(data).kept if data.is_dir() else data
         was_done = ModelFolder(out).summary.exists()
         rows = load_rows(path, settings.loss, settings.max_length)
-        started = last = time.monotonic()
-
-        def progress(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last > 5 or done == total:
-                last = now
-                left = (now - started) / done * (total - done)
-                print(f"step {done}/{total}, about {left:.0f} s left", file=sys.stderr)
-
-        summary = train_sft(rows, model_source(model), out, settings, progress=progress)
+        with bars() as show:
+            show(Progress("training", notes=(f"loading {model}",)))
+            summary = train_sft(rows, base, out, settings, progress=counted(show, "training"))
         if was_done:
             print(f"{out} holds this model already, trained with the same settings on the same rows.", file=sys.stderr)
         if as_json:

@@ -33,6 +33,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("train", _STAGES, "Fine-tune the base on curated trajectories.", resumes=True),
     Verb("eval", _STAGES, "pass@1, pass@k and maj@k of a model on benchmarks, with intervals.", resumes=True),
     Verb("report", _STAGES, "Table, report.md, report.json and a self-contained report.html of a run."),
+    Verb("view", _STAGES, "The report in the browser; it follows a run while it grows."),
     Verb("serve", _STAGES, "An OpenAI-compatible server that thinks with Python."),
     Verb("decontaminate", _PARTS, "Remove training problems that overlap a benchmark."),
     Verb("verify", _PARTS, "Prove that the token ledger of a run holds."),
@@ -60,6 +61,6 @@ SYNONYMS = {
     "sandbox": "exec",
     "score": "grade",
     "sft": "train",
-    "view": "report",
+    "watch": "view",
 }
 """Names that other tools use → ours; only for the "did you mean" of an unknown verb."""

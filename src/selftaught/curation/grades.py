@@ -69,4 +69,4 @@ class GradeIndex:
             return Grade.model_validate_json(line)
         except ValidationError as error:
             where = f"{self.path}:{number}" if number else str(self.path)
-            raise DataError(f"{where}: {error.errors()[0]['msg']}; expected a Grade record.") from None
+            raise DataError(f"{where}: {error.errors()[0]['msg']}; expected {Grade.described}.") from None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -59,6 +59,8 @@ ENCODE_TEXT = "encode_text"
 class KeptRow(Record):
     """One trajectory in the data set, with what was changed in it and why it was chosen."""
 
+    described: ClassVar[str] = "a row of a data set, as curate keeps it"
+
     schema_version: int = SCHEMA_VERSION
     dataset: str
     source: str
@@ -72,6 +74,8 @@ class KeptRow(Record):
 
 class DroppedRow(Record):
     """One trajectory that is not in the data set. The trajectory itself stays where it was written."""
+
+    described: ClassVar[str] = "a dropped row of a data set, as curate writes it"
 
     schema_version: int = SCHEMA_VERSION
     dataset: str
@@ -132,8 +136,10 @@ class FilterSettings(Record):
     """Share of the model's text that repeated sentences may make up."""
     min_template_lines: int = Field(default=3, ge=1)
     """Code lines a template must have before a copy of it counts as one."""
-    answer_before_call: bool = True
-    """Drop when the model stated the final answer as its result before the first call (the call then adds nothing)."""
+    answer_before_call: bool | Literal["tags"] = True
+    """Drop when the model stated the final answer as its result before the first call (the call then adds nothing).
+    ``tags``: only where thinking stands between tags. Where the whole turn is thinking, the model's first answer always stands
+    before a hint at the end, and the call is its test."""
     allow_text_only: bool = False
     """Keep trajectories of a server that gave text without token ids. They are encoded with the tokenizer at hand, span by
     span, which is recorded; what the model really saw may have been cut into other tokens, and a control token that it

@@ -345,7 +345,7 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"])
-                raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected a Trajectory record.") from None
+                raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected {Trajectory.described}.") from None
         offset += len(line)
 
 

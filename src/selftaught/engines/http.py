@@ -186,7 +186,7 @@ class HttpEngine:
         self._biases: dict[TokenSet, dict[str, int]] = {}
         dialect, served = self._probe(model_name, allow_text)
         self.name: str = served.name
-        self.codec = Codec(tokenizer_folder(tokenizer or served.root))
+        self.codec = _codec_of(served.root, tokenizer)
         self.max_context = served.max_context or 1 << 20
         chunk = _TOKENS_PER_CHUNK if max_rows > 1 else _TOKENS_PER_CHUNK_ALONE
         self.dialect = dialect(Setting(served.name, self.codec, chunk, allow_text))
@@ -322,3 +322,16 @@ class HttpEngine:
             raise Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:
             raise Broken(f"{url} sent no JSON ({error})") from None
+
+
+def _codec_of(root: str, tokenizer: str | None) -> Codec:
+    """The served model's codec: of the folder that was named, else of the server's own path where that lies here."""
+    try:
+        return Codec(tokenizer_folder(tokenizer or root))
+    except EngineError as error:
+        if tokenizer is not None:
+            raise EngineError(f"the tokenizer of the served model: {error}") from None
+        raise EngineError(
+            f"the server calls its model {root!r}, whose tokenizer is not on this machine; give its folder or hub id "
+            "with --tokenizer."
+        ) from None

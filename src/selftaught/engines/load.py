@@ -66,5 +66,5 @@ def _missing_torch() -> str | None:
     import importlib.util
 
     if importlib.util.find_spec("torch") is None:
-        return "the local engine needs torch; install it with `pip install torch==2.13.0`, or use a server: --model http://…/v1."
+        return "the local engine needs torch; pip install 'selftaught[local]', or use a server: --model http://…/v1."
     return None

@@ -16,7 +16,8 @@ from selftaught.evals.build import slices_of
 from selftaught.evals.columns import Columns
 from selftaught.evals.records import ConditionRow, PairedRow, TransitionRow
 from selftaught.evals.rows import read_rows
-from selftaught.evals.tables import Samples, condition_row, paired_row, transition_row
+from selftaught.evals.samples import Samples
+from selftaught.evals.tables import condition_row, paired_row, transition_row
 from selftaught.problems import load_file
 from selftaught.records import Problem, Record
 from selftaught.runs.folders import same_folder

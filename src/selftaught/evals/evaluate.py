@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ from selftaught.errors import ConfigError
 from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
 from selftaught.evals.records import Provenance, ReportData, StageRow
 from selftaught.grading import GRADER, Grader, grade_run
+from selftaught.grading.run import shown_by
 from selftaught.problems import BENCHMARKS, BenchmarkSpec, file_digest, load_problems, problems_digest
+from selftaught.progress import Progress, Reporter, silent
 from selftaught.provenance import hardware, versions
 from selftaught.records import Problem
-from selftaught.runs.condition import Condition, Curve, LoopModel
+from selftaught.runs.condition import Condition, Curve
 from selftaught.runs.folders import Folder, RolloutFolder
 from selftaught.runs.found import FoundRollout, rollout_at
 from selftaught.runs.lock import WriterLock
@@ -35,12 +38,10 @@ if TYPE_CHECKING:
 MAX_TITLE_NAMES = 5
 BUDGET_FORCING = Path(__file__).with_name("budget_forcing.yaml")
 
-Talk = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What to evaluate. ``settings.samples`` holds where a benchmark names no number of its own (``aime24:16``)."""
+    """What to evaluate. ``settings.sampling.samples`` holds where a benchmark names no number of its own (``aime24:16``)."""
 
     model: str
     benchmarks: Sequence[BenchmarkSpec]
@@ -58,31 +59,31 @@ class EvalRequest:
     """Rules for rows of problem files that are left out (``--drop``)."""
 
 
-def evaluate(request: EvalRequest, talk: Talk = lambda line: None) -> ReportData:
-    """Run every benchmark and return the tables, which also lie in ``OUT/report.json``. ``talk`` gets progress lines."""
+def evaluate(request: EvalRequest, progress: Reporter = silent) -> ReportData:
+    """Run every benchmark and return the tables, which also lie in ``OUT/report.json``."""
     _check(request)
     folder = Folder(request.out)
     with WriterLock(folder.lock, "eval"):
         claim_anew(folder, RunRecord(kind=RunKind.EVALUATION, model=request.model))
-        return _evaluate(request, folder, talk)
+        return _evaluate(request, folder, progress)
 
 
-def _evaluate(request: EvalRequest, out: Folder, talk: Talk) -> ReportData:
+def _evaluate(request: EvalRequest, out: Folder, progress: Reporter) -> ReportData:
     """`evaluate` in a folder that is locked and claimed."""
     from selftaught.rollouts.problem_file import keep_problems
 
     stages: list[StageRow] = []
-    with Grader(workers=max(1, request.settings.workers or 1)) as grader:
+    with Grader(workers=max(1, request.settings.spread.workers or 1)) as grader:
         for spec in request.benchmarks:
             problems = _problems_of(spec, request)
             folder = request.out / _folder_name(spec.name)
             keep_problems(Folder(folder).problems, problems)
             for model, settings in request.conditions or [(request.model, request.settings)]:
                 if spec.samples is not None:
-                    settings = settings.model_copy(update={"samples": spec.samples})
+                    settings = settings.changed(samples=spec.samples)
                 for name, chosen in _plan(request, settings):
                     place = RolloutFolder(folder / _folder_name(name))
-                    stages.append(_run_one(model, problems, place, chosen, grader, spec.name, talk))
+                    stages.append(_run_one(model, problems, place, chosen, grader, spec.name, progress))
     data = tabulate(request.out, reference=request.reference, ablation_reference=request.ablation_reference)
     merged = {stage.name: stage for stage in [*_earlier_stages(out), *stages] if stage.tokens or stage.seconds >= 0.05}
     data.stages = list(merged.values())
@@ -91,7 +92,7 @@ def _evaluate(request: EvalRequest, out: Folder, talk: Talk) -> ReportData:
 
 
 def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str | None = None) -> ReportData:
-    """Tables of everything that lies in an evaluation folder. ``reference`` defaults to ``base``, else the first condition."""
+    """Tables of everything that lies in an evaluation folder. Without ``reference``: see `choose_reference`."""
     benchmarks: list[BenchmarkRuns] = []
     conditions: list[str] = []
     provenance = Provenance(grader=GRADER, versions=versions(), hardware=hardware())
@@ -111,9 +112,6 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
             if one.record is not None:
                 provenance.git_commit = provenance.git_commit or one.record.made_by.git_commit
                 provenance.seeds += [seed for seed in one.record.seeds if seed not in provenance.seeds]
-    if reference is None:
-        base = LoopModel.BASE.label
-        reference = base if base in conditions or not conditions else conditions[0]
     names = list(dict.fromkeys(conditions))
     shown = ", ".join(names) if len(names) <= MAX_TITLE_NAMES else f"{', '.join(names[:3])} and {len(names) - 3} more"
     title = f"Evaluation of {shown}" if names else "Evaluation"
@@ -182,9 +180,9 @@ def _plan(request: EvalRequest, settings: RolloutSettings) -> list[tuple[str, Ro
         curve = {"record_rounds": True, "rounds": request.scaling_rounds, "samples": 1}
         condition = Condition.parse(settings.condition)
         by_hints, by_forcing = (replace(condition, curve=one).folder for one in (Curve.HINTS, Curve.BUDGET_FORCING))
-        runs.append((by_hints, settings.model_copy(update={**curve, "hints": "end", "tools": True})))
+        runs.append((by_hints, settings.changed(**curve, hints="end", tools=True)))
         forcing = {**curve, "hints": f"{BUDGET_FORCING}:budget_forcing", "tools": False}
-        runs.append((by_forcing, settings.model_copy(update=forcing)))
+        runs.append((by_forcing, settings.changed(**forcing)))
     return runs
 
 
@@ -195,7 +193,7 @@ def _run_one(
     settings: RolloutSettings,
     grader: Grader,
     benchmark: str,
-    talk: Talk,
+    progress: Reporter,
 ) -> StageRow:
     from selftaught.rollouts import run_rollout
 
@@ -205,12 +203,19 @@ def _run_one(
         model,
         folder.path,
         settings,
-        progress=lambda now: talk(f"{label}: {now.line()}"),
+        progress=partial(_open_end, progress),  # one lasting line for each condition, when it is graded
         problem_file=Folder(folder.path.parent).problems,
+        what=label,
     )
-    graded = grade_run(problems, folder.trajectories, folder.grades, grader.workers, grader=grader)
-    talk(f"{label}: graded {graded.num_new} new of {graded.num_total}, {graded.accuracy:.1%} right")
+    grading = shown_by(progress, label, summary.num_trajectories)
+    graded = grade_run(problems, folder.trajectories, folder.grades, grader.workers, grader=grader, progress=grading)
+    notes = (f"graded {graded.num_new:,} new of {graded.num_total:,}",)
+    progress(Progress(label, graded.num_total, graded.num_total, graded.accuracy, notes=notes, finished=True))
     return StageRow(name=label, seconds=round(summary.seconds, 3), tokens=summary.model_tokens)
+
+
+def _open_end(progress: Reporter, now: Progress) -> None:
+    progress(replace(now, finished=False))
 
 
 def _problems_of(spec: BenchmarkSpec, request: EvalRequest) -> list[Problem]:

@@ -14,8 +14,10 @@ from typing import Any
 from selftaught.errors import MissingPartError
 from selftaught.evals.build import EvalRun
 from selftaught.evals.rows import row_of
+from selftaught.manner import Manner
 from selftaught.problems import render_question
 from selftaught.records import Grade, Problem, SpanSource, Trajectory
+from selftaught.rollouts.opening import manner_before
 from selftaught.store import read_jsonl
 
 SCORER = "selftaught"
@@ -35,6 +37,7 @@ def write_inspect_log(
         scorer: Any = importlib.import_module("inspect_ai.scorer")
     except ImportError:
         raise MissingPartError("export to Inspect needs inspect-ai; pip install inspect-ai.") from None
+    manner = manner_before(run.model)
     grades = {grade.trajectory_id: grade for grade in read_jsonl(run.grades, Grade)}
     samples = [
         _sample(
@@ -45,6 +48,7 @@ def write_inspect_log(
             trajectory,
             problems[trajectory.problem_id],
             grades.get(trajectory.id),
+            manner=manner,
             withhold_text=withhold_text,
         )
         for trajectory in read_jsonl(run.trajectories, Trajectory)
@@ -87,9 +91,10 @@ def _sample(
     problem: Problem,
     grade: Grade | None,
     *,
+    manner: Manner,
     withhold_text: bool,
 ) -> Any:
-    question = render_question(problem)
+    question = render_question(problem, manner)
     text = trajectory.text_after_prompt()
     extracted = grade.extracted if grade else None
     if withhold_text and problem.metadata.get("secret"):

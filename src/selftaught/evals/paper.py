@@ -23,3 +23,9 @@ PAPER_FIGURES: tuple[PaperFigure, ...] = tuple(
     if value is not None
 )
 """All of them, as fractions. QwQ-32B and R1-Distill-Qwen-32B are not the embedded reasoner: same claims, other models."""
+
+WRONG_TO_RIGHT = 0.330
+"""Share of the base's wrong answers that a hint made right (secondary account)."""
+
+RIGHT_TO_WRONG = 0.104
+"""Share of the base's right answers that a hint made wrong (secondary account)."""

@@ -39,7 +39,7 @@ class EvalPlan(BaseModel):
 
         ConfigError on an option that a rollout does not have, and when the reference itself is left out.
         """
-        from selftaught.rollouts import RolloutSettings
+        from selftaught.rollouts.settings import checked_settings
 
         planned: list[tuple[str, RolloutSettings]] = []
         missing: list[str] = []
@@ -51,12 +51,9 @@ class EvalPlan(BaseModel):
                 continue
             if ":" in str(options.get("hints", "")) and (folder / str(options["hints"]).partition(":")[0]).is_file():
                 options["hints"] = str(folder / options["hints"])
-            try:
-                merged = RolloutSettings.model_validate({**settings.model_dump(), **options, "condition": name})
-            except ValidationError as error:
-                first = error.errors()[0]
-                key = ".".join(str(part) for part in first["loc"])
-                raise ConfigError(f"{self.name}: conditions.{name}.{key}: {first['msg']}.") from None
+            merged = checked_settings(
+                {**settings.flat(), **options, "condition": name}, where=f"{self.name}: conditions.{name}: "
+            )
             planned.append((own_model, merged))
         names = [chosen.condition for _, chosen in planned]
         if self.ablation_of and self.ablation_of not in names:

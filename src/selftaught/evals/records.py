@@ -9,21 +9,19 @@ fractions in [0, 1], differences are fractions in [-1, 1], times are seconds, to
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from pydantic import Field
 
+from selftaught.evals.loop import LOOP
 from selftaught.records import Outcome, Record, utc_now
-from selftaught.runs.condition import loop_names
 
 REPORT_SCHEMA_VERSION = 1
 """Raised when a field of ``report.json`` changes its meaning."""
 
 Interval = tuple[float, float]
 """(low, high) of a 95 % interval."""
-
-CONDITION_ORDER = loop_names()
-"""Order of START's conditions in every table; others follow in the order in which they were given."""
 
 BENCHMARK_ORDER = ("all", "hard", "easy", "code", "choice")
 """Order of the slices of the embedded reasoner's test split."""
@@ -49,6 +47,9 @@ class ConditionRow(Record):
     outcomes: dict[Outcome, int]
     """Trajectories by outcome; all six keys, zeros too; they add up to the number of trajectories."""
     num_trajectories: int = 0
+    """Graded ones: all that this row counts."""
+    num_ungraded: int = 0
+    """Trajectories without a grade yet; this row does not count them."""
     pass_at_k: dict[int, float] = Field(default_factory=dict)
     """Unbiased estimate of pass@k for powers of two up to ``k``, and ``k`` itself."""
     maj_at_k: float | None = None
@@ -196,6 +197,29 @@ class StageRow(Record):
     tokens: int = 0
     """Tokens generated (rollouts) or trained on (training)."""
     detail: str = ""
+    finished_at: str = ""
+    """UTC time at which it ended, where that was kept."""
+
+
+class TrainingPoint(Record):
+    """One step of a training."""
+
+    step: int
+    loss: float
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+
+
+class TrainingCurve(Record):
+    """Loss and learning rate of one training by step, thinned out to what a plot can show."""
+
+    name: str
+    """Name of the model that was trained: its folder's."""
+    num_steps: int
+    """Steps on record before thinning."""
+    finished: bool
+    """Whether the training reached its end."""
+    points: list[TrainingPoint]
 
 
 class GridRow(Record):
@@ -221,7 +245,11 @@ class RunRef(Record):
     trajectories: str
     grades: str
     num_trajectories: int
+    num_ungraded: int = 0
+    """Of them, those without a grade yet."""
     model: str = ""
+    round: int | None = None
+    """Set where only the trajectories that ended at this round belong to the condition."""
 
 
 class SampleRef(Record):
@@ -255,13 +283,23 @@ class Check(Record):
     bar: str
     measured: str
     passed: bool
+    """Whether the verdict is ``met``."""
     note: str = ""
+    verdict: str = ""
+    """``met``, ``not met`` or ``too few``; empty in documents written before there were three."""
+
+    @property
+    def word(self) -> str:
+        """The verdict, of older documents too."""
+        return self.verdict or ("met" if self.passed else "not met")
 
 
 class Provenance(Record):
     """What made these numbers. Every value is printable; secrets never get here."""
 
     config_digest: str = ""
+    command: str = ""
+    """Command line that made the run."""
     seeds: list[int] = Field(default_factory=list)
     git_commit: str = ""
     git_dirty: bool | None = None
@@ -305,10 +343,36 @@ class ReportData(Record):
     notes: list[str] = Field(default_factory=list)
     """Warnings to show at the top: small benchmark, dirty tree, missing condition, retries used."""
     provenance: Provenance = Field(default_factory=Provenance)
+    reference: str = ""
+    """The condition that others are compared with; empty in older documents."""
+    training: list[TrainingCurve] = Field(default_factory=list)
+    wall_s: float | None = None
+    """Seconds in which at least one stage or trajectory was under way: pauses do not count, overlap counts once."""
+    unfinished: str = ""
+    """What is still missing of a run that has not ended, in words; empty for a finished one."""
+    gathered: bool = False
+    """Whether ``selftaught report`` gathered it from a folder; it then looks again when the folder has changed."""
 
     def condition(self, name: str, benchmark: str) -> ConditionRow | None:
         """The headline row of one condition on one benchmark, or None."""
         return next((row for row in self.conditions if row.name == name and row.benchmark == benchmark), None)
+
+    def compared_with(self) -> str:
+        """The condition that others are compared with; in documents that name none, the one that most pairs name second.
+
+        Empty where nothing was compared.
+        """
+        if self.reference in {row.b for row in self.paired}:
+            return self.reference
+        named = Counter(row.b for row in self.paired)
+        if not named:
+            return ""
+        return LOOP.base if LOOP.base in named else named.most_common(1)[0][0]
+
+    def against_reference(self, name: str, benchmark: str) -> PairedRow | None:
+        """The paired difference of ``name`` from the reference on ``benchmark``."""
+        reference = self.compared_with()
+        return next((r for r in self.paired if (r.a, r.b, r.benchmark) == (name, reference, benchmark)), None)
 
     def benchmarks(self) -> list[str]:
         """Benchmarks in table order: the known slices first, then others as they came."""
@@ -318,4 +382,4 @@ class ReportData(Record):
     def condition_names(self) -> list[str]:
         """Conditions in table order: START's first, then others as they came."""
         names = dict.fromkeys(row.name for row in self.conditions)
-        return [n for n in CONDITION_ORDER if n in names] + [n for n in names if n not in CONDITION_ORDER]
+        return [n for n in LOOP.names if n in names] + [n for n in names if n not in LOOP.names]

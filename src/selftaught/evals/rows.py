@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from selftaught.records import Grade, Outcome, SpanSource, StopReason, Trajectory
+from selftaught.evals.votes import Votes
+from selftaught.records import Grade, Outcome, SpanSource, Trajectory
 from selftaught.store import read_jsonl
 
 THINK_CLOSE = "</think>"
@@ -40,7 +41,7 @@ class CallSummary:
 
 @dataclass(slots=True)
 class Row:
-    """One graded trajectory. ``answer`` is the hash of its extracted answer in one spelling, for majority votes."""
+    """One graded trajectory. ``answer`` is its vote in a majority: equal answers of one problem have equal ones."""
 
     trajectory_id: str
     problem_id: str
@@ -63,12 +64,19 @@ class Row:
         return self.outcome is Outcome.CORRECT
 
 
-def read_rows(trajectories: Path, grades: Path) -> Iterator[Row]:
-    """Stream rows in the order of the trajectories. One without a grade counts as an error."""
+def read_rows(trajectories: Path, grades: Path, ungraded: list[str] | None = None) -> Iterator[Row]:
+    """Stream the graded rows in the order of the trajectories.
+
+    A trajectory without a grade has no verdict and gives no row; its problem's id is added to ``ungraded``. Such ones
+    are there while a run goes on, and after it was interrupted.
+    """
     verdicts = _Verdicts(grades)
     for trajectory in read_jsonl(trajectories, Trajectory):
-        outcome, answer = verdicts.of(trajectory.id)
-        yield row_of(trajectory, outcome, answer)
+        verdict = verdicts.of(trajectory.id)
+        if verdict is not None:
+            yield row_of(trajectory, *verdict)
+        elif ungraded is not None:
+            ungraded.append(trajectory.problem_id)
 
 
 def short_hash(text: str) -> int:
@@ -81,21 +89,21 @@ class _Verdicts:
 
     def __init__(self, grades: Path) -> None:
         ids, outcomes, votes = array("q"), array("b"), array("q")
-        for grade in read_jsonl(grades, Grade) if grades.exists() else ():
-            ids.append(short_hash(grade.trajectory_id))
-            outcomes.append(OUTCOMES.index(grade.outcome))
-            vote = _vote(grade)
-            votes.append(0 if vote is None else short_hash(vote) or 1)
+        with Votes() as folded:
+            for grade in read_jsonl(grades, Grade) if grades.exists() else ():
+                ids.append(short_hash(grade.trajectory_id))
+                outcomes.append(OUTCOMES.index(grade.outcome))
+                votes.append(folded.of(grade))
         self._ids = np.array(ids, dtype=np.int64)
         order = np.argsort(self._ids, kind="stable")
         self._ids, self._outcomes, self._votes = self._ids[order], np.array(outcomes)[order], np.array(votes)[order]
 
-    def of(self, trajectory_id: str) -> tuple[Outcome, int | None]:
-        """The verdict; an error where there is no grade."""
+    def of(self, trajectory_id: str) -> tuple[Outcome, int | None] | None:
+        """The verdict and the vote; None where there is no grade."""
         wanted = short_hash(trajectory_id)
         place = int(np.searchsorted(self._ids, wanted, side="right")) - 1
         if place < 0 or self._ids[place] != wanted:
-            return Outcome.ERROR, None
+            return None
         return OUTCOMES[self._outcomes[place]], int(self._votes[place]) or None
 
 
@@ -111,7 +119,7 @@ def row_of(trajectory: Trajectory, outcome: Outcome, answer: int | None = None) 
         seed=trajectory.seed,
         outcome=outcome,
         answer=answer,
-        tokens=sum(len(span.token_ids) for span in after_prompt),
+        tokens=sum(len(span.token_ids) for span in after_prompt) + trajectory.num_taken_back(),
         model_tokens=trajectory.num_tokens(SpanSource.MODEL),
         thinking_tokens=thinking_tokens(trajectory),
         num_calls=len(calls),
@@ -137,12 +145,6 @@ def thinking_tokens(trajectory: Trajectory) -> int:
     return total
 
 
-def _vote(grade: Grade) -> str | None:
-    if grade.extracted is None:
-        return None
-    return re.sub(r"\s+", "", grade.extracted)[:200]
-
-
 def _summarize(trajectory: Trajectory) -> CallSummary:
     summary = CallSummary()
     for call in trajectory.tool_calls():
@@ -166,8 +168,3 @@ def _modules(code: str) -> set[str]:
 
 def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
-
-
-def is_infrastructure_error(reason: StopReason) -> bool:
-    """The engine or the sandbox failed, not the model."""
-    return reason in (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)

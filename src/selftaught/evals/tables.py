@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from selftaught.evals.columns import CORRECT, Columns
+from selftaught.evals.columns import CORRECT
 from selftaught.evals.records import (
     ConditionRow,
     FamilyRow,
     GridRow,
     Histogram,
-    Interval,
     PairedRow,
     ScalingRow,
     ToolRow,
     TransitionRow,
 )
-from selftaught.evals.rows import OUTCOMES, Row
+from selftaught.evals.rows import OUTCOMES
+from selftaught.evals.samples import Samples, Slice, share
 from selftaught.evals.stats import (
     detectable_difference_alone,
     majority_correct,
@@ -33,51 +32,6 @@ from selftaught.records import Outcome, Problem
 MAX_LISTED_IDS = 200
 MAX_LISTED_NAMES = 12
 NUM_BINS = 24
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A benchmark, or the problems of one group of it."""
-
-    name: str
-    problem_ids: frozenset[str]
-
-
-class Samples:
-    """The rows of one condition on one benchmark, by problem."""
-
-    def __init__(self, condition: str, rows: Columns | Sequence[Row], decoding: str = "", model: str = "") -> None:
-        self.condition = condition
-        self.decoding = decoding
-        self.model = model
-        self.by_problem: Columns = rows if isinstance(rows, Columns) else Columns(rows)
-
-    def ids(self, slice_: Slice) -> list[str]:
-        """The slice's problems that have rows, in a fixed order."""
-        return sorted(problem_id for problem_id in self.by_problem if problem_id in slice_.problem_ids)
-
-    def groups(self, slice_: Slice) -> Iterator[list[Row]]:
-        """Rows of the slice's problems, one list a problem, in a fixed order; made while they are asked for."""
-        return (self.by_problem[problem_id] for problem_id in self.ids(slice_))
-
-    def mean(self, name: str, slice_: Slice) -> float:
-        """Mean of one column over the slice's rows; 0 without any."""
-        values = self.by_problem.column(name, self.ids(slice_))
-        return float(values.mean()) if values.size else 0.0
-
-    def call_rate(self, slice_: Slice) -> float:
-        """Share of the slice's rows with a call."""
-        calls = self.by_problem.column("num_calls", self.ids(slice_))
-        return float((calls > 0).mean()) if calls.size else 0.0
-
-    def shares(self, slice_: Slice) -> dict[str, float]:
-        """Problem → share of right samples."""
-        return {problem_id: self.by_problem.share(problem_id) for problem_id in self.ids(slice_)}
-
-
-def share(rows: Sequence[Row]) -> float:
-    """Share of right samples of one problem."""
-    return sum(row.correct for row in rows) / len(rows)
 
 
 def condition_row(samples: Samples, slice_: Slice, kind_is_code: bool = False) -> ConditionRow | None:
@@ -358,17 +312,13 @@ def majority_rows(model: str, benchmark: str, samples: Samples, slice_: Slice) -
                 method="majority",
                 benchmark=benchmark,
                 n=len(ids),
-                ci95=_interval(shares),
+                ci95=mean_interval(shares),
                 seconds_mean=votes * seconds,
                 tool_call_rate=samples.call_rate(slice_),
             )  # fmt: skip
         )
         votes *= 2
     return curve
-
-
-def _interval(shares: Sequence[float]) -> Interval:
-    return mean_interval(shares)
 
 
 def grid_rows(all_samples: Sequence[Samples], slice_: Slice, problems: Mapping[str, Problem]) -> list[GridRow]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from selftaught.errors import DataError
 from selftaught.grading.grader import Grader
 from selftaught.grading.seen import SeenIds
+from selftaught.progress import Meter, Reporter
 from selftaught.records import Grade, Outcome, Problem, Trajectory
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
@@ -41,11 +42,23 @@ class GradeSummary:
     """Over all."""
     paths: Counter[str] = field(default_factory=Counter)
     """Over the new ones."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Grades that stay and were made by another grader or another version of ours, by its name."""
 
     @property
     def accuracy(self) -> float:
         """Share of correct ones."""
         return self.outcomes[Outcome.CORRECT] / self.num_total if self.num_total else 0.0
+
+
+def shown_by(report: Reporter, what: str, total: int) -> Progress:
+    """A callback for `grade_run` that reports as ``what``, with the share that was right."""
+    meter = Meter(what, total)
+
+    def show(done: int, so_far: GradeSummary) -> None:
+        report(meter.at(done, right=so_far.accuracy, notes=("grading",)))
+
+    return show
 
 
 def grade_run(
@@ -66,7 +79,7 @@ def grade_run(
     by_id = {problem.id: problem for problem in problems}
     own_grader = grader or Grader(workers)
     try:
-        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade"):
+        with WriterLock(RolloutFolder(out.parent).grades_lock, "grade", option="the folder"):
             return _grade(own_grader, by_id, trajectories, out, workers, regrade, progress)
     finally:
         if grader is None:
@@ -94,6 +107,8 @@ def _grade(
             done.add(grade.trajectory_id)
             summary.outcomes[grade.outcome] += 1
             summary.num_total += 1
+            if grade.grader != grader.name:
+                summary.others[grade.grader or "unnamed"] += 1
     with JsonlWriter(target) as writer:
         for grade in _graded(grader, problems, _missing(trajectories, done), workers):
             writer.write(grade)

@@ -12,12 +12,14 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from selftaught.errors import EmptyDataError, SelftaughtError
 from selftaught.pipeline import perform as performing
 from selftaught.pipeline.markers import write_marker
 from selftaught.pipeline.stages import Stage
+from selftaught.progress import Progress
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.training.machines import die_with_parent
@@ -45,13 +47,12 @@ def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> N
     started = time.monotonic()
     last = 0.0
 
-    def progress(done: int, total: int) -> None:
+    def progress(now: Progress) -> None:
         nonlocal last
-        now = time.monotonic()
-        if now - last >= _PROGRESS_EVERY_S or done >= total:
-            last = now
+        if time.monotonic() - last >= _PROGRESS_EVERY_S or now.finished:
+            last = time.monotonic()
             with contextlib.suppress(OSError):
-                pipe.send(("progress", done, total))
+                pipe.send(("progress", replace(now, what=stage.name, finished=False)))
 
     try:
         with WriterLock(run.stage_lock(stage.ref), f"run, stage {stage.name}", wait_s=_LOCK_WAIT_S):

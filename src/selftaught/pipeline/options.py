@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import RootModel, ValidationError, model_validator
@@ -26,17 +25,12 @@ class RolloutOptions(RootModel[dict[str, Any]]):
 
     def settings(self, **more: Any) -> RolloutSettings:
         """All settings, with ``more`` over the options. ValueError names the key that is wrong, and the nearest known one."""
-        from selftaught.rollouts.settings import RolloutSettings
+        from selftaught.rollouts.settings import RolloutSettings, complaint
 
         try:
             return RolloutSettings.model_validate({**self.root, **more})
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            if first["type"] != "extra_forbidden":
-                raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from None
-            near = get_close_matches(str(first["loc"][-1]), list(RolloutSettings().content()), n=1)
-            raise ValueError(f"{key}: no such key" + (f". Did you mean {near[0]}?" if near else "")) from None
+            raise ValueError(complaint(error)) from None
 
     def over(self, *defaults: RolloutOptions) -> RolloutOptions:
         """These options over ``defaults``, of which the later ones count more."""

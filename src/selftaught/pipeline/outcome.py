@@ -10,6 +10,7 @@ from multiprocessing.process import BaseProcess
 from selftaught.errors import SelftaughtError
 from selftaught.pipeline.markers import Marker
 from selftaught.pipeline.stages import Stage
+from selftaught.progress import Progress
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.record import RunRecord
 from selftaught.runs.stages import StageRef
@@ -33,8 +34,14 @@ class Running:
     log: str
     """Its output, relative to the run."""
     started: float = field(default_factory=time.monotonic)
-    done: int = 0
-    total: int = 0
+    progress: Progress | None = None
+    """What the stage said last."""
+
+    @property
+    def share(self) -> float:
+        """How much of the stage is done, 0 to 1, as far as it says so."""
+        now = self.progress
+        return now.done / now.total if now is not None and now.total else 0.0
 
 
 @dataclass(frozen=True)

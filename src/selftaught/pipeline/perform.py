@@ -7,7 +7,6 @@ at any point and called again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,18 +23,16 @@ from selftaught.pipeline.stages import (
     Stage,
     TrainStage,
 )
+from selftaught.progress import Reporter, counted
 from selftaught.records import DropReason, Problem, SpanSource, Trajectory
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.record import RunKind, RunRecord
 from selftaught.runs.stages import StageRef
-from selftaught.store import read_jsonl, write_records
+from selftaught.store import iter_lines, read_jsonl, write_records
 from selftaught.training.settings import SftSettings
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total) of whatever the stage counts."""
 
-
-def perform(run: RunFolder, stage: Stage, workers: int, progress: Progress) -> StageResult:
+def perform(run: RunFolder, stage: Stage, workers: int, progress: Reporter) -> StageResult:
     """Do one stage with up to ``workers`` processes."""
     match stage:
         case ProblemsStage():
@@ -43,7 +40,7 @@ def perform(run: RunFolder, stage: Stage, workers: int, progress: Progress) -> S
         case RolloutStage():
             return _rollout(run, stage, workers, progress)
         case GradeStage():
-            return _grade(run, stage, workers)
+            return _grade(run, stage, workers, progress)
         case CurateStage():
             return _curate(run, stage, progress)
         case TrainStage():
@@ -81,7 +78,7 @@ def _problems(run: RunFolder, stage: ProblemsStage) -> StageResult:
     return StageResult(detail=detail, outputs=[run.relative(path) for path in (sets.pool, sets.removed, sets.test)])
 
 
-def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Progress) -> StageResult:
+def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Reporter) -> StageResult:
     from selftaught.rollouts import run_rollout
 
     problem_file = stage.problems.file(run)
@@ -102,18 +99,10 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Progre
             from selftaught.pipeline.ray_rollout import run_rollout_ray
 
             spread = stage.ray.model_dump()
-            run_rollout_ray(
-                problems, model, folder.path, settings, progress=progress, problem_file=problem_file, **spread
-            )
+            spread["progress"] = counted(progress, stage.name)
+            run_rollout_ray(problems, model, folder.path, settings, problem_file=problem_file, **spread)
         else:
-            run_rollout(
-                problems,
-                model,
-                folder.path,
-                settings,
-                progress=lambda now: progress(now.done, now.total),
-                problem_file=problem_file,
-            )
+            run_rollout(problems, model, folder.path, settings, progress=progress, problem_file=problem_file)
     count = tokens = calls = 0
     for trajectory in read_jsonl(folder.trajectories, Trajectory):
         count += 1
@@ -123,19 +112,21 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Progre
     return StageResult(tokens=tokens, detail=detail, outputs=[run.relative(folder.trajectories)])
 
 
-def _grade(run: RunFolder, stage: GradeStage, workers: int) -> StageResult:
+def _grade(run: RunFolder, stage: GradeStage, workers: int, progress: Reporter) -> StageResult:
     from selftaught.grading import grade_run
+    from selftaught.grading.run import shown_by
     from selftaught.records import Grade
 
     problems = list(read_jsonl(stage.problems.file(run), Problem))
     folder = run.rollout(stage.ref)
-    grade_run(problems, folder.trajectories, folder.grades, workers)
+    show = shown_by(progress, stage.name, sum(1 for _ in iter_lines(folder.trajectories)))
+    grade_run(problems, folder.trajectories, folder.grades, workers, progress=show)
     grades = list(read_jsonl(folder.grades, Grade))
     right = sum(grade.correct for grade in grades)
     return StageResult(detail=f"{right} of {len(grades)} right", outputs=[run.relative(folder.grades)])
 
 
-def _curate(run: RunFolder, stage: CurateStage, progress: Progress) -> StageResult:
+def _curate(run: RunFolder, stage: CurateStage, progress: Reporter) -> StageResult:
     from selftaught.curation import curate
     from selftaught.curation.records import Funnel
     from selftaught.tokens import Codec, tokenizer_folder
@@ -158,14 +149,14 @@ def _curate(run: RunFolder, stage: CurateStage, progress: Progress) -> StageResu
         data.path,
         settings,
         codec=Codec(tokenizer_folder(stage.tokenizer)),
-        progress=progress,
+        progress=counted(progress, stage.name),
         made=made,
     )
     detail = f"{funnel.num_kept} kept of {funnel.num_in} ({funnel.num_kept_text_only} text-only)"
     return StageResult(detail=detail, outputs=[run.relative(path) for path in (data.kept, data.dropped, data.funnel)])
 
 
-def _train(run: RunFolder, stage: TrainStage, progress: Progress) -> StageResult:
+def _train(run: RunFolder, stage: TrainStage, progress: Reporter) -> StageResult:
     from selftaught.tokens.folder import model_source
     from selftaught.training.render import load_rows
     from selftaught.training.sft import train_sft
@@ -179,7 +170,7 @@ def _train(run: RunFolder, stage: TrainStage, progress: Progress) -> StageResult
         summary = launch(stage.launch.command, stage.launch.environment, job, stage.cluster)
     else:
         rows = load_rows(kept, stage.settings.loss, stage.settings.max_length)
-        summary = train_sft(rows, base, folder.path, stage.settings, progress=progress)
+        summary = train_sft(rows, base, folder.path, stage.settings, progress=counted(progress, stage.name))
     few = _few_rows(summary.num_rows, stage.settings)
     loss = f", loss {summary.final_loss:.3f}" if summary.final_loss is not None else ""
     detail = f"{summary.num_rows} rows{few}, {summary.num_steps} steps{loss}, {summary.tokens_per_second:.0f} tokens/s"

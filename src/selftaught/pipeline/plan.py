@@ -278,6 +278,7 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
 
 def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> str:
     """The first problem in the base model's chat template; the plain question where the template is not here."""
+    from selftaught.manner import read_manner
     from selftaught.problems import render_question
     from selftaught.tokens.chat import CHATML, ChatTemplate
     from selftaught.tokens.files import ModelFiles
@@ -287,8 +288,8 @@ def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> 
         problem = Problem(
             id="stand-in", problem="What is the remainder when 7^2023 is divided by 1000?", kind=ProblemKind.MATH
         )
-    question = render_question(problem)
     folder = Path(model_source(recipe.base_model)) if recipe.base_model == "toy" else Path(recipe.base_model)
+    question = render_question(problem, read_manner(folder))
     if (folder / "tokenizer.json").is_file():
         template = ChatTemplate.of(ModelFiles.read(folder))
     else:

@@ -1,23 +1,21 @@
-"""Progress: one line with what runs and the time left; plain lines when nobody watches a terminal."""
+"""Progress of a run: the time that is left, by a reference run, and what is shown of the stages at work."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TextIO
 
 from selftaught.pipeline.markers import Marker
 from selftaught.pipeline.outcome import Running
 from selftaught.pipeline.recipe import Estimates
 from selftaught.pipeline.stages import Stage
+from selftaught.progress import Progress
+from selftaught.progress.bars import Show, bars
 
 _DEFAULT_S = {"problems": 3.0, "rollout": 45.0, "grade": 4.0, "curate": 2.0, "train": 45.0, "report": 6.0}
 """Expected seconds of a stage that the recipe gives no time for."""
-
-_PLAIN_EVERY_S = 10.0
 
 
 class Forecast:
@@ -59,7 +57,7 @@ class Forecast:
         for name, item in running.items():
             spent = now - item.started
             expected = self.expected_s(item.stage) * factor
-            share = item.done / item.total if item.total else 0.0
+            share = item.share
             if share > 0.05:
                 expected = share * spent / share + (1 - share) * (0.5 * spent / share + 0.5 * expected)
             ends[name] = max(1.0, expected - spent)
@@ -77,63 +75,50 @@ class Forecast:
 
 
 class Display:
-    """Writes to stderr: one changing line on a terminal, a line every ten seconds and at each stage's end elsewhere."""
+    """A run's progress on stderr: a bar for the run and one for each stage at work; a lasting line at each stage's end."""
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self._stream = stream if stream is not None else sys.stderr
-        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._quiet = quiet
-        self._last = 0.0
-        self._width = 0
+        self._stack = ExitStack()
+        self._bars = bars(stream, quiet=quiet)
+        self._show: Show | None = None
         self._num_done = self._num_stages = 0
 
     def begin(self, num_stages: int, num_done: int) -> None:
         """Say what lies ahead."""
+        self._show = self._stack.enter_context(self._bars)
         self._num_stages, self._num_done = num_stages, num_done
         if num_done and num_done < num_stages:
-            self._line(f"{num_done} of {num_stages} stages are done already; going on.")
+            self._say(f"{num_done} of {num_stages} stages are done already; going on.")
 
     def stage_started(self, stage: Stage) -> None:
-        """Nothing is said: the running line shows it."""
+        """Nothing is said: its bar shows it."""
 
     def stage_finished(self, stage: Stage, marker: Marker) -> None:
         """One lasting line a stage."""
         self._num_done += 1
+        if self._show is not None:
+            self._show.drop(stage.name)
         detail = f"  {marker.detail}" if marker.detail else ""
-        self._line(f"[{self._num_done:2d}/{self._num_stages}] {stage.name:<24} {marker.seconds:6.1f} s{detail}")
+        self._say(f"[{self._num_done:2d}/{self._num_stages}] {stage.name:<24} {marker.seconds:6.1f} s{detail}")
 
     def show(self, forecast: Forecast, running: Mapping[str, Running], done: Mapping[str, Marker]) -> None:
-        """The running line."""
-        now = time.monotonic()
-        if self._quiet or (not self._live and now - self._last < _PLAIN_EVERY_S) or not running:
+        """The run as a whole, and every stage at work."""
+        if self._show is None:
             return
-        self._last = now
-        parts = []
+        gone = f"{clock(forecast.elapsed_s())} gone"
+        whole = Progress("stages", self._num_done, self._num_stages, left_s=forecast.left_s(running), notes=(gone,))
+        self._show(whole)
         for name, item in running.items():
-            parts.append(f"{name} {item.done}/{item.total}" if item.total else name)
-        text = f"{clock(forecast.elapsed_s())} gone, about {clock(forecast.left_s(running))} left · {' · '.join(parts)}"
-        if self._live:
-            width = shutil.get_terminal_size().columns - 1
-            text = text[:width]
-            self._stream.write("\r" + text.ljust(self._width))
-            self._width = len(text)
-            self._stream.flush()
-        else:
-            self._line(text)
+            self._show(item.progress or Progress(name))
 
     def end(self) -> None:
-        """Leave the running line."""
-        if self._live and self._width:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._width = 0
-            self._stream.flush()
+        """Take the bars away."""
+        self._stack.close()
+        self._show = None
 
-    def _line(self, text: str) -> None:
-        if self._quiet:
-            return
-        self.end()
-        self._stream.write(text + "\n")
-        self._stream.flush()
+    def _say(self, text: str) -> None:
+        if self._show is not None:
+            self._show.say(text)
 
 
 def clock(seconds: float) -> str:

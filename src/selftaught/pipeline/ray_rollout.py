@@ -8,7 +8,6 @@ done again by another. Needs the ``ray`` extra; the nodes need this package, and
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -38,7 +37,7 @@ class LotWorker:
 
     def __init__(self, model: str, settings_json: str) -> None:
         self._model = model
-        self._settings = RolloutSettings.model_validate_json(settings_json).model_copy(update={"workers": 0})
+        self._settings = RolloutSettings.model_validate_json(settings_json).changed(workers=0)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Trajectory lines of the problems in ``batch["problem"]``, as JSON."""
@@ -72,7 +71,8 @@ def run_rollout_ray(
     except ImportError:
         raise MissingPartError("rollouts over Ray need the ray package; pip install 'selftaught[ray]'.") from None
     folder = RolloutFolder(out)
-    total = len(problems) * settings.samples * (settings.rounds + 1 if settings.record_rounds else 1)
+    hints = settings.hints
+    total = len(problems) * settings.sampling.samples * (hints.rounds + 1 if hints.record_rounds else 1)
     with WriterLock(folder.lock, "rollout"):
         claim_folder(folder, model, settings, problems, problem_file)
         if not ray.is_initialized():
@@ -99,20 +99,19 @@ def run_rollout_ray(
 
 
 def summary_over_ray(
-    problems: Sequence[Problem], model: str, out: Path, settings: RolloutSettings, *, workers: int, address: str | None
+    problems: Sequence[Problem],
+    model: str,
+    out: Path,
+    settings: RolloutSettings,
+    *,
+    workers: int,
+    address: str | None,
+    progress: Progress,
 ) -> RolloutSummary:
-    """``run_rollout_ray`` for the command line: a line on stderr every ten seconds, and the summary of what lies in ``out``."""
-    path, started, last = RolloutFolder(out).trajectories, time.monotonic(), 0.0
+    """``run_rollout_ray`` for the command line: the summary of what lies in ``out``."""
+    path, started = RolloutFolder(out).trajectories, time.monotonic()
     before = sum(1 for _ in iter_lines(path)) if path.exists() else 0
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done >= total or now - last >= 10:
-            last = now
-            print(f"{done}/{total} trajectories, {now - started:.0f} s", file=sys.stderr, flush=True)
-
-    count = run_rollout_ray(problems, model, out, settings, workers=workers, address=address, progress=show)
+    count = run_rollout_ray(problems, model, out, settings, workers=workers, address=address, progress=progress)
     reasons: Counter[str] = Counter()
     tokens = calls = failed = 0
     for trajectory in read_jsonl(path, Trajectory):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selftaught.errors import IncompleteError
-from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow
-from selftaught.pipeline.markers import Marker, StageResult
+from selftaught.evals.records import ReportData
+from selftaught.pipeline.markers import StageResult
 from selftaught.pipeline.outcome import RunOutcome, RunResult
 from selftaught.pipeline.stages import (
     Measured,
@@ -23,8 +23,7 @@ from selftaught.pipeline.stages import (
 from selftaught.records import Grade, Problem, Trajectory
 from selftaught.runs.condition import tabled_as
 from selftaught.runs.folders import RolloutFolder, RunFolder
-from selftaught.runs.record import peek_record, read_record, write_record
-from selftaught.runs.stages import data_sets
+from selftaught.runs.record import peek_record, write_record
 from selftaught.store import read_jsonl, write_records
 
 if TYPE_CHECKING:
@@ -91,18 +90,11 @@ def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns
 
 
 def _gather(run: RunFolder, benchmarks: list[BenchmarkRuns]) -> ReportData:
-    """The report's document."""
+    """The numbers of the report; what the folder records of stages, data sets and provenance is added when it is written."""
     from selftaught.evals.build import build_report
     from selftaught.evals.claims import check_claims
 
-    data = build_report(
-        benchmarks,
-        base_folder=run.path,
-        funnel=funnel_rows(run),
-        stages=stage_rows(run),
-        provenance=provenance(run),
-        title=f"START: {run.path.name}",
-    )
+    data = build_report(benchmarks, base_folder=run.path, title=f"START: {run.path.name}")
     data.checks = check_claims(data)  # also without base or start, for what the rest can show
     return data
 
@@ -141,54 +133,6 @@ def first_round(rounds: RolloutFolder, out: RolloutFolder) -> None:
         record.taken_from = Path(os.path.relpath(rounds.path, out.path)).as_posix()
         record.problems = Path(os.path.relpath(problems, out.path)).as_posix() if problems else ""
         write_record(out.path, record)
-
-
-def funnel_rows(run: RunFolder) -> list[FunnelRow]:
-    """One row a data set of the run."""
-    from selftaught.curation.records import Funnel
-
-    rows = []
-    for data in (run.data(ref) for ref in data_sets()):
-        if not data.funnel.exists():
-            continue
-        funnel = Funnel.model_validate_json(data.funnel.read_text("utf-8"))
-        rows.append(
-            FunnelRow(
-                stage=funnel.dataset,
-                num_in=funnel.num_in,
-                num_kept=funnel.num_kept,
-                dropped=funnel.dropped,
-                modified=funnel.modified,
-            )
-        )
-    return rows
-
-
-def stage_rows(run: RunFolder) -> list[StageRow]:
-    """One row a finished stage, in the order in which they ended."""
-    markers = [Marker.model_validate_json(path.read_text("utf-8")) for path in run.markers.glob("*.json")]
-    markers.sort(key=lambda marker: (marker.finished_at, marker.name))
-    return [StageRow(name=m.name, seconds=m.seconds, tokens=m.tokens, detail=m.detail) for m in markers]
-
-
-def provenance(run: RunFolder) -> Provenance:
-    """What the run's record says of how the numbers came about."""
-    record = read_record(run.path)
-    if record is None:
-        return Provenance()
-    made = record.made_by
-    return Provenance(
-        config_digest=record.digest,
-        seeds=record.seeds,
-        git_commit=made.git_commit,
-        git_dirty=made.git_dirty,
-        versions=made.versions,
-        hardware=made.hardware,
-        models=record.models,
-        data=record.data,
-        sandbox_tier=record.sandbox_tier,
-        settings=record.settings,
-    )
 
 
 def show_report(result: RunResult) -> None:

@@ -21,6 +21,7 @@ from selftaught.runs.record import (
     read_record,
     write_record,
 )
+from selftaught.runs.stages import Part
 from selftaught.sandbox.probe import reached_tier
 from selftaught.tokens.folder import model_digest, model_source
 
@@ -57,9 +58,11 @@ def empty(run: RunFolder) -> None:
     """Delete what a recipe's run wrote. ConfigError, and nothing is deleted, when anything else lies in the folder."""
     known = run.entries()
     unknown = sorted(path.name for path in run.path.iterdir() if path.name not in known)
-    for part in sorted(path for path in run.path.iterdir() if path.is_dir() and run.stage_of(path) is not None):
-        strange = [path for path in part.iterdir() if path.is_dir() and run.stage_of(path) is None]
-        unknown += [run.relative(path) for path in sorted(strange)]
+    for part in (run.path / part.label for part in (Part.SEED_ROUND, Part.START_ROUND, Part.CONTROL, Part.EVALUATION)):
+        for path in sorted(part.iterdir()) if part.is_dir() else ():
+            stage = run.stage_of(path)
+            if path.is_dir() and (stage is None or not run.knows(stage)):
+                unknown.append(run.relative(path))
     if unknown:
         raise ConfigError(
             f"{run.path} holds {unknown[0]}, which this run did not write; --fresh deletes nothing. Move it away, or name "

@@ -20,6 +20,7 @@ from selftaught.pipeline.markers import Marker, finished
 from selftaught.pipeline.outcome import Running, RunOutcome, StageFailed
 from selftaught.pipeline.progress import Display, Forecast
 from selftaught.pipeline.stages import Stage
+from selftaught.progress import Progress
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.stages import StageRef
 
@@ -122,7 +123,7 @@ def _listen(
                 message = item.pipe.recv()
                 if message[0] != "progress":
                     break
-                item.done, item.total = int(str(message[1])), int(str(message[2]))
+                item.progress = message[1] if isinstance(message[1], Progress) else None
                 message = ("progress",)
         name = item.stage.name
         if message is not None and message[0] == "progress":

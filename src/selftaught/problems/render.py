@@ -1,13 +1,19 @@
 """The user message for a problem: question, options or starter code, and how to give the answer.
 
-The chat template is applied by the engine's tokenizer, not here. A problem whose ``metadata["rendered"]`` is true is
-asked in its own words alone.
+How a model wants to be asked stands in its manner (`selftaught.manner`): with a request for the answer's form, or plainly.
+What the problem's own text says already (its options, its samples) is not said again. A problem whose
+``metadata["rendered"]`` is true is asked in its own words alone. The chat template is applied by the engine's tokenizer.
 """
 
 from __future__ import annotations
 
+import json
+import re
+
+from selftaught.manner import Manner
 from selftaught.problems.formats import LETTERS
-from selftaught.records import Problem, ProblemKind
+from selftaught.problems.starter import defined_function
+from selftaught.records import Problem, ProblemKind, TestCase
 
 MATH_REQUEST = "Please reason step by step, and put your final answer within \\boxed{}."
 CHOICE_REQUEST = "Please reason step by step, and put the letter of your choice within \\boxed{}."
@@ -21,11 +27,15 @@ FUNCTION_REQUEST = (
 NAMED_FUNCTION_REQUEST = "Write a Python function named {name}. End with the whole program in one ```python block."
 COMPLETION_REQUEST = "Complete this Python function, and end with the whole function in one ```python block:"
 
+_DEFAULT = Manner()
 
-def render_question(problem: Problem) -> str:
-    """Text of the user message."""
+
+def render_question(problem: Problem, manner: Manner = _DEFAULT) -> str:
+    """Text of the user message, as a model of this manner is asked."""
     if problem.metadata.get("rendered"):
         return problem.problem
+    if manner.question == "plain":
+        return _plain(problem)
     if problem.kind is ProblemKind.CHOICE:
         return f"{problem.problem.rstrip()}\n\n{render_choices(problem)}{CHOICE_REQUEST}"
     if problem.kind is ProblemKind.CODE:
@@ -35,10 +45,48 @@ def render_question(problem: Problem) -> str:
 
 def render_choices(problem: Problem) -> str:
     """Options as lines ``A) …`` in their fixed order, with an empty line after; empty when the text holds them."""
-    if not problem.choices:
-        return ""
-    lines = [f"{letter}) {choice}" for letter, choice in zip(LETTERS, problem.choices, strict=False)]
-    return "\n".join(lines) + "\n\n"
+    lines = _choice_lines(problem)
+    return "\n".join(lines) + "\n\n" if lines else ""
+
+
+def _choice_lines(problem: Problem) -> list[str]:
+    options = list(zip(LETTERS, problem.choices or (), strict=False))
+    shown = [
+        re.compile(rf"^\W*{letter}[).:\]]\W*{re.escape(choice.strip())}\W*$", re.MULTILINE)
+        for letter, choice in options
+    ]
+    if all(pattern.search(problem.problem) for pattern in shown):
+        return []
+    return [f"{letter}) {choice}" for letter, choice in options]
+
+
+def _plain(problem: Problem) -> str:
+    """The question alone; options, samples or starter code follow where the text does not hold them."""
+    parts = [problem.problem.rstrip(), *_choice_lines(problem)]
+    if problem.kind is ProblemKind.CODE and "check_code" not in problem.metadata:
+        function = defined_function(problem.starter_code)
+        name = problem.fn_name or (function.name if function is not None else None)
+        if problem.starter_code and (name is None or not re.search(rf"\b{name}\b", problem.problem)):
+            parts.append(problem.starter_code.rstrip())
+        samples = [_sample(name, test) for test in problem.tests or () if test.public] if name else []
+        text = "".join(problem.problem.split())
+        if samples and not any("".join(sample.split()) in text for sample in samples):
+            parts += ["Samples:", *samples]
+    return "\n".join(parts)
+
+
+def _sample(name: str, test: TestCase) -> str:
+    """A public test of a function as an expression: ``solve(3, 20) == 6``."""
+    arguments = ", ".join(_literal(line) for line in test.input.splitlines() if line.strip())
+    return f"{name}({arguments}) == {_literal(test.output)}"
+
+
+def _literal(text: str) -> str:
+    """A JSON value in Python's spelling; any other text as it stands."""
+    try:
+        return repr(json.loads(text))
+    except ValueError:
+        return text.strip()
 
 
 def _render_code(problem: Problem) -> str:

@@ -1,26 +1,35 @@
-"""Report data from a folder's own records: made where there is none yet, and made anew when the grades have changed."""
+"""Report data from a folder's own records: made where there is none yet, and made anew when the folder has changed."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from selftaught.errors import DataError
-from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
-from selftaught.evals.records import Provenance, ReportData, RunRef
+from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report, slices_of
+from selftaught.evals.claims import check_claims
+from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
 from selftaught.records import Problem
 from selftaught.report.load import read_report_data
+from selftaught.report.recorded import training_curves
 from selftaught.runs.condition import Condition, Curve
-from selftaught.runs.folders import Folder
+from selftaught.runs.folders import Folder, rollouts_below
 from selftaught.runs.found import FoundRollout, find_rollouts, is_one_rollout, problem_file
+
+MAX_TITLE_MODELS = 3
+"""A title names at most as many models."""
 
 
 def report_data(run: Path) -> ReportData:
-    """The folder's ``report.json``; built from trajectories and grades where it is missing or older than a grade file."""
+    """The folder's ``report.json``; built from trajectories and grades where it is missing or older than they are."""
     path = Folder(run).report_json
     if not path.exists():
         return build_from_folder(run)
     data = read_report_data(path)
+    if data.gathered:
+        return build_from_folder(run) if has_changed(run, data) else data
     if not data.stages and not data.funnel and _has_new_rollouts(run, data):
         return build_from_folder(run)
     return rebuild(run, data) if is_stale(run, data) else data
@@ -28,14 +37,30 @@ def report_data(run: Path) -> ReportData:
 
 def is_stale(run: Path, data: ReportData) -> bool:
     """Whether a grade file that ``report.json`` counts is newer than it."""
-    made = Folder(run).report_json.stat().st_mtime
-    files = [run / ref.grades for ref in data.runs]
-    return any(path.exists() and path.stat().st_mtime > made for path in files)
+    return _is_newer([run / ref.grades for ref in data.runs], Folder(run).report_json)
+
+
+def has_changed(run: Path, data: ReportData) -> bool:
+    """Whether a folder holds other rollouts than ``report.json`` counts, or has newer trajectories or grades."""
+    folders = [one.folder for one in _rollouts(run)]
+    if {folder.trajectories.resolve() for folder in folders} != _counted(run, data):
+        return True
+    return _is_newer(
+        [path for folder in folders for path in (folder.trajectories, folder.grades)], Folder(run).report_json
+    )
+
+
+def _is_newer(files: list[Path], made: Path) -> bool:
+    return any(path.exists() and path.stat().st_mtime > made.stat().st_mtime for path in files)
+
+
+def _counted(run: Path, data: ReportData) -> set[Path]:
+    return {(run / ref.trajectories).resolve() for ref in data.runs}
 
 
 def _has_new_rollouts(run: Path, data: ReportData) -> bool:
     """Whether a graded rollout lies in the folder that ``report.json`` does not count."""
-    counted = {(run / ref.trajectories).resolve() for ref in data.runs}
+    counted = _counted(run, data)
     if not all(path.exists() for path in counted):
         return False
     found = find_rollouts(run)
@@ -43,103 +68,121 @@ def _has_new_rollouts(run: Path, data: ReportData) -> bool:
 
 
 def rebuild(run: Path, data: ReportData) -> ReportData:
-    """Count the same files again; what was handed in (funnel, stages, provenance, checks) stays."""
-    decoding = {row.name: row.decoding for row in data.conditions}
-    by_benchmark: dict[str, list[RunRef]] = {}
-    for ref in data.runs:
-        by_benchmark.setdefault(ref.benchmark, []).append(ref)
-    groups = [
-        BenchmarkRuns(
-            name,
-            load_file(run / refs[0].problems),
-            run / refs[0].problems,
-            [_eval_run(run, ref, decoding) for ref in refs],
-        )
-        for name, refs in by_benchmark.items()
-    ]
+    """Count the same files again; what was handed in (funnel, stages, provenance) stays, claims are judged anew."""
     fresh = build_report(
-        groups,
+        benchmarks_of(run, data),
         base_folder=run,
+        reference=data.compared_with() or None,
         ablation_reference=data.ablations[0].b if data.ablations else None,
         funnel=data.funnel,
         stages=data.stages,
         provenance=data.provenance,
         title=data.title,
     )
-    return fresh.model_copy(update={"checks": data.checks, "paper": data.paper})
+    checks = (check_claims(fresh) or data.checks) if data.checks else []
+    return fresh.model_copy(update={"checks": checks, "paper": data.paper})
+
+
+def benchmarks_of(run: Path, data: ReportData) -> list[BenchmarkRuns]:
+    """The benchmarks of a document with the files that it counts."""
+    decoding = {row.name: row.decoding for row in data.conditions}
+    by_benchmark: dict[str, list[RunRef]] = {}
+    for ref in data.runs:
+        by_benchmark.setdefault(ref.benchmark, []).append(ref)
+    groups = []
+    for name, refs in by_benchmark.items():
+        place = run / refs[0].problems
+        group = BenchmarkRuns(name, load_file(place), place, [_eval_run(run, ref, decoding) for ref in refs])
+        # Problems whose groups would give the benchmark another name were tabled without them.
+        ungrouped = name in data.benchmarks() and slices_of(name, group.problems)[0].name != name
+        groups.append(_without_groups(group) if ungrouped else group)
+    return groups
 
 
 def _eval_run(run: Path, ref: RunRef, decoding: dict[str, str]) -> EvalRun:
     condition = Condition.parse(ref.condition)
+    name = condition.name if condition.curve is not None else ref.condition
     return EvalRun(
-        condition.name,
+        name,
         run / ref.trajectories,
         run / ref.grades,
         ref.model,
-        decoding.get(condition.name, ""),
+        decoding.get(name, ""),
         scaling=condition.curve is not None,
         method=(condition.curve or Curve.HINTS).value,
+        round=ref.round,
     )
 
 
 def build_from_folder(run: Path) -> ReportData:
-    """Report data of a folder that rollout and grade wrote; DataError when something has no grade yet."""
-    groups: dict[Path, list[FoundRollout]] = {}
-    found = find_rollouts(run)
+    """Report data of what rollout, grade and train have written so far. Trajectories without a grade are told apart.
+
+    DataError when there is no trajectory yet, or when the problems of one are not to be found.
+    """
+    found = _rollouts(run)
+    if not found and not training_curves(run):
+        raise DataError(
+            f"{run} holds no trajectories yet; expected the folder of a rollout, of a training or of a run."
+        )
+    by_problems: dict[Path, list[FoundRollout]] = {}
     for one in found:
-        if not one.folder.grades.exists():
-            raise DataError(
-                f"{one.folder.trajectories} has no {one.folder.grades.name} beside it; run `selftaught grade {run}` first."
-            )
-        if one.first is not None:
-            groups.setdefault(problem_file(one), []).append(one)
-    if not groups:
-        raise DataError(f"{run} holds no trajectories; expected the folder of a rollout or of a run.")
-    benchmarks = []
-    for path, rollouts in groups.items():
+        by_problems.setdefault(problem_file(one), []).append(one)
+    # What measures comes first: its problems may be named by their groups, those to learn from are one row a condition.
+    ordered = sorted(by_problems.items(), key=lambda item: not any(one.is_test for one in item[1]))
+    groups: list[BenchmarkRuns] = []
+    for path, rollouts in ordered:
         problems = load_file(path)
-        name = _benchmark_name(run, rollouts, found, problems)
-        benchmarks.append(BenchmarkRuns(name, problems, path, [_as_eval_run(one) for one in rollouts]))
-    return build_report(benchmarks, base_folder=run, provenance=_provenance(found), title=run.resolve().name)
+        group = BenchmarkRuns(_benchmark_name(run, rollouts, found, problems), problems, path, _eval_runs(rollouts))
+        groups.append(_without_groups(group) if groups else group)
+    models = dict.fromkeys(one.model.rstrip("/").rsplit("/", 1)[-1] for one in found if one.model)
+    named = f": {', '.join(models)}" if 0 < len(models) <= MAX_TITLE_MODELS else ""
+    data = build_report(groups, base_folder=run, title=run.resolve().name + named)
+    return data.model_copy(update={"gathered": True})
 
 
-def _as_eval_run(found: FoundRollout) -> EvalRun:
-    curve = found.curve
-    return EvalRun(
-        found.tabled,
-        found.folder.trajectories,
-        found.folder.grades,
-        found.model,
-        found.decoding,
-        scaling=curve is not None,
-        method=(curve or Curve.HINTS).value,
-    )
+def _rollouts(run: Path) -> list[FoundRollout]:
+    """The rollouts of a folder that have at least one trajectory; a training's folder has none."""
+    if not any(folder.trajectories.exists() for folder in rollouts_below(run)):
+        return []
+    return [one for one in find_rollouts(run) if one.first is not None]
+
+
+def _eval_runs(rollouts: list[FoundRollout]) -> list[EvalRun]:
+    """The conditions of rollouts on the same problems. A curve whose plain condition is not there yet gives it as round 0.
+
+    Several rollouts of one condition are told apart by their folders.
+    """
+    times = Counter((one.tabled, one.curve) for one in rollouts)
+    runs = []
+    for one in rollouts:
+        twice = times[one.tabled, one.curve] > 1
+        name = f"{one.tabled} ({one.folder.path.name})" if twice else one.tabled
+        plain = EvalRun(name, one.folder.trajectories, one.folder.grades, one.model, one.decoding)
+        if one.curve is None:
+            runs.append(plain)
+            continue
+        runs.append(replace(plain, scaling=True, method=one.curve.value))
+        if one.curve is Curve.HINTS and not times[one.tabled, None]:
+            runs.append(replace(plain, round=0))
+    return runs
 
 
 def _benchmark_name(run: Path, rollouts: list[FoundRollout], found: list[FoundRollout], problems: list[Problem]) -> str:
-    """What the problems are called: by their source, an evaluation's folder, or the run's own name."""
+    """What the problems are called: a recipe's set, their source, an evaluation's folder, or the run's own name."""
+    first = rollouts[0]
+    place = problem_file(first)
+    if first.run is not None and place.parent == first.run.problem_sets.path:
+        return place.stem
     named = problems[0].source if problems else None
     if named or is_one_rollout(run, found):
         return named or run.resolve().name
-    place = problem_file(rollouts[0]).parent
-    return place.name if place != rollouts[0].folder.path else run.resolve().name
+    return place.parent.name if place.parent != first.folder.path else run.resolve().name
 
 
-def _provenance(found: list[FoundRollout]) -> Provenance:
-    """What the records of the rollouts say of how the numbers came about."""
-    provenance = Provenance()
-    for one in found:
-        record = one.record
-        if record is None:
-            continue
-        made = record.made_by
-        provenance.config_digest = provenance.config_digest or record.digest
-        provenance.git_commit = provenance.git_commit or made.git_commit
-        provenance.git_dirty = made.git_dirty if provenance.git_dirty is None else provenance.git_dirty
-        provenance.versions = provenance.versions or made.versions
-        provenance.hardware = provenance.hardware or made.hardware
-        provenance.seeds += [seed for seed in record.seeds if seed not in provenance.seeds]
-        provenance.models.setdefault(one.tabled, record.model)
-        if len(found) == 1:
-            provenance.settings = record.settings
-    return provenance
+def _without_groups(group: BenchmarkRuns) -> BenchmarkRuns:
+    """The same problems without their groups, so that they cannot be taken for the tested groups."""
+    problems = [
+        problem.model_copy(update={"metadata": {k: v for k, v in problem.metadata.items() if k != "group"}})
+        for problem in group.problems
+    ]
+    return replace(group, problems=problems)

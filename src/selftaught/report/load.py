@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,7 +87,10 @@ def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: 
             content.problems.setdefault((benchmark, problem.id), problem)
             if not gated_text and is_withheld(problem):
                 content.withheld.add(benchmark)
-    counts = {ref.trajectories: ref.num_trajectories or _num_lines(folder / ref.trajectories) for ref in data.runs}
+    counts = {
+        (ref.trajectories, ref.round): ref.num_trajectories or _num_lines(folder / ref.trajectories)
+        for ref in data.runs
+    }
     chosen = _chosen(folder, data, counts)
     content.num_total = sum(counts.values())
     seen: set[tuple[Key, str, str]] = set()
@@ -96,6 +100,8 @@ def load_run(folder: Path, data: ReportData, convert: Converter, *, gated_text: 
         grades = _grades(folder / ref.grades, ref, chosen)
         found: dict[str, Entry] = {}
         for trajectory in _trajectories(folder / ref.trajectories, ref, chosen):
+            if ref.round is not None and trajectory.round != ref.round:
+                continue
             key = (ref.benchmark, trajectory.problem_id)
             # A curve over rounds holds its plain condition as round 0; the page carries that once.
             if (key, trajectory.condition, trajectory.id) in seen:
@@ -152,7 +158,7 @@ def _records(path: Path, model: type[RecordT], ref: RunRef, chosen: set[Key] | N
                 raise DataError(f"{path}:{number}: not a {model.__name__} record.") from None
 
 
-def _chosen(folder: Path, data: ReportData, counts: dict[str, int]) -> set[Key] | None:
+def _chosen(folder: Path, data: ReportData, counts: Mapping[tuple[str, int | None], int]) -> set[Key] | None:
     """Problems that the page carries, or None for all."""
     sizes = [path.stat().st_size for ref in data.runs if (path := folder / ref.trajectories).exists()]
     total = sum(counts.values())
@@ -162,10 +168,29 @@ def _chosen(folder: Path, data: ReportData, counts: dict[str, int]) -> set[Key] 
     if total <= limit:
         return None
     listed = list(dict.fromkeys((row.benchmark, row.problem_id) for row in data.grid))
-    per_problem = max(1.0, total / max(len(listed), 1))
-    room = max(1, int(limit / per_problem))
     wanted: dict[Key, None] = dict.fromkeys((sample.benchmark, sample.problem_id) for sample in data.samples)
     changed = {problem_id for row in data.transitions for problem_id in (*row.fixed, *row.broken)}
     wanted |= dict.fromkeys(key for key in listed if key[1] in changed)
     wanted |= dict.fromkeys(listed)
-    return set(list(wanted)[:room])
+    per_problem = _per_problem(data, counts, wanted)
+    chosen: set[Key] = set()
+    room = float(limit)
+    for key in wanted:
+        room -= per_problem.get(key[0], 1.0)
+        if room < 0 and chosen:
+            break
+        chosen.add(key)
+    return chosen
+
+
+def _per_problem(
+    data: ReportData, counts: Mapping[tuple[str, int | None], int], keys: Mapping[Key, None]
+) -> dict[str, float]:
+    """Benchmark → mean number of trajectories of a problem."""
+    problems = Counter(benchmark for benchmark, _ in keys)
+    # A curve holds its plain condition as round 0: the page carries that once, so that it is counted once.
+    files = {(ref.benchmark, ref.trajectories): counts[ref.trajectories, ref.round] for ref in data.runs}
+    totals: Counter[str] = Counter()
+    for (benchmark, _), count in files.items():
+        totals[benchmark] += count
+    return {benchmark: total / max(1, problems[benchmark]) for benchmark, total in totals.items()}

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from selftaught.evals.records import ReportData
 from selftaught.report import tables
+from selftaught.report.identity import provenance_rows, run_rows
 from selftaught.report.paper import paper_table
-from selftaught.report.table import Table
+from selftaught.report.tables import Table
 from selftaught.report.text import markdown_text
 
 
@@ -16,14 +17,17 @@ def render_markdown(data: ReportData, figures: dict[str, str]) -> str:
     lines = [
         f"# {markdown_text(data.title)}",
         "",
-        f"Made {markdown_text(data.created_at)}. Numbers for machines: `report.json`.",
+        *(f"- {markdown_text(name)}: {markdown_text(value)}" for name, value in run_rows(data)),
+        "- numbers for machines: `report.json`",
         "",
     ]
-    lines += [f"> {markdown_text(note)}" for note in data.notes] + ([""] if data.notes else [])
+    notes = [data.unfinished, *data.notes] if data.unfinished else data.notes
+    lines += [f"> {markdown_text(note)}" for note in notes] + ([""] if notes else [])
 
     def add(heading: str, table: Table, figure: str | None = None) -> None:
         if not table.rows:
             return
+        table = table.without_empty()
         lines.extend([f"## {markdown_text(heading)}", ""])
         if figure in figures:
             lines.extend([f"![{markdown_text(heading)}]({figures[figure]})", ""])
@@ -48,7 +52,8 @@ def render_markdown(data: ReportData, figures: dict[str, str]) -> str:
         ("Ablations", tables.ablations_table, "ablations"),
         ("Use of the interpreter", tables.tools_table, "tools"),
         ("From rollouts to training data", tables.funnel_table, "funnel"),
-        ("Stages", tables.stages_table, None),
+        ("Training", tables.training_table, "training"),
+        ("Time and tokens", tables.stages_table, None),
     ]
     for heading, build, figure in sections:
         add(heading, build(data), figure)
@@ -65,24 +70,6 @@ def _table(table: Table) -> list[str]:
             cells[0] = f"**{cells[0]}**"
         rows.append(f"| {' | '.join(cells)} |")
     return rows
-
-
-def provenance_rows(data: ReportData) -> list[tuple[str, str]]:
-    """What made the numbers, as (name, value) pairs; empty values are left out."""
-    source = data.provenance
-    dirty = {True: " (with uncommitted changes)", False: "", None: ""}[source.git_dirty]
-    rows = [
-        ("configuration", source.config_digest),
-        ("commit", f"{source.git_commit}{dirty}" if source.git_commit else ""),
-        ("seeds", ", ".join(str(seed) for seed in source.seeds)),
-        ("grader", source.grader),
-        ("sandbox", source.sandbox_tier),
-    ]
-    for label, mapping in (("models", source.models), ("data", source.data), ("licences", source.licences)):
-        rows += [(f"{label}: {key}", value) for key, value in mapping.items()]
-    rows.append(("hardware", ", ".join(f"{key} {value}" for key, value in source.hardware.items())))
-    rows.append(("versions", ", ".join(f"{key} {value}" for key, value in source.versions.items())))
-    return [(name, value) for name, value in rows if value]
 
 
 def _provenance(data: ReportData) -> list[str]:

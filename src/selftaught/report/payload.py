@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import GridRow, ReportData
 from selftaught.records import Grade, Outcome, Problem, Span, SpanSource, Trajectory
 from selftaught.report.load import Converter, Entry, Key, RunContent
 from selftaught.report.text import clip, one_line, visible
+from selftaught.runs.condition import Condition
 
 CHUNK_BYTES = 400_000
 """Raw size at which a chunk is closed: some 25 ms of unpacking."""
@@ -69,6 +71,7 @@ def converter(weigh: Weigh) -> Converter:
             "sec": round(trajectory.wall_s, 3),
             "model": one_line(trajectory.model),
             "seed": trajectory.seed,
+            "when": trajectory.created_at,
             "err": visible(clip(trajectory.error, 2000)) if trajectory.error else None,
         }
         calls = trajectory.tool_calls()
@@ -80,6 +83,7 @@ def converter(weigh: Weigh) -> Converter:
             "calls": len(calls),
             "bad": sum(call.status.value != "ok" for call in calls),
             "hints": len(trajectory.hints()),
+            "seconds": round(trajectory.wall_s, 2),
         }
         return dump(body), summary
 
@@ -147,7 +151,9 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
     columns = {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)}
     index = {
         "conditions": [visible(name) for name in conditions],
+        "pair": [visible(name) for name in opening_pair(data)],
         "names": [visible(name) for name in names],
+        "curves": [_curve(name) for name in names],
         "problems": problems,
         "t": columns,
         "total": content.num_total,
@@ -157,8 +163,33 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
     return Payload(pack(index), chunks.done)
 
 
-_COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "x", "id", "ch", "at")
-"""Problem, condition, outcome, sample, round, tokens, calls, failed calls, hints, extracted, id, chunk, place in it."""
+def _curve(name: str) -> list[str] | None:
+    """[condition, method] where a name stands for a curve over rounds."""
+    condition = Condition.parse(name)
+    return None if condition.curve is None else [visible(condition.name), condition.curve.value]
+
+
+def short_questions(content: RunContent, limit: int = 64) -> dict[Key, str]:
+    """(benchmark, problem id) → the question's start on one line, for problems whose text may be shown."""
+    return {
+        key: one_line(problem.problem, limit)
+        for key, problem in content.problems.items()
+        if key[0] not in content.withheld
+    }
+
+
+def opening_pair(data: ReportData) -> tuple[str, str]:
+    """The two conditions that a problem opens with: the reference, and START or else the last of the others."""
+    names = [name for name in data.condition_names() if data.condition(name, data.benchmarks()[0])]
+    if not names:
+        return "", ""
+    first = data.compared_with() or names[0]
+    others = [name for name in names if name != first]
+    return first, LOOP.start if LOOP.start in others else others[-1] if others else first
+
+
+_COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "s", "x", "id", "ch", "at")
+"""Problem, condition, outcome, sample, round, tokens, calls, failed calls, hints, seconds, extracted, id, chunk, place in it."""
 
 
 def _summary(entry: Entry) -> list[Any]:
@@ -166,7 +197,7 @@ def _summary(entry: Entry) -> list[Any]:
     grade, known = entry.grade, entry.summary
     outcome = _ORDER.index(grade.outcome) if grade else -1
     extracted = one_line(grade.extracted, 40) if grade and grade.extracted is not None else ""
-    counts = [known[name] for name in ("sample", "round", "tokens", "calls", "bad", "hints")]
+    counts = [known[name] for name in ("sample", "round", "tokens", "calls", "bad", "hints", "seconds")]
     return [outcome, *counts, extracted, visible(str(known["id"]))]
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError, DataError
+from selftaught.evals.records import ReportData
 from selftaught.records import Problem
 from selftaught.report.folder import report_data
 from selftaught.report.load import is_withheld
+from selftaught.report.recorded import with_records
 from selftaught.report.write import write_report
 from selftaught.runs.folders import Folder
+from selftaught.runs.names import FILES
 from selftaught.store import iter_lines, write_atomic
 
 WITHHELD = "[withheld]"
@@ -45,10 +48,11 @@ def publish(run: Path, out: Path) -> Published:
         raise ConfigError(f"{out} lies inside {run}; expected a folder of its own.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty; expected a new folder.")
-    data = report_data(run)
+    data = with_records(run, report_data(run))
     folder = Folder(run)
     places = {folder.report_json, *folder.report_files.rglob("*"), folder.report_markdown, folder.report_page}
-    secret = _secret_ids(run)
+    outside = [run / ref.problems for ref in data.runs if (run / ref.problems).exists()]
+    secret = _secret_ids([*run.rglob("*.jsonl"), *outside])
     result = Published(out, num_withheld=len(secret))
     for path in sorted(run.rglob("*")):
         if not path.is_file() or path in places or path.is_symlink():
@@ -62,17 +66,26 @@ def publish(run: Path, out: Path) -> Published:
             result.left_behind.append(path.relative_to(run))
             continue
         result.files.append(path.relative_to(run))
-    for ref in data.runs:  # problems that the report wrote for itself
-        if not (out / ref.problems).exists() and (run / ref.problems).exists():
-            write_atomic(out / ref.problems, _redacted(run / ref.problems, secret))
-    write_report(out, data)
+    write_report(out, _with_problems_inside(run, out, data, secret))
     return result
 
 
-def _secret_ids(run: Path) -> set[str]:
-    """Ids of the problems whose text is withheld, from every problem file of the run."""
+def _with_problems_inside(run: Path, out: Path, data: ReportData, secret: set[str]) -> ReportData:
+    """Copy problem files that lie outside the run into the copy, and let the document name them there."""
+    top = run.resolve()
+    outside = dict.fromkeys(ref.problems for ref in data.runs if top not in (run / ref.problems).resolve().parents)
+    moved = {}
+    for number, name in enumerate(name for name in outside if (run / name).exists()):
+        moved[name] = f"{FILES.problem_folder}/outside-{number}.jsonl"
+        write_atomic(out / moved[name], _redacted(run / name, secret))
+    refs = [ref.model_copy(update={"problems": moved.get(ref.problems, ref.problems)}) for ref in data.runs]
+    return data.model_copy(update={"runs": refs})
+
+
+def _secret_ids(files: Iterable[Path]) -> set[str]:
+    """Ids of the problems whose text is withheld, from every problem file among ``files``."""
     found: set[str] = set()
-    for path in run.rglob("*.jsonl"):
+    for path in files:
         for _, line in iter_lines(path):
             if b'"problem":' not in line:
                 break  # not a file of problems

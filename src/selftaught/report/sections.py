@@ -3,50 +3,60 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData, SampleRef
-from selftaught.report import headline, tables
+from selftaught.report import identity, tables
 from selftaught.report.charts import Figure, Palette
-from selftaught.report.numbers import whole
 from selftaught.report.paper import paper_table
-from selftaught.report.table import Table
-from selftaught.report.text import html_text
+from selftaught.report.tables import Table
+from selftaught.report.text import html_text, whole
 
 MAX_LINKS = 60
 """Most problems listed under one heading of links."""
 
 
-def results(data: ReportData, figures: dict[str, Figure], palette: Palette) -> str:
-    """The first view, from headline to funnel."""
-    parts = [headline.headline(data), _accuracy(data, figures, palette), _checks(data), _beside_paper(data)]
-    parts.append(
-        _figures(
-            "rounds", "More thinking time", _SCALING_LEAD, figures, "scaling scaling_time", tables.scaling_table(data)
-        )
+Questions = Mapping[tuple[str, str], str]
+"""(benchmark, problem id) → the question on one line, for problems whose text may be shown."""
+
+
+def results(data: ReportData, figures: dict[str, Figure], palette: Palette, questions: Questions) -> str:
+    """The first view, from headline to costs. A section without content is left out."""
+    calls = "What the interpreter was used for, how calls ended, and whether those that called were right more often."
+    endings = "What an answer costs, and the ways in which a trajectory can end."
+    curation = "Every trajectory that curation saw is either kept or has one reason against it."
+    fits = "Mean loss over the tokens that count, and the learning rate, by optimizer step."
+    parts = [
+        _accuracy(data, figures, palette),
+        _checks(data),
+        _beside_paper(data),
+        _figures("rounds", "More thinking time", _SCALING_LEAD, figures, "scaling scaling_time", tables.scaling_table(data)),
+        _figures("families", "Where it helps", "Each family of problems on its own.", figures, "families"),
+        _changes(data, figures, questions),
+        _figures("tools", "Use of Python", calls, figures, "tools", tables.tools_table(data)),
+        _figures("tokens", "Tokens and endings", endings, figures, "outcomes tokens"),
+        _figures("funnel", "From rollouts to training data", curation, figures, "funnel", tables.funnel_table(data)),
+        _figures("training", "Training", fits, figures, "training", tables.training_table(data)),
+        _figures("ablations", "Ablations", "Each against its reference, on the same problems.", figures, "ablations", tables.ablations_table(data)),
+        section("cost", "Time and tokens", "", html_table(tables.stages_table(data)) if data.stages else ""),
+    ]  # fmt: skip
+    body = "".join(parts)
+    return identity.headline(data) + _contents(body) + body
+
+
+def about(data: ReportData) -> str:
+    """The page about how the numbers were made."""
+    rows = identity.provenance_rows(data)
+    listed = "".join(f"<dt>{html_text(name)}</dt><dd>{html_text(value)}</dd>" for name, value in rows)
+    settings = identity.settings_text(data)
+    return (
+        '<h1>About this run</h1><p class="lead">What made these numbers, so that somebody else can make them again.</p>'
+        f'<section><h2>Provenance</h2><dl class="plain">{listed or "<dt>not recorded</dt>"}</dl></section>'
+        + section("files", "Files", "", html_table(identity.files_table(data)))
+        + section("settings", "Settings", "", f'<pre class="json">{html_text(settings)}</pre>' if settings else "")
+        + section("reading", "How to read a trajectory", identity.reading_help(), " ")
     )
-    parts.append(_figures("families", "Where it helps", "Each family of problems on its own.", figures, "families"))
-    parts.append(_changes(data, figures))
-    lead = "What the interpreter was used for, how calls ended, and whether those that called were right more often."
-    parts.append(_figures("tools", "Use of Python", lead, figures, "tools", tables.tools_table(data)))
-    parts.append(
-        _figures(
-            "tokens",
-            "Tokens and endings",
-            "What an answer costs, and the six ways in which a trajectory can end.",
-            figures,
-            "outcomes tokens",
-        )
-    )
-    lead = "Every trajectory that curation saw is either kept or has one reason against it."
-    parts.append(
-        _figures("funnel", "From rollouts to training data", lead, figures, "funnel", tables.funnel_table(data))
-    )
-    lead = "Each against its reference, on the same problems."
-    parts.append(_figures("ablations", "Ablations", lead, figures, "ablations", tables.ablations_table(data)))
-    if data.stages:
-        parts.append(section("cost", "Time and tokens", "", html_table(tables.stages_table(data))))
-    body = "".join(parts[1:])
-    return parts[0] + _contents(body) + body
 
 
 _CONTENTS = re.compile(r'<section id="([a-z]+)"><h2>([^<]*)</h2>')
@@ -59,17 +69,21 @@ def _contents(body: str) -> str:
 
 
 _SCALING_LEAD = (
-    "When the thinking is about to end, a hint asks for another look with Python; on code, only until every sample "
-    "case passes. Each round costs tokens; on the base accuracy should rise with them, on START little is left to gain. "
-    "Where they were measured: budget forcing, "
-    'which only says "wait", and votes among samples, at the tokens that they cost.'
+    "When the thinking is about to end, a hint asks for another look with Python. On code it does so only until every "
+    "sample case passes. Each round costs tokens. For comparison, where they were measured: budget forcing, which only "
+    'says "wait", and votes among samples.'
 )
+
+
+_VERDICTS = {"met": "met", "not met": "unmet", "too few": "few"}
+"""Verdict of a claim → class of its word."""
 
 
 def html_table(table: Table, palette: Palette | None = None) -> str:
     """A table; with a palette the first column carries the condition's colour."""
     if not table.rows:
         return ""
+    table = table.without_empty()
     head = "".join(
         f"<th{' class=w' if i < table.num_labels else ''}>{html_text(name)}</th>"
         for i, name in enumerate(table.columns)
@@ -84,8 +98,8 @@ def html_table(table: Table, palette: Palette | None = None) -> str:
                 text = f'{value}<span class="range">{bracket}{rest}</span>'
             if i == 0 and palette is not None:
                 text = f'<span class="dot d-{palette.condition(cell)}"></span>{text}'
-            if cell in ("met", "not met"):
-                text = f'<span class="{"met" if cell == "met" else "unmet"}">{text}</span>'
+            if cell in _VERDICTS and i == 0:
+                text = f'<span class="{_VERDICTS[cell]}">{text}</span>'
             classes = " ".join(name for name, on in (("w", i < table.num_labels), ("wrap", len(cell) > 44)) if on)
             cells.append(f'<td class="{classes}">{text}</td>' if classes else f"<td>{text}</td>")
         body.append(f"<tr{' class=strong' if number in table.strong else ''}>{''.join(cells)}</tr>")
@@ -136,7 +150,8 @@ def _accuracy(data: ReportData, figures: dict[str, Figure], palette: Palette) ->
     note = f'<p class="note">{html_text(tables.accuracy_note(data))}</p>'
     pairs = html_table(tables.pairs_table(data))
     fold = f'<div class="folds"><details><summary>Differences between other conditions</summary>{pairs}</details></div>'
-    tables_ = f'<div><div class="tabs" hidden>{tabs}</div>{bodies}</div>'
+    switch = f'<div class="tabs" hidden>{tabs}</div>' if len(names) > 1 else ""
+    tables_ = f"<div>{switch}{bodies}</div>"
     return (
         section("accuracy", "Accuracy", "", figure)
         + f'<section id="details"><h2>In numbers</h2>{tables_}{note}{fold if pairs else ""}</section>'
@@ -151,12 +166,13 @@ def _beside_paper(data: ReportData) -> str:
     return section("paper", "Beside the paper", "", html_table(paper_table(data))) if data.conditions else ""
 
 
-def _changes(data: ReportData, figures: dict[str, Figure]) -> str:
+def _changes(data: ReportData, figures: dict[str, Figure], questions: Questions) -> str:
     drawn = _figure(figures["transitions"], titled=False) if "transitions" in figures else ""
     folds = []
     benchmark = data.benchmarks()[0] if data.benchmarks() else "all"
+    whole_name = data.grid[0].benchmark if data.grid else benchmark
     for row in data.transitions:
-        if row.benchmark != benchmark or row.b not in ("start", "base+hint"):
+        if row.benchmark != benchmark or row.b not in (LOOP.start, LOOP.base_hint):
             continue
         for words, ids, count in (
             ("became right", row.fixed, row.wrong_to_right),
@@ -164,40 +180,48 @@ def _changes(data: ReportData, figures: dict[str, Figure]) -> str:
         ):
             if ids:
                 summary = f"{whole(count)} {words} from {row.a} to {row.b}"
-                folds.append(f"<details><summary>{html_text(summary)}</summary>{_links(ids)}</details>")
+                links = _links(ids, whole_name, questions)
+                folds.append(f"<details><summary>{html_text(summary)}</summary>{links}</details>")
     lists = f'<div class="folds">{"".join(folds)}</div>' if folds else ""
-    return section("changes", "What changed, problem by problem", "", drawn, lists, _samples(data))
+    heading = "What changed, problem by problem" if drawn or folds else "Worth reading"
+    return section("changes", heading, "", drawn, lists, _samples(data, questions, titled=bool(drawn or folds)))
 
 
-def _link(problem_id: str, benchmark: str = "", pair: tuple[str, ...] = ()) -> str:
-    """A button that opens a problem's page, with the trajectories of ``pair`` side by side."""
+def _link(problem_id: str, benchmark: str, questions: Questions, pair: tuple[str, ...] = ()) -> str:
+    """A button that opens a problem's page, with the trajectories of ``pair`` side by side. It shows the question's start."""
     name = html_text(problem_id)
     shown = f' data-pair="{html_text(chr(10).join(pair))}"' if pair else ""
-    return f'<button type="button" data-problem="{name}" data-benchmark="{html_text(benchmark)}"{shown}>{name}</button>'
+    question = questions.get((benchmark, problem_id), "")
+    words = f"<span data-tex>{html_text(question)}</span>" if question else name
+    return (
+        f'<button type="button" title="{name}" data-problem="{name}" data-benchmark="{html_text(benchmark)}"{shown}>'
+        f"{words}</button>"
+    )
 
 
 def _pair(sample: SampleRef) -> tuple[str, ...]:
     """The two conditions that a sample is about; none where base and START are meant."""
     if sample.why.startswith("hint"):
-        return ("base", "base+hint")
+        return (LOOP.base, LOOP.base_hint)
     named = re.fullmatch(r"tool error \((.*)\)", sample.why)
-    return ("base", named.group(1)) if named and named.group(1) != "base" else ()
+    return (LOOP.base, named.group(1)) if named and named.group(1) != LOOP.base else ()
 
 
-def _links(ids: list[str]) -> str:
-    shown = "".join(_link(problem_id) for problem_id in ids[:MAX_LINKS])
+def _links(ids: list[str], benchmark: str, questions: Questions) -> str:
+    shown = "".join(_link(problem_id, benchmark, questions) for problem_id in ids[:MAX_LINKS])
     more = f"<span class=count>and {len(ids) - MAX_LINKS} more under Problems</span>" if len(ids) > MAX_LINKS else ""
     return f'<div class="links">{shown}{more}</div>'
 
 
-def _samples(data: ReportData) -> str:
+def _samples(data: ReportData, questions: Questions, titled: bool) -> str:
     by_why: dict[str, list[str]] = {}
     for sample in data.samples:
-        by_why.setdefault(sample.why, []).append(_link(sample.problem_id, sample.benchmark, _pair(sample)))
+        link = _link(sample.problem_id, sample.benchmark, questions, _pair(sample))
+        by_why.setdefault(sample.why, []).append(link)
     if not by_why:
         return ""
     rows = "".join(
         f"<dt>{html_text(why)}</dt><dd><div class=links>{''.join(buttons[:12])}</div></dd>"
         for why, buttons in by_why.items()
     )
-    return f'<h3>Worth reading</h3><dl class="plain reading">{rows}</dl>'
+    return ("<h3>Worth reading</h3>" if titled else "") + f'<dl class="plain reading">{rows}</dl>'

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
+from selftaught.evals.loop import LOOP
+from selftaught.evals.paper import RIGHT_TO_WRONG, WRONG_TO_RIGHT
 from selftaught.evals.records import ConditionRow, ReportData
 from selftaught.records import Outcome
 from selftaught.report.charts.flow import STAGE_TITLE
 from selftaught.report.charts.palette import OUTCOME_LABEL
-from selftaught.report.numbers import duration, interval, p_value, percent, points, points_interval, whole
-from selftaught.report.paper import RIGHT_TO_WRONG, WRONG_TO_RIGHT
-from selftaught.report.table import Table, paired_with_reference, reference_of
+from selftaught.report.text import duration, interval, p_value, percent, points, points_interval, whole
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows of finished words; the first ``num_labels`` columns are words (left), the others numbers (right)."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    num_labels: int = 1
+    note: str = ""
+    strong: list[int] = field(default_factory=list)
+    """Rows to stand out."""
+
+    def without_empty(self) -> Table:
+        """The same without columns in which no row says anything; the first column stays."""
+        kept = [i for i in range(len(self.columns)) if i == 0 or any(row[i] not in ("", "–") for row in self.rows)]
+        labels = sum(i < self.num_labels for i in kept)
+        rows = [[row[i] for i in kept] for row in self.rows]
+        return replace(self, columns=[self.columns[i] for i in kept], rows=rows, num_labels=labels)
 
 
 def accuracy_table(data: ReportData) -> Table:
@@ -25,7 +47,7 @@ def accuracy_table(data: ReportData) -> Table:
         max((row.n for row in data.conditions if row.benchmark == benchmark), default=0) for benchmark in benchmarks
     ]
     columns = ["condition", *(f"{benchmark} (n = {size})" for benchmark, size in zip(benchmarks, sizes, strict=True))]
-    strong = [index for index, name in enumerate(names) if name == "start"]
+    strong = [index for index, name in enumerate(names) if name == LOOP.start]
     return Table("Accuracy", columns, rows, note=accuracy_note(data), strong=strong)
 
 
@@ -52,40 +74,36 @@ def accuracy_note(data: ReportData) -> str:
 
 
 def detail_table(data: ReportData, benchmark: str) -> Table:
-    """All about one benchmark: accuracy, paired difference from the base, calls, tokens, the six outcomes."""
+    """All about one benchmark: accuracy, paired difference from the reference, calls, tokens, the outcomes that occurred."""
     rows_of = [row for name in data.condition_names() if (row := data.condition(name, benchmark)) is not None]
-    repeated = any(row.k > 1 for row in rows_of)
-    columns = ["condition", "n", "k", "pass@1 [95 %]"]
-    columns += ["pass@k", "maj@k"] if repeated else []
-    columns += [f"Δ {reference_of(data)} [95 %]", "p", "calls %", "tokens", *OUTCOME_LABEL.values()]
-    rows = [_detail_row(data, row, repeated) for row in rows_of]
-    strong = [index for index, row in enumerate(rows_of) if row.name == "start"]
-    note = (
-        "Δ: paired difference from the base in points; calls: trajectories with a call; tokens: mean after the prompt."
-    )
-    return Table(benchmark, columns, rows, note=note, strong=strong)
+    seen = [outcome for outcome in Outcome if any(row.outcomes.get(outcome, 0) for row in rows_of)]
+    columns = ["condition", "n", "k", "pass@1 [95 %]", "pass@k", "maj@k", f"Δ {data.compared_with()} [95 %]", "p"]
+    columns += ["calls %", "tokens", *(OUTCOME_LABEL[outcome] for outcome in seen), "not graded"]
+    rows = [_detail_row(data, row, seen) for row in rows_of]
+    strong = [index for index, row in enumerate(rows_of) if row.name == LOOP.start]
+    notes = ["calls: trajectories with a call; tokens: mean after the prompt"]
+    if any(data.against_reference(row.name, benchmark) for row in rows_of):
+        notes.insert(0, f"Δ: paired difference from {data.compared_with()} in points")
+    absent = [OUTCOME_LABEL[outcome] for outcome in Outcome if outcome not in seen]
+    notes += [f"outcomes that did not occur: {', '.join(absent)}"] if absent else []
+    return Table(benchmark, columns, rows, note="; ".join(notes) + ".", strong=strong).without_empty()
 
 
-def _detail_row(data: ReportData, row: ConditionRow, repeated: bool) -> list[str]:
-    pair = paired_with_reference(data, row.name, row.benchmark)
+def _detail_row(data: ReportData, row: ConditionRow, seen: list[Outcome]) -> list[str]:
+    pair = data.against_reference(row.name, row.benchmark)
     cells = [row.name, str(row.n), str(row.k), f"{percent(row.pass_at_1)} {interval(row.ci95)}"]
-    if repeated:
-        cells += [percent(row.pass_at_k.get(row.k)), percent(row.maj_at_k)]
+    cells += [percent(row.pass_at_k.get(row.k)) if row.k > 1 else "", percent(row.maj_at_k)]
     if pair is None:
         cells += ["–", "–"]
     else:
         cells += [f"{points(pair.diff)} {points_interval(pair.ci95)}", p_value(pair.p_value)]
-    return [
-        *cells,
-        percent(row.tool_call_rate),
-        whole(row.tokens_mean),
-        *(str(row.outcomes.get(o, 0)) for o in Outcome),
-    ]
+    cells += [percent(row.tool_call_rate), whole(row.tokens_mean), *(str(row.outcomes.get(o, 0)) for o in seen)]
+    return [*cells, str(row.num_ungraded) if row.num_ungraded else ""]
 
 
 def pairs_table(data: ReportData) -> Table:
     """Paired differences between conditions other than the reference, on the main benchmark."""
-    benchmarks, reference = data.benchmarks(), reference_of(data)
+    benchmarks, reference = data.benchmarks(), data.compared_with()
     main = benchmarks[0] if benchmarks else ""
     rows = [
         [f"{row.a} − {row.b}", str(row.n), points(row.diff), points_interval(row.ci95), p_value(row.p_value)]
@@ -98,11 +116,13 @@ def pairs_table(data: ReportData) -> Table:
 
 def checks_table(data: ReportData) -> Table:
     """Claims held against this run."""
-    rows = [
-        ["met" if check.passed else "not met", check.name, check.bar, check.measured, check.note]
-        for check in data.checks
-    ]
-    return Table("What was claimed, what was measured", ["", "claim", "bar", "measured", "note"], rows, num_labels=5)
+    rows = [[check.word, check.name, check.bar, check.measured, check.note] for check in data.checks]
+    note = (
+        "met: the value reaches the bar, and the 95 % interval excludes the opposite. "
+        "too few: the interval holds the bar and its opposite, so more problems are needed."
+    )
+    columns = ["verdict", "claim", "bar", "measured", "note"]
+    return Table("What was claimed, what was measured", columns, rows, num_labels=5, note=note).without_empty()
 
 
 def scaling_table(data: ReportData) -> Table:
@@ -118,7 +138,7 @@ def scaling_table(data: ReportData) -> Table:
             [row.model, row.method.replace("_", " "), str(row.round), score, change, whole(row.tokens_mean), rate]
         )
     columns = ["condition", "method", "round", "pass@1", "Δ from first", "thinking tokens", "calls %"]
-    return Table("Over rounds", columns, rows, num_labels=2)
+    return Table("Over rounds", columns, rows, num_labels=2).without_empty()
 
 
 def transitions_table(data: ReportData) -> Table:
@@ -196,7 +216,7 @@ def tools_table(data: ReportData) -> Table:
         "errors",
         "modules",
     ]
-    return Table("Interpreter", columns, rows, num_labels=2)
+    return Table("Interpreter", columns, rows, num_labels=2).without_empty()
 
 
 def ablations_table(data: ReportData) -> Table:
@@ -209,16 +229,26 @@ def ablations_table(data: ReportData) -> Table:
 
 
 def stages_table(data: ReportData) -> Table:
-    """Time and tokens of each stage."""
-    detailed = any(row.detail for row in data.stages)
-
-    def cells(name: str, seconds: float, tokens: int, detail: str) -> list[str]:
-        return [name, *([detail] if detailed else []), duration(seconds), whole(tokens) if tokens else "–"]
-
-    rows = [cells(row.name, row.seconds, row.tokens, row.detail) for row in data.stages]
+    """Time and tokens of each stage; under them the sum, and the wall time where it is known."""
+    rows = [[r.name, r.detail, duration(r.seconds), whole(r.tokens) if r.tokens else "–"] for r in data.stages]
     strong = []
     if len(rows) > 1:
         strong = [len(rows)]
-        rows.append(cells("all stages", sum(r.seconds for r in data.stages), sum(r.tokens for r in data.stages), ""))
-    columns = ["stage", *(["result"] if detailed else []), "time", "tokens"]
-    return Table("Stages", columns, rows, num_labels=2 if detailed else 1, strong=strong)
+        seconds, tokens = sum(r.seconds for r in data.stages), sum(r.tokens for r in data.stages)
+        rows.append(["all stages, summed", "", duration(seconds), whole(tokens) if tokens else "–"])
+    if data.wall_s is not None:
+        strong.append(len(rows))
+        rows.append(["wall time", "", duration(data.wall_s), "–"])
+    note = "Stages may run side by side: then the wall time is shorter than the sum." if len(data.stages) > 1 else ""
+    columns = ["stage", "result", "time", "tokens"]
+    return Table("Stages", columns, rows, num_labels=2, note=note, strong=strong).without_empty()
+
+
+def training_table(data: ReportData) -> Table:
+    """Where each training began and ended."""
+    rows = []
+    for curve in data.training:
+        first, last = curve.points[0], curve.points[-1]
+        state = "finished" if curve.finished else "not finished"
+        rows.append([curve.name, state, whole(curve.num_steps), f"{first.loss:.3f}", f"{last.loss:.3f}"])
+    return Table("Training", ["model", "state", "steps", "first loss", "last loss"], rows, num_labels=2)

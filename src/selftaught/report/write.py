@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from selftaught.evals.records import ReportData
 from selftaught.records import Trajectory
 from selftaught.report import csvs
-from selftaught.report.charts import Palette, all_figures
+from selftaught.report.charts import Figure, Palette, all_figures
 from selftaught.report.load import load_run, read_report_data
 from selftaught.report.markdown import render_markdown
 from selftaught.report.page import render_page
-from selftaught.report.payload import Weigh, build_payload, converter
+from selftaught.report.payload import Weigh, build_payload, converter, short_questions
+from selftaught.report.recorded import with_records
 from selftaught.runs.condition import Condition, LoopModel
 from selftaught.runs.folders import Folder
 from selftaught.store import write_atomic, write_json
@@ -35,9 +36,40 @@ class ReportPaths:
     """Trajectories that the page carries."""
     num_total: int = 0
     """Trajectories in the run."""
+    data: ReportData | None = None
+    """The document as it was written."""
 
 
-def write_report(run_dir: Path, data: ReportData | None = None, *, gated_text: bool = False) -> ReportPaths:
+@dataclass(frozen=True)
+class Rendered:
+    """A report's document with its figures, its page, and how much of the run the page carries."""
+
+    data: ReportData
+    figures: dict[str, Figure]
+    palette: Palette
+    page: str
+    num_trajectories: int
+    num_total: int
+
+
+def render_report(
+    run_dir: Path, data: ReportData, *, gated_text: bool = False, live: bool = False, records: bool = True
+) -> Rendered:
+    """Make figures and page without writing anything. ``live``: the page asks its server for news.
+
+    ``records``: add what the folder records of its stages, trainings and provenance.
+    """
+    data = with_records(run_dir, data) if records else data
+    palette = Palette(data.condition_names())
+    figures = all_figures(data, palette)
+    content = load_run(run_dir, data, converter(weigh_by(data)), gated_text=gated_text)
+    page = render_page(data, figures, palette, build_payload(data, content), short_questions(content), live=live)
+    return Rendered(data, figures, palette, page, content.num_kept, content.num_total)
+
+
+def write_report(
+    run_dir: Path, data: ReportData | None = None, *, gated_text: bool = False, records: bool = True
+) -> ReportPaths:
     """Write ``report.json``, ``report.md``, ``report.html`` and ``report/{figures,tables}`` into ``run_dir``.
 
     ``data`` defaults to the folder's ``report.json``. Equal input gives equal bytes. ``gated_text`` puts questions into the
@@ -47,21 +79,18 @@ def write_report(run_dir: Path, data: ReportData | None = None, *, gated_text: b
     folder = Folder(run_dir)
     if data is None:
         data = read_report_data(folder.report_json)
-    palette = Palette(data.condition_names())
-    figures = all_figures(data, palette)
-    content = load_run(run_dir, data, converter(weigh_by(data)), gated_text=gated_text)
-    page = render_page(data, figures, palette, build_payload(data, content))
+    made = render_report(run_dir, data, gated_text=gated_text, records=records)
     figure_paths, table_paths = [], []
-    for name, figure in figures.items():
-        figure_paths.append(_write(folder.report_files / "figures" / f"{name}.svg", figure.file(palette)))
+    for name, figure in made.figures.items():
+        figure_paths.append(_write(folder.report_files / "figures" / f"{name}.svg", figure.file(made.palette)))
     for name, build in csvs.ALL.items():
-        table_paths.append(_write(folder.report_files / "tables" / f"{name}.csv", build(data)))
-    links = {name: f"{folder.report_files.name}/figures/{name}.svg" for name in figures}
-    markdown = _write(folder.report_markdown, render_markdown(data, links))
-    html = _write(folder.report_page, page)
-    write_json(folder.report_json, data.model_dump(mode="json"))
+        table_paths.append(_write(folder.report_files / "tables" / f"{name}.csv", build(made.data)))
+    links = {name: f"{folder.report_files.name}/figures/{name}.svg" for name in made.figures}
+    markdown = _write(folder.report_markdown, render_markdown(made.data, links))
+    html = _write(folder.report_page, made.page)
+    write_json(folder.report_json, made.data.model_dump(mode="json"))
     return ReportPaths(
-        folder.report_json, markdown, html, figure_paths, table_paths, content.num_kept, content.num_total
+        folder.report_json, markdown, html, figure_paths, table_paths, made.num_trajectories, made.num_total, made.data
     )
 
 

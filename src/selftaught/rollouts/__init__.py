@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from selftaught.rollouts.runner import RolloutProgress, RolloutSummary, run_rollout
-from selftaught.rollouts.settings import RolloutSettings, ThinkStyle
+from selftaught.manner import ThinkStyle
+from selftaught.rollouts.runner import RolloutSummary, run_rollout
+from selftaught.rollouts.settings import RolloutSettings
 
-__all__ = ["RolloutProgress", "RolloutSettings", "RolloutSummary", "ThinkStyle", "run_rollout"]
+__all__ = ["RolloutSettings", "RolloutSummary", "ThinkStyle", "run_rollout"]

@@ -15,8 +15,9 @@ from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
 from selftaught.records import Problem, Span, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.rollouts.state import Executed, Failed, Generate, Inserted, InsertHint, RolloutState, RunCode, Stop
+from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
 STREAM_TOKENS = 6
@@ -58,15 +59,15 @@ class Rollout:
                 self.library,
                 self.policy_name,
                 problem,
-                seed=settings.seed,
+                seed=settings.sampling.seed,
                 sample=sample,
-                rounds=settings.rounds,
-                language=settings.language,
+                rounds=settings.hints.rounds,
+                language=settings.hints.language,
             )
         codec = self.engine.codec
-        prompt = codec.encode_chat(self.render(problem), settings.system)
+        prompt = codec.encode_chat(self.render(problem), settings.sampling.system)
         state = RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
-        sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.sampling())
+        sequence = self.engine.open(SequenceKey(settings.sampling.seed, problem.id, sample), settings.sampling.params())
         await self._drive(state, sequence, problem, sample, time.perf_counter())
 
     async def _drive(
@@ -74,7 +75,7 @@ class Rollout:
     ) -> None:
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
-        deadline = self.settings.trajectory_timeout_s
+        deadline = self.settings.sampling.trajectory_timeout_s
         try:
             async with asyncio.timeout(
                 None if deadline is None else max(0.0, started + deadline - time.perf_counter())
@@ -118,6 +119,7 @@ class Rollout:
             elif isinstance(action, RunCode):
                 if interpreter is None:
                     raise SandboxError("tools are on, but the rollout has no sandbox.")
+                sequence.discard(action.num_discarded)
                 info: ToolInfo = await interpreter.run(action.code)
                 state.apply(Executed(info))
                 self._watch_inserted(state, "output")
@@ -158,10 +160,10 @@ class Rollout:
         assert isinstance(stopped, Stop)
         settings = self.settings
         rounds: list[int | None] = [None]
-        if settings.record_rounds:
+        if settings.hints.record_rounds:
             # A branch that ended its thinking here is round r alone. One that ended otherwise would have done the same
             # with any larger number of rounds, so it stands for all of them.
-            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.rounds + 1))
+            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.hints.rounds + 1))
         spans = state.spans()
         for round_ in rounds:
             self.emit(
@@ -170,7 +172,7 @@ class Rollout:
                     problem_id=problem.id,
                     sample=sample,
                     round=round_,
-                    seed=settings.seed,
+                    seed=settings.sampling.seed,
                     model=self.engine.name,
                     condition=settings.condition,
                     text_only=self.engine.text_only,

@@ -12,16 +12,19 @@ from typing import Any
 from selftaught.hints import load_library, split_name
 from selftaught.provenance import digest_of, digest_of_texts, made_here
 from selftaught.records import Problem, utc_now
+from selftaught.rollouts.opening import manner_before
 from selftaught.rollouts.problem_file import keep_problems
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.runs.folders import RolloutFolder
-from selftaught.runs.record import HINT_LIBRARY, RunKind, RunRecord, claim
+from selftaught.runs.record import HINT_LIBRARY, RunKind, RunRecord, claim, read_record
 from selftaught.store import write_json
 from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
 _SPREAD = ("workers", "sandbox_workers", "max_rows", "threads", "device")
 _DIGEST_OF_LIBRARY_CHARS = 16
+MANNER = "way of asking"
+"""An input of a rollout: how the model's folder says that it is asked."""
 
 
 def claim_folder(
@@ -42,8 +45,10 @@ def claim_folder(
         return claim(folder, record, is_begun=is_begun, defaults=defaults)
     record.problems = folder.problems.name
     folder.make()
+    # Problems that an attempt left which came to nothing bind nobody.
+    were_tried = not is_begun and read_record(folder.path) is not None
     claimed = claim(folder, record, is_begun=is_begun, defaults=defaults)
-    keep_problems(folder.problems, problems, folder.trajectories)
+    keep_problems(folder.problems, problems, folder.trajectories, may_change=were_tried)
     return claimed
 
 
@@ -54,11 +59,11 @@ def _is_begun(folder: RolloutFolder) -> bool:
 
 def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Problem]) -> RunRecord:
     """What a rollout of ``problems`` is about to do."""
-    path, _ = split_name(str(settings.content()["hints"]))
+    path, policy = split_name(str(settings.content()["hints"]))
     library = load_library(path)
     content: dict[str, Any] = json.loads(json.dumps(settings.content(), default=str))
     served = is_url(model)
-    inputs = {HINT_LIBRARY: _library_digest(library.model_dump_json())}
+    inputs = {HINT_LIBRARY: _library_digest(library.content(policy))}
     digest = None if served else model_digest(resolve_model(model))
     tokenizer = content.get("tokenizer") or (content.get("model_name") if served else model)
     return RunRecord(
@@ -70,7 +75,7 @@ def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Pro
         condition=settings.condition,
         settings=content,
         spread=_spread(settings),
-        inputs=inputs,
+        inputs={**inputs, MANNER: _library_digest(manner_before(model, content.get("tokenizer")).model_dump_json())},
         num_problems=len(problems),
         problems_digest=digest_of_texts(text for problem in problems for text in (problem.id, problem.problem)),
         seeds=[int(content["seed"])],

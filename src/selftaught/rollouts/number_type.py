@@ -17,12 +17,13 @@ SERVED = "float32"
 
 def settle_dtype(settings: RolloutSettings, model: str, folder: RolloutFolder) -> RolloutSettings:
     """Settings with a number type instead of ``auto``. EngineError if the model is not there."""
-    if settings.dtype != AUTO:
+    if settings.engine.dtype != AUTO:
         return settings
     there = peek_record(folder.path)
     recorded = there.settings.get("dtype") if there is not None else None
     if is_url(model):
         dtype = recorded or SERVED
     else:
-        dtype = recorded or resolve_dtype(AUTO, resolve_model(model), settings.device)
-    return settings.model_copy(update={"dtype": str(dtype)})
+        dtype = recorded or resolve_dtype(AUTO, resolve_model(model), settings.engine.device)
+    engine = settings.engine.model_copy(update={"dtype": str(dtype)})
+    return settings.model_copy(update={"engine": engine})

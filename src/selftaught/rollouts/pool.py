@@ -124,7 +124,7 @@ class WorkerPool:
         """
         if len(self.workers) < 2 or is_url(setup.model) or not hasattr(os, "memfd_create"):
             return None
-        key = (setup.model, setup.settings.dtype, weights_stamp(setup.model))
+        key = (setup.model, setup.settings.engine.dtype, weights_stamp(setup.model))
         if self._memory is None or self._memory_key != key:
             self._forget_memory()
             self._memory, self._memory_key = os.memfd_create("selftaught-weights"), key

@@ -19,12 +19,15 @@ from selftaught.store import read_jsonl, write_records
 SECRET_NOTE = "This folder holds questions whose authors ask that they are not shown in plain text on the web. Do not publish it.\n"
 
 
-def keep_problems(path: Path, problems: Sequence[Problem], trajectories: Path | None = None) -> None:
+def keep_problems(
+    path: Path, problems: Sequence[Problem], trajectories: Path | None = None, *, may_change: bool = False
+) -> None:
     """Keep ``problems`` in ``path`` beside those that are there. ConfigError when one of them is there with another text.
 
-    ``trajectories`` are asked in a folder that an older version made without a problem file.
+    ``trajectories`` are asked in a folder that an older version made without a problem file. ``may_change``: nobody has
+    answered them yet, so another text takes the old one's place.
     """
-    merged = merge_problems(path, problems)
+    merged = merge_problems(path, problems, may_change=may_change)
     if not path.is_file() and trajectories is not None and trajectories.is_file():
         _check_prompts(trajectories, problems)
     if merged is not None:
@@ -33,7 +36,7 @@ def keep_problems(path: Path, problems: Sequence[Problem], trajectories: Path | 
         Folder(path.parent).do_not_publish.write_text(SECRET_NOTE, encoding="utf-8")
 
 
-def merge_problems(path: Path, problems: Sequence[Problem]) -> list[Problem] | None:
+def merge_problems(path: Path, problems: Sequence[Problem], *, may_change: bool = False) -> list[Problem] | None:
     """The problems of ``path`` and those of ``problems`` that it lacks; None when it lacks none.
 
     ConfigError when a problem has another text or another answer there.
@@ -41,9 +44,14 @@ def merge_problems(path: Path, problems: Sequence[Problem]) -> list[Problem] | N
     if not path.is_file():
         return list(problems)
     there = {problem.id: problem for problem in load_file(path)}
+    changed = False
     for problem in problems:
         old = there.get(problem.id)
         if old is None:
+            continue
+        if may_change and (_asked(old), _judged(old)) != (_asked(problem), _judged(problem)):
+            there[problem.id] = problem
+            changed = True
             continue
         if _asked(old) != _asked(problem):
             raise ConfigError(
@@ -55,7 +63,7 @@ def merge_problems(path: Path, problems: Sequence[Problem]) -> list[Problem] | N
                 "file and grade it again with --regrade."
             )
     missing = [problem for problem in problems if problem.id not in there]
-    return [*there.values(), *missing] if missing else None
+    return [*there.values(), *missing] if missing or changed else None
 
 
 def _asked(problem: Problem) -> str:

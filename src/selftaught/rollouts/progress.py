@@ -4,46 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from selftaught.progress import Meter, Progress
 from selftaught.records import Record, StopReason
 from selftaught.rollouts.worker import Finished, WorkerStats
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutProgress:
-    """A snapshot for a progress line. ``accuracy`` is None when nobody scores on the way."""
-
-    done: int
-    total: int
-    num_errors: int
-    num_with_calls: int
-    model_tokens: int
-    elapsed_s: float
-    tokens_per_s: float
-    accuracy: float | None
-    left_s: float | None
-
-    @property
-    def call_rate(self) -> float:
-        """Share of finished trajectories that called Python."""
-        return self.num_with_calls / self.done if self.done else 0.0
-
-    def line(self) -> str:
-        """One line of plain text."""
-        parts = [f"{self.done}/{self.total}"]
-        if self.accuracy is not None:
-            parts.append(f"right {self.accuracy:.1%}")
-        parts += [f"calls {self.call_rate:.0%}", f"{self.tokens_per_s:,.0f} tokens/s"]
-        if self.num_errors:
-            parts.append(f"{self.num_errors} errors")
-        if self.left_s is not None:
-            parts.append(f"{duration(self.left_s)} left")
-        return " · ".join(parts)
-
-
-ProgressCallback = Callable[[RolloutProgress], None]
 
 
 class StallReport(Record):
@@ -93,6 +59,7 @@ class RolloutSummary(Record):
 class Tally:
     """Counts while trajectories come in."""
 
+    what: str
     total: int
     resumed: int = 0
     started: float = field(default_factory=time.perf_counter)
@@ -100,10 +67,17 @@ class Tally:
     errors: int = 0
     with_calls: int = 0
     tokens: int = 0
+    """Of trajectories that ended."""
     scored: int = 0
     right: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    _recent: list[tuple[float, int, int]] = field(default_factory=list)
+    decoded: dict[object, int] = field(default_factory=dict)
+    """Worker → tokens that its engine has drawn, those of open trajectories too."""
+    _meter: Meter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._meter = Meter(self.what, self.total, self.resumed)
+        self._meter.at(self.resumed)
 
     def add(self, finished: Finished, verdict: bool | None) -> None:
         """Count one trajectory."""
@@ -116,29 +90,17 @@ class Tally:
             self.scored += 1
             self.right += verdict
 
-    def snapshot(self) -> RolloutProgress:
-        """Now. Speed and time left come from the last twenty seconds."""
-        now = time.perf_counter()
-        self._recent.append((now, self.done, self.tokens))
-        while len(self._recent) > 2 and now - self._recent[1][0] > 20:
-            self._recent.pop(0)
-        start, done, tokens = self._recent[0]
-        span = now - start
-        if span < 1.0:
-            start, done, tokens = self.started, 0, 0
-            span = max(now - start, 1e-6)
-        speed = (self.done - done) / span
-        left = (self.total - self.resumed - self.done) / speed if speed > 0 else None
-        return RolloutProgress(
-            done=self.done + self.resumed,
-            total=self.total,
-            num_errors=self.errors,
-            num_with_calls=self.with_calls,
-            model_tokens=self.tokens,
-            elapsed_s=now - self.started,
-            tokens_per_s=(self.tokens - tokens) / span,
-            accuracy=self.right / self.scored if self.scored else None,
-            left_s=left,
+    def snapshot(self, *, finished: bool = False) -> Progress:
+        """Now."""
+        notes = [f"calls {self.with_calls / self.done:.0%}"] if self.done else []
+        if self.errors:
+            notes.append(f"{self.errors} errors")
+        return self._meter.at(
+            self.done + self.resumed,
+            tokens=max(self.tokens, sum(self.decoded.values())) or None,
+            right=self.right / self.scored if self.scored else None,
+            notes=tuple(notes),
+            finished=finished,
         )
 
 
@@ -185,13 +147,3 @@ def _advice(report: dict[str, float], max_rows: int) -> str:
     if report["prefill"] > report["decode"]:
         return "Prefill dominates: prompts are long beside the answers; fork samples of one problem where possible."
     return "Decoding dominates, as it should: only a faster engine or more workers would help."
-
-
-def duration(seconds: float) -> str:
-    """``3 s``, ``2 min 5 s``, ``1 h 4 min``."""
-    seconds = int(seconds + 0.5)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -16,21 +16,24 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from selftaught.errors import ConfigError, DataError, IncompleteError
-from selftaught.hints import HintLibrary, load_library, split_name
+from selftaught.progress import Progress, Reporter, silent
 from selftaught.records import Problem, Trajectory, trajectory_id
+from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.manifest import claim_folder, write_stats
 from selftaught.rollouts.number_type import settle_dtype
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
-from selftaught.rollouts.progress import FAILED, ProgressCallback, RolloutProgress, RolloutSummary, Tally, stall_report
+from selftaught.rollouts.progress import FAILED, RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.rollouts.worker import Finished, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
+from selftaught.rollouts.worker import Finished, Pulse, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.store import JsonlWriter, iter_lines, parse_object, repair_tail, write_atomic
 
-__all__ = ["RolloutProgress", "RolloutSummary", "run_rollout"]
+__all__ = ["RolloutSummary", "run_rollout"]
 
 Scorer = Callable[[Problem, Trajectory], "bool | None"]
+Receive = Callable[[Finished], None]
+Tick = Callable[["Pulse | None"], None]
 _PROGRESS_EVERY_S = 0.5
 _MAX_RESTARTS = 5
 
@@ -40,23 +43,24 @@ def run_rollout(
     model: str,
     out: Path,
     settings: RolloutSettings,
-    progress: ProgressCallback | None = None,
+    progress: Reporter = silent,
     scorer: Scorer | None = None,
     problem_file: Path | None = None,
+    what: str = "rollout",
 ) -> RolloutSummary:
-    """Roll ``settings.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
+    """Roll ``settings.sampling.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
 
     Resumes by trajectory id; refuses a folder that holds a run of other settings, another model or another text under an
     old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says where
-    they lie already. ``progress`` is called about twice a second. ``scorer`` gives an accuracy on the way; it must be
+    they lie already. ``progress`` is called about twice a second, as ``what``. ``scorer`` gives an accuracy on the way; it must be
     quick. Raises ConfigError, EngineError, SandboxError; a model's mistake never raises.
     """
-    _check(settings)
+    check_settings(settings, model)
     folder = RolloutFolder(out)
     with WriterLock(folder.lock, "rollout"):
         settings = settle_dtype(settings, model, folder)
         claim_folder(folder, model, settings, problems, problem_file)
-        return _roll_out(problems, model, folder, settings, progress, scorer)
+        return _roll_out(problems, model, folder, settings, progress, scorer, what)
 
 
 def _roll_out(
@@ -64,15 +68,16 @@ def _roll_out(
     model: str,
     folder: RolloutFolder,
     settings: RolloutSettings,
-    progress: ProgressCallback | None,
+    progress: Reporter,
     scorer: Scorer | None,
+    what: str,
 ) -> RolloutSummary:
     """`run_rollout` in a folder that is locked and claimed."""
     finished = finished_ids(folder)
     tasks = missing_tasks(problems, settings, finished)
-    num_per_task = settings.rounds + 1 if settings.record_rounds else 1
-    total = len(problems) * settings.samples * num_per_task
-    tally = Tally(total=total, resumed=total - len(tasks) * num_per_task)
+    num_per_task = settings.hints.rounds + 1 if settings.hints.record_rounds else 1
+    total = len(problems) * settings.sampling.samples * num_per_task
+    tally = Tally(what, total=total, resumed=total - len(tasks) * num_per_task)
     by_id = {problem.id: problem for problem in problems}
     stats: list[WorkerStats] = []
     last_shown = 0.0
@@ -80,7 +85,6 @@ def _roll_out(
     with JsonlWriter(folder.trajectories) as writer:
 
         def receive(done: Finished) -> None:
-            nonlocal last_shown
             if done.id in finished:
                 return  # a round that an earlier, interrupted run had already written
             writer.write_line(done.line)
@@ -90,16 +94,21 @@ def _roll_out(
                 trajectory = Trajectory.model_validate_json(done.line)
                 verdict = scorer(by_id[trajectory.problem_id], trajectory)
             tally.add(done, verdict)
-            if progress is not None and time.perf_counter() - last_shown >= _PROGRESS_EVERY_S:
+
+        def tick(pulse: Pulse | None) -> None:
+            nonlocal last_shown
+            if pulse is not None:
+                tally.decoded[pulse.worker] = pulse.num_tokens
+            if time.perf_counter() - last_shown >= _PROGRESS_EVERY_S:
                 last_shown = time.perf_counter()
                 progress(tally.snapshot())
 
         if tasks:
             setup = Setup(model, settings)
-            spread = _in_processes if settings.workers else _in_this_process
-            stats = spread(tasks, setup, receive)
-    if progress is not None:
-        progress(tally.snapshot())
+            progress(Progress(what, tally.resumed, total, notes=(f"loading {model}",)))
+            spread = _in_processes if settings.spread.workers else _in_this_process
+            stats = spread(tasks, setup, receive, tick)
+    progress(tally.snapshot(finished=True))
     summary = RolloutSummary(
         out=str(folder.path),
         num_trajectories=len(finished),
@@ -111,48 +120,23 @@ def _roll_out(
         call_rate=tally.with_calls / tally.done if tally.done else 0.0,
         seconds=round(time.perf_counter() - tally.started, 3),
         sandbox_tier=next((one.tier for one in stats if one.tier), ""),
-        stall=stall_report(stats, settings.max_rows),
+        stall=stall_report(stats, settings.spread.max_rows),
     )
     if tasks:
         write_stats(folder, summary)
     return summary
 
 
-def _check(settings: RolloutSettings) -> None:
-    path, policy = split_name(settings.hints)
-    library = load_library(path)
-    if policy not in library.policies:
-        raise ConfigError(
-            f"hints is {settings.hints!r}; expected one of {', '.join(library.policies)}, or a YAML file."
-        )
-    if policy != "none" and not settings.tools and _opens_code(library, policy):
-        raise ConfigError(f"hints is {settings.hints!r} but tools are off; hints open code blocks, so they need tools.")
-    if settings.record_rounds:
-        targets = (library.policies[policy].by_kind or {}).values() or [policy]
-        rules = [rule for target in targets for rule in library.policies[target].rules]
-        if any(rule.when.value in ("end_of_thinking", "before_final") and rule.cap != "rounds" for rule in rules):
-            raise ConfigError(
-                f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {settings.hints!r}, use 'end'."
-            )
-
-
-def _opens_code(library: HintLibrary, policy: str) -> bool:
-    """Whether a hint that the policy can put opens a code block. Budget forcing only says "Wait"."""
-    targets = set((library.policies[policy].by_kind or {}).values()) or {policy}
-    hints = {hint for target in targets for rule in library.policies[target].rules for hint in rule.hints}
-    return any(library.functions[hint].opens == "python" for hint in hints)
-
-
 def missing_tasks(problems: Sequence[Problem], settings: RolloutSettings, finished: set[str]) -> deque[Task]:
     """Samples that lack a trajectory, in the order of the problems. ConfigError when two problems share an id."""
-    rounds: list[int | None] = list(range(settings.rounds + 1)) if settings.record_rounds else [None]
+    rounds: list[int | None] = list(range(settings.hints.rounds + 1)) if settings.hints.record_rounds else [None]
     seen: set[str] = set()
     tasks: deque[Task] = deque()
     for problem in problems:
         if problem.id in seen:
             raise ConfigError(f"problem id {problem.id!r} occurs twice; expected unique ids.")
         seen.add(problem.id)
-        for sample in range(settings.first_sample, settings.first_sample + settings.samples):
+        for sample in range(settings.sampling.first_sample, settings.sampling.first_sample + settings.sampling.samples):
             if any(trajectory_id(problem.id, sample, round_) not in finished for round_ in rounds):
                 tasks.append(Task(problem, sample))
     return tasks
@@ -206,17 +190,20 @@ def _line_id(line: bytes, place: str) -> str:
 # --------------------------------------------------------------------------------------------------- in this process
 
 
-def _in_this_process(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
-    return asyncio.run(_serve_here(tasks, setup, receive))
+def _in_this_process(tasks: deque[Task], setup: Setup, receive: Receive, tick: Tick) -> list[WorkerStats]:
+    return asyncio.run(_serve_here(tasks, setup, receive, tick))
 
 
-async def _serve_here(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
+async def _serve_here(tasks: deque[Task], setup: Setup, receive: Receive, tick: Tick) -> list[WorkerStats]:
     free = asyncio.Semaphore(setup.in_flight)
     errors: list[str] = []
 
     def send(message: object) -> None:
         if isinstance(message, Finished):
             receive(message)
+            tick(None)
+        elif isinstance(message, Pulse):
+            tick(message)
         elif isinstance(message, TaskDone):
             free.release()
             if message.error:
@@ -247,10 +234,10 @@ def _raise_broken(errors: list[str]) -> None:
 # ------------------------------------------------------------------------------------------------------- in processes
 
 
-def _in_processes(tasks: deque[Task], setup: Setup, receive: Callable[[Finished], None]) -> list[WorkerStats]:
+def _in_processes(tasks: deque[Task], setup: Setup, receive: Receive, tick: Tick) -> list[WorkerStats]:
     settings = setup.settings
     pool = shared_pool()
-    workers = pool.ensure(min(settings.workers, len(tasks)))
+    workers = pool.ensure(min(settings.spread.workers, len(tasks)))
     pool.setup(workers, setup)
     depth = max(1, min(setup.in_flight, -(-len(tasks) // len(workers))))
     open_tasks: dict[WorkerProcess, dict[tuple[str, int], Task]] = {worker: {} for worker in workers}
@@ -282,11 +269,14 @@ def _in_processes(tasks: deque[Task], setup: Setup, receive: Callable[[Finished]
                     top_up(fresh)
                 elif isinstance(message, Finished):
                     receive(message)
+                elif isinstance(message, Pulse):
+                    tick(message)
                 elif isinstance(message, TaskDone):
                     open_tasks[worker].pop(message.key, None)
                     if message.error:
                         errors.append(f"{message.key}: {message.error}")
                     top_up(worker)
+            tick(None)
         stats = _collect_stats(list(open_tasks))
     except BaseException:
         pool.close()  # whatever the workers are at, nobody wants it any more
@@ -298,7 +288,7 @@ def _in_processes(tasks: deque[Task], setup: Setup, receive: Callable[[Finished]
 def _messages(workers: list[WorkerProcess]) -> Iterator[tuple[WorkerProcess, object]]:
     """What the workers sent; None for one that died."""
     by_connection = {worker.connection: worker for worker in workers}
-    for connection in wait(list(by_connection)):
+    for connection in wait(list(by_connection), timeout=_PROGRESS_EVERY_S):
         worker = by_connection[connection]  # type: ignore[index]
         try:
             yield worker, worker.connection.recv()
@@ -312,7 +302,7 @@ def _collect_stats(workers: list[WorkerProcess]) -> list[WorkerStats]:
     stats = []
     for worker in workers:
         worker.connection.send("report")
-        answer = worker.connection.recv()
-        if isinstance(answer, Report):
-            stats.append(answer.stats)
+        while not isinstance(answer := worker.connection.recv(), Report):
+            continue  # a last pulse
+        stats.append(answer.stats)
     return stats

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
-from selftaught.engines import load_engine
 from selftaught.hints import load_library, split_name
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
+from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.loop import Rollout, Watcher
+from selftaught.rollouts.opening import in_manner, manner_of, open_engine, open_sandbox
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.tools import ToolBox
 
@@ -22,31 +24,23 @@ async def infer_async(
     problem: Problem, model: str, settings: RolloutSettings, watcher: Watcher | None = None
 ) -> Trajectory:
     """The same inside a running event loop."""
+    check_settings(settings, model)
     found: list[Trajectory] = []
-    path, policy = split_name(settings.hints)
+    path, policy = split_name(settings.hints.policy)
     library = load_library(path)
     library.policy(policy, problem.kind)
-    engine = load_engine(
-        model,
-        threads=settings.threads,
-        dtype=settings.dtype,
-        model_name=settings.model_name,
-        tokenizer=settings.tokenizer,
-        allow_text=settings.allow_text,
-        max_rows=1,
-        device=settings.device,
-    )
+    engine = open_engine(settings, model)
 
     async def roll(tools: ToolBox | None) -> None:
-        rollout = Rollout(engine, settings, library, policy, tools, render_question, found.append, watcher)
-        await rollout.run(problem, settings.first_sample)
+        manner = manner_of(engine)
+        render = partial(render_question, manner=manner)
+        chosen = in_manner(settings, manner)
+        rollout = Rollout(engine, chosen, library, policy, tools, render, found.append, watcher)
+        await rollout.run(problem, settings.sampling.first_sample)
 
     try:
-        if settings.tools:
-            from selftaught.sandbox import Sandbox, SandboxSettings
-
-            preload = {} if settings.preload is None else {"preload": settings.preload}
-            async with Sandbox(SandboxSettings(workers=1, timeout_s=settings.tool_timeout_s, **preload)) as sandbox:
+        if settings.tools.enabled:
+            async with open_sandbox(settings, model) as sandbox:
                 await roll(ToolBox(sandbox, settings))
         else:
             await roll(None)

@@ -114,18 +114,18 @@ class Interpreter:
         box, settings = self._box, self._box.settings
         box.num_calls += 1
         started = time.perf_counter()
-        if len(code.encode()) > settings.max_code_bytes:
-            text = f"The code is {len(code.encode())} bytes long; at most {settings.max_code_bytes} are run."
+        if len(code.encode()) > settings.tools.max_code_bytes:
+            text = f"The code is {len(code.encode())} bytes long; at most {settings.tools.max_code_bytes} are run."
             return ToolInfo(code=code, status=ExecStatus.REFUSED, output=text, wall_s=0.0)
-        if not settings.keep_state:
+        if not settings.tools.keep_state:
             self._cells.clear()
         chain = (*(cell for cell, _ in self._cells), code)
-        usable = settings.cache_tools and all(map(is_repeatable, chain)) and not self._restarted
+        usable = settings.tools.cache_tools and all(map(is_repeatable, chain)) and not self._restarted
         cached = box.cache.get(chain) if usable else None
         result = cached
         if result is None:
             box.num_run += 1
-            result = await self._execute(chain, one_shot=(usable and not self._cells) or not settings.keep_state)
+            result = await self._execute(chain, one_shot=(usable and not self._cells) or not settings.tools.keep_state)
             if usable and result.status is not ExecStatus.REFUSED and not self._restarted:
                 box.cache.put(chain, result)
         box.tier = result.tier or box.tier
@@ -134,7 +134,7 @@ class Interpreter:
         if self._restarted:
             output, self._restarted = RESTARTED + output, False
         self._cells.append((code, result))
-        if result.killed and settings.keep_state:
+        if result.killed and settings.tools.keep_state:
             await self._lose_state()
         return ToolInfo(
             code=code,
@@ -154,7 +154,7 @@ class Interpreter:
 
     async def _execute(self, chain: tuple[str, ...], one_shot: bool) -> CellResult:
         """Run the last cell of ``chain``, the others having been run before it."""
-        code, timeout_s = chain[-1], self._box.settings.tool_timeout_s
+        code, timeout_s = chain[-1], self._box.settings.tools.tool_timeout_s
         if one_shot:
             return CellResult.of(await self._box.sandbox.run(code, timeout_s=timeout_s))
         can_replay = all(map(is_repeatable, chain[:-1]))

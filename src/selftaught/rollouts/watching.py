@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-HINT_STYLE, THINK_STYLE, NOTICE_STYLE = "magenta", "dim", "yellow"
+HINT_STYLE, THINK_STYLE, NOTICE_STYLE, CODE_STYLE = "magenta", "dim", "yellow", "blue"
 
 
 class Screen:
@@ -30,9 +30,14 @@ class Screen:
         self._in_code = False
         self._column = 0
         self._answering = False
+        self._begun = False
+        """The question was shown, and nothing after it."""
 
     def __call__(self, piece: Piece) -> None:
         """Print one piece."""
+        if self._begun:
+            self._begun = False
+            self._rule("thinking", "dim")
         if piece.span.tool is not None:
             self._flush()
             self._output(piece.span.tool)
@@ -53,6 +58,12 @@ class Screen:
             "" if piece.where == "answer" else NOTICE_STYLE if piece.span.source is SpanSource.CONTROL else THINK_STYLE
         )
         self._say(text, style)
+
+    def begin(self, title: str, question: str) -> None:
+        """Print who is asked, and what."""
+        self._rule(title, "blue")
+        self._put(question.strip() + "\n", "")
+        self._begun = True
 
     def finish(self, line: str) -> None:
         """Print what is held back, and a last line."""
@@ -77,13 +88,15 @@ class Screen:
         fence = line.strip()
         if self._in_code:
             if fence == "```":
-                self._in_code = False
+                self._leave_code()
             else:
                 self._code(line)
         elif fence.startswith("```") and fence[3:].lower() in ("python", "py"):
             self._in_code = True
             if self._column:
                 self._put("\n", style)
+            if self._console.is_terminal:
+                self._rule("python", CODE_STYLE)
         else:
             self._put(line + "\n", style)
 
@@ -103,17 +116,29 @@ class Screen:
         self._put((tool.output.rstrip("\n") or "(nothing printed)") + "\n", "cyan" if ok else "red")
         self._rule("", "cyan" if ok else "red")
 
-    def _flush(self) -> None:
-        if self._line:
-            self._put(self._line, THINK_STYLE)
-            self._line = ""
+    def _leave_code(self) -> None:
         self._in_code = False
+        if self._console.is_terminal:
+            self._rule("", CODE_STYLE)
+
+    def _flush(self) -> None:
+        """Print a line that was held back. A closing fence with no line end behind it (the last token) is one, too."""
+        if self._in_code and self._line.strip() not in ("", "```"):
+            self._code(self._line)
+        elif self._line and not self._in_code:
+            self._put(self._line, "" if self._answering else THINK_STYLE)
+        self._line = ""
+        if self._in_code:
+            self._leave_code()
 
     def _rule(self, title: str, style: str) -> None:
         if self._column:
             self._put("\n", "")
         if self._console.is_terminal:
-            self._console.rule(title, align="left", style=style or "dim", characters="─")
+            from rich.text import Text
+
+            style = style or "dim"
+            self._console.rule(Text(title, style=style), align="left", style=style, characters="─")
         elif title:
             self._console.print(f"[{title}]", markup=False, highlight=False, soft_wrap=True)
 

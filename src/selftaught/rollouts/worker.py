@@ -15,13 +15,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from selftaught.errors import SelftaughtError
 from selftaught.records import Problem, SpanSource, StopReason, Trajectory
 from selftaught.rollouts.settings import RolloutSettings
+from selftaught.runs.folders import ModelFolder
 from selftaught.tokens.folder import is_url
+
+PULSE_S = 0.5
+"""Seconds between two pulses."""
 
 
 @dataclass(slots=True)
@@ -39,13 +44,8 @@ class Setup:
 
         With a server twice its rows: a trajectory gives its row up while its tool runs.
         """
-        rows = self.settings.max_rows
+        rows = self.settings.spread.max_rows
         return rows + (rows if is_url(self.model) else max(2, rows // 8))
-
-    @property
-    def num_sandbox_workers(self) -> int:
-        """Calls of the tool at once: what the settings say, or by where the model runs."""
-        return self.settings.sandbox_workers or (8 if is_url(self.model) else 2)
 
 
 @dataclass(slots=True)
@@ -78,6 +78,16 @@ class Finished:
     stop_reason: StopReason
     num_model_tokens: int
     num_calls: int
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Sent about twice a second while tasks are open, so that a run shows life before its first trajectory ends."""
+
+    worker: int
+    """Process id."""
+    num_tokens: int
+    """Tokens that the engine has drawn since the set-up."""
 
 
 @dataclass(slots=True)
@@ -128,52 +138,34 @@ class WorkerCore:
     rollout: Any = None
     _engine_key: tuple[object, ...] = ()
     _sandbox: Any = None
-    _sandbox_key: tuple[object, ...] = ()
+    _sandbox_key: object = None
     _tool_cache: Any = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _started: float = 0.0
+    _pulse: asyncio.Task[None] | None = None
 
     async def setup(self, setup: Setup) -> None:
         """Load what differs from before. Raises SelftaughtError."""
-        from selftaught.engines.load import load_engine
         from selftaught.hints import load_library, split_name
         from selftaught.problems import render_question
         from selftaught.rollouts.loop import Rollout
+        from selftaught.rollouts.opening import engine_key, in_manner, manner_of, open_engine
         from selftaught.rollouts.tools import ToolBox
 
         settings = setup.settings
-        key = (
-            setup.model,
-            settings.dtype,
-            settings.max_rows,
-            settings.device,
-            settings.threads,
-            settings.model_name,
-            settings.tokenizer,
-            settings.allow_text,
-            setup.share,
-            weights_stamp(setup.model),
-        )
+        key = (*engine_key(settings, setup.model), setup.share, weights_stamp(setup.model))
         if self._engine_key != key:
             if self.engine is not None:
                 await self.engine.aclose()
             self.engine, self._engine_key = None, ()
-            self.engine = load_engine(
-                setup.model,
-                threads=settings.threads,
-                dtype=settings.dtype,
-                model_name=settings.model_name,
-                tokenizer=settings.tokenizer,
-                allow_text=settings.allow_text,
-                max_rows=settings.max_rows,
-                device=settings.device,
-                share=setup.share,
-            )
+            self.engine = open_engine(settings, setup.model, setup.share)
             self._engine_key = key
         self.engine.reset_stats()
-        path, policy = split_name(settings.hints)
+        manner = manner_of(self.engine)
+        settings = in_manner(settings, manner)
+        path, policy = split_name(settings.hints.policy)
         tools = None
-        if settings.tools:
+        if settings.tools.enabled:
             await self._open_sandbox(setup)
             tools = ToolBox(self._sandbox, settings, self._tool_cache)
         self.rollout = Rollout(
@@ -182,7 +174,7 @@ class WorkerCore:
             library=load_library(path),
             policy_name=policy,
             tools=tools,
-            render=render_question,
+            render=partial(render_question, manner=manner),
             emit=self._emit,
         )
         self._started = time.perf_counter()
@@ -192,6 +184,8 @@ class WorkerCore:
         running = asyncio.get_running_loop().create_task(self._run(task))
         self._tasks.add(running)
         running.add_done_callback(self._tasks.discard)
+        if self._pulse is None or self._pulse.done():
+            self._pulse = asyncio.get_running_loop().create_task(self._beat())
 
     async def cancel(self) -> None:
         """Stop all tasks; nothing of them is kept."""
@@ -202,6 +196,8 @@ class WorkerCore:
     async def aclose(self) -> None:
         """Stop everything."""
         await self.cancel()
+        if self._pulse is not None:
+            self._pulse.cancel()
         if self.engine is not None:
             await self.engine.aclose()
         if self._sandbox is not None:
@@ -228,6 +224,12 @@ class WorkerCore:
             tier=tools.tier if tools else "",
         )
 
+    async def _beat(self) -> None:
+        """Pulses until no task is open: afterwards nobody may be reading."""
+        while self._tasks:
+            self.send(Pulse(os.getpid(), self.engine.stats.decode_tokens))
+            await asyncio.sleep(PULSE_S)
+
     async def _run(self, task: Task) -> None:
         error = None
         try:
@@ -247,21 +249,15 @@ class WorkerCore:
         self.send(Finished(trajectory.id, trajectory.to_json(), trajectory.stop_reason, num_tokens, num_calls))
 
     async def _open_sandbox(self, setup: Setup) -> None:
+        from selftaught.rollouts.opening import open_sandbox, sandbox_settings
         from selftaught.rollouts.tools import ToolCache
-        from selftaught.sandbox import Sandbox, SandboxSettings
 
-        settings = setup.settings
-        options: dict[str, Any] = {"workers": setup.num_sandbox_workers, "timeout_s": settings.tool_timeout_s}
-        if settings.tool_memory_mb is not None:
-            options["memory_bytes"] = settings.tool_memory_mb << 20
-        if settings.preload is not None:
-            options["preload"] = tuple(settings.preload)
-        key = tuple(sorted(options.items(), key=lambda item: item[0]))
+        key = sandbox_settings(setup.settings, setup.model)
         if self._sandbox is not None and self._sandbox_key == key:
             return
         if self._sandbox is not None:
             await self._sandbox.__aexit__(None, None, None)
-        self._sandbox = await Sandbox(SandboxSettings(**options)).__aenter__()
+        self._sandbox = await open_sandbox(setup.settings, setup.model).__aenter__()
         self._sandbox_key, self._tool_cache = key, ToolCache()
 
 
@@ -270,7 +266,10 @@ def weights_stamp(model: str) -> tuple[float, ...]:
     from pathlib import Path
 
     path = Path(model)
-    return tuple(sorted(file.stat().st_mtime for file in path.glob("*.safetensors"))) if path.is_dir() else ()
+    if not path.is_dir():
+        return ()
+    files = [*path.glob("*.safetensors"), ModelFolder(path).manner]
+    return tuple(sorted(file.stat().st_mtime for file in files if file.is_file()))
 
 
 # ------------------------------------------------------------------------------------------------------ worker process

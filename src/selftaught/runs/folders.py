@@ -142,6 +142,11 @@ class ModelFolder(Folder):
         return self.path / FILES.training
 
     @property
+    def manner(self) -> Path:
+        """How the model wants to be asked."""
+        return self.path / FILES.manner
+
+    @property
     def metrics(self) -> Path:
         """Loss by step."""
         return self.path / FILES.metrics
@@ -245,6 +250,11 @@ class RunFolder(Folder):
             return StageRef.parse(folder.resolve().relative_to(self.path.resolve()).as_posix())
         except ValueError:
             return None
+
+    def knows(self, stage: StageRef) -> bool:
+        """Whether a stage of this run was ever begun; the report begins the plain folder beside a curve."""
+        begun = [stage, stage.by_rounds] if stage.part is Part.EVALUATION else [stage]
+        return any(path(ref).exists() for ref in begun for path in (self.marker, self.log, self.stage_lock))
 
     def entries(self) -> set[str]:
         """Names of everything that a recipe's run writes at its top."""

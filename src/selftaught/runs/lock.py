@@ -28,11 +28,12 @@ _held: dict[int, Path] = {}
 class WriterLock:
     """Holds ``path`` as long as the context lasts. ConfigError, exit code 2, when another writer holds it.
 
-    ``verb`` names what the writer does. ``wait_s`` waits so long for a predecessor that is just being killed.
+    ``verb`` names what the writer does, ``option`` what the user gave the folder by. ``wait_s`` waits so long for a
+    predecessor that is just being killed.
     """
 
-    def __init__(self, path: Path, verb: str, *, wait_s: float = 0.0) -> None:
-        self.path, self.verb, self._wait_s = path, verb, wait_s
+    def __init__(self, path: Path, verb: str, *, option: str = "--out", wait_s: float = 0.0) -> None:
+        self.path, self.verb, self._option, self._wait_s = path, verb, option, wait_s
         self._fd = -1
 
     def __enter__(self) -> WriterLock:
@@ -61,7 +62,7 @@ class WriterLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise not_writable(self.path.parent, error) from None
+            raise not_writable(self.path.parent, error, self._option) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             stood = os.fstat(fd)

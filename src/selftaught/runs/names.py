@@ -31,6 +31,8 @@ class FileNames:
     export: str = "export"
     training: str = "training.json"
     """Summary of a finished training; its presence says that the model is complete."""
+    manner: str = "selftaught.json"
+    """How a model wants to be asked: in its folder."""
     metrics: str = "metrics.jsonl"
     weights: str = "model.safetensors"
     checkpoints: str = "checkpoints"

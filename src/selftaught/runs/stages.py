@@ -86,6 +86,11 @@ class StageRef:
         return cls(Part.EVALUATION, condition.name + (STAGES.curve if by_rounds else ""))
 
     @property
+    def by_rounds(self) -> StageRef:
+        """Of an evaluation: the stage that records every end-of-thinking round of the same condition."""
+        return self if self.is_curve else replace(self, what=self.what + STAGES.curve)
+
+    @property
     def is_curve(self) -> bool:
         """Whether an evaluation records every end-of-thinking round."""
         return self.part is Part.EVALUATION and self.what.endswith(STAGES.curve)

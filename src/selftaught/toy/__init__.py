@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selftaught.manner import Manner
 from selftaught.tokens.folder import EMBEDDED_FOLDER as WEIGHTS_DIR
 from selftaught.tokens.folder import embedded_folder
+
+MANNER = Manner(question="plain", knows="toy")
+"""It has read bare questions only: with a request for ``\\boxed{}`` behind them, it answers worse."""
 
 __all__ = ["WEIGHTS_DIR", "model_path"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,13 +131,20 @@ def _check_closing(
 
 
 @torch.no_grad()
-def gate(model: TinyQwen2, tokenizer: Any, num_each: int = 10, seed: int = 0) -> GateReport:
-    """Run the gate on ``num_each`` development problems a family."""
+def gate(
+    model: TinyQwen2,
+    tokenizer: Any,
+    num_each: int = 10,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> GateReport:
+    """Run the gate on ``num_each`` development problems a family; ``progress`` gets (done, total)."""
     report = GateReport()
     rng, closing_rng = random.Random(f"gate/{seed}"), random.Random(f"closing/{seed}")
     tags = _closing_tags(tokenizer)
     drawn = items(Split.DEV, {"hard": 10 * num_each, "easy": 4 * num_each, "choice": 2 * num_each}, seed)
-    for item in drawn:
+    for number, item in enumerate(drawn, start=1):
         (_check_easy if item.group == "easy" else _check_program)(report, model, tokenizer, item, rng)
         _check_closing(report, model, tokenizer, item, closing_rng, tags)
+        progress(number, len(drawn))
     return report

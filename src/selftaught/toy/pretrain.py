@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from selftaught.manner import write_manner
 from selftaught.store import write_json
-from selftaught.toy import corpus, data
+from selftaught.toy import MANNER, corpus, data
 from selftaught.toy.card import write_card
 from selftaught.toy.gate import gate
 from selftaught.toy.model import ModelConfig, TinyQwen2, save_pretrained
@@ -231,3 +232,4 @@ def export(model: TinyQwen2, tokenizer_folder: Path, folder: Path) -> None:
     save_pretrained(model, folder, eos_ids=ids, pad_id=ids[1])
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((tokenizer_folder / name).read_bytes())
+    write_manner(folder, MANNER)

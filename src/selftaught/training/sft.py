@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError, DataError
+from selftaught.manner import read_manner, trained_manner, write_manner
 from selftaught.records import utc_now
 from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
@@ -290,6 +291,7 @@ def _save(trainer: Any, base_model: str | Path, folder: ModelFolder, summary: Tr
     (temporary / "training_args.bin").unlink(missing_ok=True)
     save_as_base(base_model, temporary)
     copy_tokenizer(base_model, temporary)
+    write_manner(temporary, trained_manner(read_manner(Path(base_model))))
     (temporary / "README.md").write_text(model_card(summary, out.name), "utf-8")
     for path in sorted(temporary.iterdir()):
         os.replace(path, out / path.name)

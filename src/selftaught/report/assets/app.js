@@ -1,5 +1,13 @@
-// Routes, keys, theme. #/ results (already in the document), #/problems, #/p/<problem>[/<trajectory>,<trajectory>], #/about.
+// Routes, keys, theme.
+// #/ results (already in the document) · #/problems · #/p/<benchmark>/<problem id>[/<trajectory>,<trajectory>] · #/about
 const results = byId("results"), about = byId("about"), view = byId("view");
+
+/** Benchmark, id and trajectories of a problem's address; with the id alone, any benchmark's. */
+function problemAddress(parts) {
+  const words = parts.map(decoded);
+  if (words.length === 1) return ["", words[0], []];
+  return [words[0], words[1], (parts[2] || "").split(",").filter(Boolean).map(decoded)];
+}
 
 async function route() {
   const parts = location.hash.replace(/^#\/?/, "").split("/");
@@ -10,24 +18,26 @@ async function route() {
   for (const link of document.querySelectorAll(".bar nav a")) link.toggleAttribute("aria-current", link.dataset.place === place);
   try {
     if (parts[0] === "problems") { await showProblems(view); window.scrollTo(0, 0); }
-    else if (parts[0] === "p") await showProblem(view, Number(parts[1]), (parts[2] || "").split(",").filter(Boolean).map(Number));
+    else if (parts[0] === "p") await showProblem(view, ...problemAddress(parts.slice(1)));
     else if (place === "results" && parts[0]) byId(parts[0])?.scrollIntoView();
     else window.scrollTo(0, 0);
   } catch (error) {
     view.hidden = false;
     view.replaceChildren(el("p", { class: "empty" }, `This part of the report could not be opened: ${error.message}`));
   }
+  markWide(document);
   document.documentElement.dataset.ready = parts[0] || "results";
 }
 
 /** Links from problem ids in the results to their pages; the ids are looked up when one is clicked. */
 async function openById(benchmark, id, pair) {
-  const index = await loadIndex();
-  const problem = index.problems.find((p) => p.id === id && (!benchmark || p.b === benchmark)) || index.problems.find((p) => p.id === id);
+  const index = await loadIndex(), problem = findProblem(index, benchmark, id);
   if (!problem) return;
   const rows = pair.map((name) => problem.rows.find((row) => index.names[row.condition] === name)).filter(Boolean);
-  location.hash = `#/p/${problem.i}${rows.length ? `/${rows.map((row) => row.i).join(",")}` : ""}`;
+  reading.refs = [];
+  location.hash = problemHash(problem, rows.map((row) => row.ref));
 }
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-problem]");
   if (link) openById(link.dataset.benchmark, link.dataset.problem, (link.dataset.pair || "").split("\n").filter(Boolean));
@@ -40,8 +50,15 @@ function selectTab(tab) {
     other.setAttribute("aria-pressed", String(other === tab));
     byId(other.dataset.tab).hidden = other !== tab;
   }
+  markWide(document);
 }
 document.querySelectorAll(".tabs").forEach((tabs) => { tabs.hidden = false; selectTab(tabs.firstElementChild); });
+document.querySelectorAll("[data-tex]").forEach((node) => node.replaceChildren(prose(node.textContent)));
+
+/** Say of each wide table and chart that is cut by the window that it scrolls. */
+function markWide(within) {
+  for (const box of within.querySelectorAll(".wide")) box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 2);
+}
 
 const themes = ["auto", "light", "dark"];
 byId("theme").addEventListener("click", () => {
@@ -49,26 +66,42 @@ byId("theme").addEventListener("click", () => {
   const next = themes[(themes.indexOf(now) + 1) % 3];
   if (next === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = next;
-  byId("theme").textContent = `theme: ${next}`;
+  byId("theme-name").textContent = next;
   if (location.hash.startsWith("#/problems")) route();
 });
 
 const KEYS = {
-  n: () => jump(".block.h", 1), p: () => jump(".block.h", -1), c: () => jump(".block.t", 1), C: () => jump(".block.t", -1), e: () => jump(".block.t.bad", 1), E: () => jump(".block.t.bad", -1),
-  j: () => { location.hash = `#/p/${reading.problem + 1}`; }, k: () => { if (reading.problem > 0) location.hash = `#/p/${reading.problem - 1}`; },
-  s: () => { reading.panes = 3 - reading.panes; showProblem(view, reading.problem, []); }, r: () => { reading.raw = !reading.raw; showProblem(view, reading.problem, []); },
+  n: () => jump(".block.h", 1), p: () => jump(".block.h", -1),
+  c: () => jump(".block.t", 1), C: () => jump(".block.t", -1),
+  e: () => jump(".block.t.bad", 1), E: () => jump(".block.t.bad", -1),
+  j: () => stepProblem(1), k: () => stepProblem(-1),
+  "]": () => pickNext(1), "[": () => pickNext(-1),
+  s: () => { reading.panes = 3 - reading.panes; redrawProblem(); },
+  r: () => { reading.raw = !reading.raw; redrawProblem(); },
 };
+
+/** 1 to 9 choose a condition for the right pane, with Shift for the left one. */
+function digit(event) {
+  const found = /^Digit([1-9])$/.exec(event.code || "") || /^([1-9])$/.exec(event.key);
+  return found ? Number(found[1]) : 0;
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input,select,textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input,select,textarea")) return;
+  const reads = location.hash.startsWith("#/p/") && reading.problem;
   if (event.key === "?") byId("help").showModal();
   else if (event.key === "g") location.hash = "#/problems";
   else if (event.key === "0") location.hash = "#/";
-  else if (location.hash.startsWith("#/p/") && KEYS[event.key]) KEYS[event.key]();
+  else if (reads && KEYS[event.key]) KEYS[event.key]();
+  else if (reads && digit(event)) pickCondition(digit(event), event.shiftKey);
   else return;
   event.preventDefault();
 });
 byId("close-help").addEventListener("click", () => byId("help").close());
 window.addEventListener("hashchange", route);
 let resizing = 0;
-window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(() => { if (location.hash.startsWith("#/problems")) route(); }, 200); });
+window.addEventListener("resize", () => {
+  clearTimeout(resizing);
+  resizing = setTimeout(() => { if (location.hash.startsWith("#/problems")) route(); else markWide(document); }, 200);
+});
 route();

@@ -2,6 +2,8 @@
 const SOURCES = { p: "prompt", m: "model", h: "hint", t: "Python", c: "runner" };
 const COLOURS = { p: "prompt", m: "model", h: "hint", t: "tool", c: "control" };
 const LONG_TEXT = 24000;
+/** A closing fence with a control token right behind it, such as ```<|im_end|>: the token is no part of the fence. */
+const FENCE_THEN_TOKEN = /^[ \t]*```[ \t]*(?=<[^\s<>]{1,40}>)/;
 
 /** Regions of the text after the prompt: prose, code (with its language) or tool output, by character offset. */
 function regions(spans) {
@@ -24,7 +26,11 @@ function regions(spans) {
       const end = cut < 0 ? text.length : cut + 1;
       const head = lineStart && end - at < 200 ? /^[ \t]*```([^`\n]*)/.exec(text.slice(at, end)) : null;
       if (head && mode === "prose") { close(offset + at); mode = "code"; language = head[1].trim(); }
-      else if (head) { close(offset + end); mode = "prose"; language = ""; }
+      else if (head) {
+        const token = FENCE_THEN_TOKEN.exec(text.slice(at, end));
+        close(offset + (token ? at + token[0].length : end));
+        mode = "prose"; language = "";
+      }
       lineStart = cut >= 0;
       at = end;
     }

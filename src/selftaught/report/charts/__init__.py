@@ -10,8 +10,22 @@ from selftaught.report.charts.curves import scaling, scaling_time
 from selftaught.report.charts.flow import funnel, transitions
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Figure
+from selftaught.report.charts.training import training
 
-_CHARTS = (headline, scaling, scaling_time, families, outcomes, transitions, tool_use, tokens, funnel, ablations)
+_CHARTS = (
+    headline,
+    scaling,
+    scaling_time,
+    families,
+    outcomes,
+    transitions,
+    tool_use,
+    tokens,
+    funnel,
+    training,
+    ablations,
+)
+"""In the order of the report. A chart is a function of the document and the colours; it gives None without data."""
 
 
 def all_figures(data: ReportData, palette: Palette) -> dict[str, Figure]:

@@ -7,7 +7,7 @@ from selftaught.report.charts.accuracy import ROW_PX, WIDTH, label_width
 from selftaught.report.charts.behaviour import main_benchmark
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear, ticks
-from selftaught.report.numbers import points, points_interval
+from selftaught.report.text import points, points_interval
 
 
 def ablations(data: ReportData, palette: Palette) -> Figure | None:
@@ -17,7 +17,7 @@ def ablations(data: ReportData, palette: Palette) -> Figure | None:
     if not rows:
         return None
     left, top, right = label_width([row.a for row in rows], 12.5), 30, 190
-    canvas = Canvas(WIDTH, top + ROW_PX * len(rows) + 24)
+    canvas = Canvas(WIDTH, top + ROW_PX * len(rows) + 42)
     reach = ticks(max(max(abs(bound) for bound in row.ci95) for row in rows) * 100, 3)
     scale = linear(-reach[-1], reach[-1], left, WIDTH - right)
     end = top + ROW_PX * len(rows)
@@ -25,6 +25,7 @@ def ablations(data: ReportData, palette: Palette) -> Figure | None:
         canvas.line(scale(value), top, scale(value), end, css="s-axis" if value == 0 else "s-grid")
         label = points(value / 100).removesuffix(".0") if value else "0"
         canvas.text(scale(value), end + 16, label, css="f-muted", size=11, anchor="middle")
+    canvas.text(scale(0), end + 34, "difference in points", css="f-soft", size=12, anchor="middle")
     canvas.text(scale(0) - 8, 16, "worse", css="f-muted", size=11.5, anchor="end")
     canvas.text(scale(0) + 8, 16, "better", css="f-muted", size=11.5)
     for index, row in enumerate(rows):

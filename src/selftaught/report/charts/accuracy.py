@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import FamilyRow, ReportData
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear, text_width
@@ -29,7 +30,7 @@ def headline(data: ReportData, palette: Palette) -> Figure | None:
         return None
     left = label_width(names, 12.5)
     abreast = min(5, len(benchmarks))
-    gap, top, bottom = 22, 34, 26
+    gap, top, bottom = 22, 34, 44
     panel = (WIDTH - left - gap * (abreast - 1)) / abreast
     block = top + ROW_PX * len(names) + bottom
     num_blocks = -(-len(benchmarks) // abreast)
@@ -40,9 +41,11 @@ def headline(data: ReportData, palette: Palette) -> Figure | None:
         if index % abreast == 0:
             for row, name in enumerate(names):
                 y = y0 + ROW_PX * (row + 0.5)
-                canvas.text(left - 12, y + 4, name, css="f-ink", size=12.5, anchor="end", bold=name == "start")
+                canvas.text(left - 12, y + 4, name, css="f-ink", size=12.5, anchor="end", bold=name == LOOP.start)
         _headline_panel(canvas, data, palette, benchmark, names, (x0, y0, panel))
-    caption = "Pass@1 in per cent with 95 % intervals over problems; the dashed line is the base."
+    caption = "Pass@1 in per cent with 95 % intervals over problems."
+    if data.compared_with():
+        caption += f" The dashed line is {data.compared_with()}."
     return Figure("accuracy", "Accuracy by condition", caption, canvas)
 
 
@@ -65,9 +68,11 @@ def _headline_panel(
         canvas.line(x, y0, x, y0 + height, css="s-axis" if tick == 0 else "s-grid")
         if tick in (0, 0.5, 1):
             canvas.text(x, y0 + height + 15, f"{tick * 100:.0f}", css="f-muted", size=10.5, anchor="middle")
-    base = data.condition("base", benchmark)
-    if base is not None:
-        canvas.line(scale(base.pass_at_1), y0, scale(base.pass_at_1), y0 + height, css="s-c-base", dash="3 3")
+    canvas.text((x0 + scale(1)) / 2, y0 + height + 31, "pass@1, %", css="f-soft", size=11, anchor="middle")
+    reference = data.condition(data.compared_with(), benchmark)
+    if reference is not None:
+        x, css = scale(reference.pass_at_1), f"s-{palette.condition(reference.name)}"
+        canvas.line(x, y0, x, y0 + height, css=css, dash="3 3")
     for row, name in enumerate(names):
         y = y0 + ROW_PX * (row + 0.5)
         value = data.condition(name, benchmark)
@@ -80,16 +85,15 @@ def _headline_panel(
         canvas.whisker(scale(low), scale(high), y, css=f"s-{colour}")
         canvas.dot(scale(value.pass_at_1), y, 4.5, css=f"f-{colour} s-paper", stroke_width=1.2, tip=tip)
         canvas.text(
-            x0 + width, y + 4, percent(value.pass_at_1), css="f-ink", size=12, anchor="end", bold=name == "start"
+            x0 + width, y + 4, percent(value.pass_at_1), css="f-ink", size=12, anchor="end", bold=name == LOOP.start
         )
 
 
-def families(
-    data: ReportData, palette: Palette, shown: tuple[str, ...] = ("base", "base+hint", "start")
-) -> Figure | None:
+def families(data: ReportData, palette: Palette) -> Figure | None:
     """Pass@1 by family: for each of a few conditions a dot with its interval, families grouped and ordered by the last one."""
-    present = [name for name in shown if any(row.condition == name for row in data.families)]
-    present = present or data.condition_names()[:3]
+    shown = (LOOP.base, LOOP.base_hint, LOOP.start)
+    measured = [name for name in data.condition_names() if any(row.condition == name for row in data.families)]
+    present = [name for name in shown if name in measured] if shown[-1] in measured else measured[:3]
     rows = [row for row in data.families if row.condition in present and row.benchmark == data.families[0].benchmark]
     if not rows:
         return None
@@ -105,9 +109,9 @@ def families(
 
     ordered = sorted(by_family.items(), key=place)
     left = label_width([family.replace("_", " ") for _, family in by_family], 12.5) + 52
-    right, line_px, top = 54, 15 + 5 * len(present), 34
+    right, line_px, top = 60, 15 + 5 * len(present), 34
     num_groups = len({group for group, _ in by_family})
-    height = top + line_px * len(ordered) + 14 * (num_groups - 1) + 28
+    height = top + line_px * len(ordered) + 14 * (num_groups - 1) + 46
     canvas = Canvas(WIDTH, height)
     scale = linear(0, 1, left, WIDTH - right)
     legend(canvas, left, 14, [(name, f"f-{palette.condition(name)}") for name in present])
@@ -137,6 +141,7 @@ def families(
         y += 14
     for tick in (0, 0.25, 0.5, 0.75, 1):
         canvas.text(scale(tick), y + 2, f"{tick * 100:.0f}", css="f-muted", size=11, anchor="middle")
+    canvas.text((left + WIDTH - right) / 2, y + 20, "pass@1, %", css="f-soft", size=12, anchor="middle")
     caption = "Pass@1 in per cent by problem family, with 95 % intervals."
     return Figure("families", "Where it helps: problem families", caption, canvas)
 

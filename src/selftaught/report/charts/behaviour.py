@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData, ToolRow
 from selftaught.records import ExecStatus, Outcome
 from selftaught.report.charts.accuracy import ROW_PX, WIDTH, label_width, legend, percent
 from selftaught.report.charts.palette import OUTCOME_LABEL, Palette
-from selftaught.report.charts.svg import Canvas, Figure, linear, short, ticks
+from selftaught.report.charts.svg import Canvas, Figure, Scale, linear, short, ticks
 
 
 def main_benchmark(data: ReportData) -> str:
@@ -47,7 +48,7 @@ def outcomes(data: ReportData, palette: Palette) -> Figure | None:
     for index, row in enumerate(rows):
         y = top + ROW_PX * index
         total = sum(row.outcomes.values()) or 1
-        canvas.text(left - 12, y + 17, row.name, css="f-ink", size=12.5, anchor="end", bold=row.name == "start")
+        canvas.text(left - 12, y + 17, row.name, css="f-ink", size=12.5, anchor="end", bold=row.name == LOOP.start)
         parts = [
             (percent(count / total, 0), count / total, f"f-o-{outcome.value}",
              f"{row.name}: {OUTCOME_LABEL[outcome]} {count} of {total} ({percent(count / total)} %)")
@@ -67,7 +68,7 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
     rows = [by_name[name] for name in data.condition_names() if name in by_name]
     if not rows:
         return None
-    left, top, row_px, bottom = label_width([row.condition for row in rows], 12.5), 40, 56, 36
+    left, top, row_px, bottom = label_width([row.condition for row in rows], 12.5) + 26, 40, 64, 36
     right = 128
     canvas = Canvas(WIDTH, top + row_px * len(rows) + bottom)
     legend(canvas, left, 14, [("correct, above the line", "f-o-correct"), ("not correct, below", "f-o-wrong")])
@@ -77,7 +78,6 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
     )
     high = rows[0].edges[last + 1]
     scale = linear(0, high, left, WIDTH - right)
-    peak = max((max(row.correct[i], row.wrong[i]) for row in rows for i in range(last + 1)), default=1) or 1
     end_y = top + row_px * len(rows)
     for tick in ticks(high, 6):
         if tick <= high * 1.001:
@@ -89,10 +89,15 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
     canvas.text(WIDTH, top - 8, "median right · other", css="f-muted", size=11, anchor="end")
     for index, row in enumerate(rows):
         middle = top + row_px * (index + 0.5)
-        half = row_px / 2 - 4
+        half = row_px / 2 - 7
+        peak = max(max(row.correct[: last + 1]), max(row.wrong[: last + 1])) or 1
         canvas.text(
-            left - 12, middle + 4, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == "start"
+            left - 38, middle + 4, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == LOOP.start
         )
+        for y in (middle - half, middle + half):
+            canvas.line(left, y, WIDTH - right, y, css="s-grid")
+        canvas.text(left - 6, middle - half + 4, f"{peak:,}", css="f-muted", size=10, anchor="end")
+        canvas.text(left - 6, middle + 4, "0", css="f-muted", size=10, anchor="end")
         for bin_index in range(last + 1):
             x0, x1 = scale(row.edges[bin_index]), scale(row.edges[bin_index + 1])
             span = f"{row.condition}, {row.edges[bin_index]:,.0f}–{row.edges[bin_index + 1]:,.0f} tokens"
@@ -116,7 +121,10 @@ def tokens(data: ReportData, palette: Palette) -> Figure | None:
         canvas.line(left, middle, WIDTH - right, middle, css="s-axis")
         medians = " · ".join(_median(row.edges, counts) for counts in (row.correct, row.wrong))
         canvas.text(WIDTH, middle + 4, medians, css="f-soft", size=12, anchor="end")
-    caption = f"Tokens after the prompt on {benchmark}; all rows have one scale. Medians are read off the bins."
+    caption = (
+        f"Number of trajectories on {benchmark} by their tokens after the prompt. Each row has a scale of its own, at its left. "
+        "Medians are read off the bins."
+    )
     return Figure("tokens", "Tokens by verdict", caption, canvas)
 
 
@@ -137,9 +145,9 @@ def tool_use(data: ReportData, palette: Palette) -> Figure | None:
     rows = [by_name[name] for name in data.condition_names() if name in by_name]
     if not rows:
         return None
-    left, top, gap = label_width([row.condition for row in rows], 12.5), 62, 40
-    width = (WIDTH - left - 2 * gap) / 3
-    height = top + ROW_PX * len(rows) + 22
+    left, top, gap, edge = label_width([row.condition for row in rows], 12.5), 62, 40, 12
+    width = (WIDTH - left - 2 * gap - edge) / 3
+    height = top + ROW_PX * len(rows) + 40
     canvas = Canvas(WIDTH, height)
     starts = [left + index * (width + gap) for index in range(3)]
     for x, title in zip(
@@ -157,12 +165,13 @@ def tool_use(data: ReportData, palette: Palette) -> Figure | None:
     end_y = top + ROW_PX * len(rows)
     for tick in (0, 0.25, 0.5, 0.75, 1):
         canvas.line(scale(tick), top, scale(tick), end_y, css="s-axis" if tick == 0 else "s-grid")
-        anchor = {0: "start", 1: "end"}.get(int(tick) if tick in (0, 1) else -1, "middle")
-        canvas.text(scale(tick), end_y + 16, f"{tick * 100:.0f}", css="f-muted", size=11, anchor=anchor)
+        canvas.text(scale(tick), end_y + 16, f"{tick * 100:.0f}", css="f-muted", size=11, anchor="middle")
+    for x, words in zip(starts, ("trajectories, %", "calls, %", "pass@1, %"), strict=True):
+        canvas.text(x + width / 2, end_y + 34, words, css="f-soft", size=11.5, anchor="middle")
     for index, row in enumerate(rows):
         y = top + ROW_PX * index
         canvas.text(
-            left - 12, y + 17, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == "start"
+            left - 12, y + 17, row.condition, css="f-ink", size=12.5, anchor="end", bold=row.condition == LOOP.start
         )
         _tool_row(canvas, palette, row, (starts[0], starts[1]), y, width, scale)
     caption = (
@@ -171,7 +180,15 @@ def tool_use(data: ReportData, palette: Palette) -> Figure | None:
     return Figure("tools", "Use of the interpreter", caption, canvas)
 
 
-def _tool_row(canvas, palette, row: ToolRow, starts, y: float, width: float, scale) -> None:  # type: ignore[no-untyped-def]
+def _tool_row(
+    canvas: Canvas,
+    palette: Palette,
+    row: ToolRow,
+    starts: tuple[float, float],
+    y: float,
+    width: float,
+    scale: Scale,
+) -> None:
     total = row.num_trajectories or 1
     counts = [row.calls_per_trajectory.get(number, 0) for number in range(4)]
     counts.append(sum(count for number, count in row.calls_per_trajectory.items() if number >= 4))

@@ -147,8 +147,15 @@ def _number_points(canvas: Canvas, curves: list[_Curve], x_of: Callable[[Scaling
 
 
 def _end_labels(canvas: Canvas, curves: list[_Curve], x_of: Callable[[ScalingRow], float], y_scale: Scale) -> None:
-    """Names at the ends of the lines, moved apart where they would touch."""
+    """Names at the ends of the lines, moved apart where they would touch and off the points of other lines."""
     heights = [y_scale(curve.rows[-1].pass_at_1) for curve in curves]
     placed = spread(heights, 15, 20, y_scale(0) - 4)
+    points = [(x_of(row), y_scale(row.pass_at_1), curve) for curve in curves for row in curve.rows]
     for curve, y in zip(curves, placed, strict=True):
-        canvas.text(x_of(curve.rows[-1]), y + 4, curve.name, css=f"f-{curve.colour}", size=12, bold=True, halo=True)
+        x = x_of(curve.rows[-1])
+        end = x + text_width(curve.name, 12) * 1.1
+        # A point of another line under the words: start behind the last such point, as far as there is room.
+        under = [px for px, py, other in points if other is not curve and x - 12 < px < end and abs(py - y) < 11]
+        if under and max(under) + 14 + (end - x) <= canvas.width:
+            x = max(x, max(under) + 14)
+        canvas.text(x, y + 4, curve.name, css=f"f-{curve.colour}", size=12, bold=True, halo=True)

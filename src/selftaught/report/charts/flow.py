@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import FunnelRow, ReportData
 from selftaught.report.charts.accuracy import WIDTH, label_width, percent
 from selftaught.report.charts.behaviour import main_benchmark
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Canvas, Figure, linear
 
-STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "d_rft": "D_RFT (no tools)", "base-rft": "base-rft"}
+STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "d_rft": "D_RFT (no tools)"}
 
 
 def transitions(data: ReportData, palette: Palette) -> Figure | None:
@@ -33,7 +34,13 @@ def transitions(data: ReportData, palette: Palette) -> Figure | None:
         n = row.n or 1
         lost, won = row.right_to_wrong / n * unit, row.wrong_to_right / n * unit
         canvas.text(
-            left - 12, y + 19, name, css="f-ink", size=12.5, anchor="end", bold=(row.a, row.b) == ("base", "start")
+            left - 12,
+            y + 19,
+            name,
+            css="f-ink",
+            size=12.5,
+            anchor="end",
+            bold=(row.a, row.b) == (LOOP.base, LOOP.start),
         )
         canvas.rect(
             zero - lost - 1,
@@ -65,8 +72,8 @@ def transitions(data: ReportData, palette: Palette) -> Figure | None:
             zero + won + 9, y + 19, _share(row.wrong_to_right, row.rate_wrong_to_right, "wrong"), css="f-soft", size=12
         )
     caption = (
-        f"Problems of {benchmark} whose verdict changed. In brackets: the share of those that were right, or wrong, before. "
-        "The paper's hints turned 33.0 % of the wrong right and 10.4 % of the right wrong."
+        f"Number of problems of {benchmark} whose verdict changed. In brackets: the share of those that were right, or wrong, "
+        "before. The paper's hints turned 33.0 % of the wrong right and 10.4 % of the right wrong."
     )
     return Figure("transitions", "What changed, problem by problem", caption, canvas)
 

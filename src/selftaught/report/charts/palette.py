@@ -7,6 +7,7 @@ alone: outcomes also have a sign, lines are labelled where they end.
 
 from __future__ import annotations
 
+from selftaught.evals.loop import LOOP
 from selftaught.records import ExecStatus, Outcome, SpanSource
 
 INK = {
@@ -22,16 +23,22 @@ INK = {
 }
 """Text, lines and surfaces: name → (light, dark)."""
 
-CONDITION = {
-    "base": ("#7d8590", "#939ca7"),
-    "base+hint": ("#c4820e", "#e0a63f"),
-    "base-rft": ("#a9745b", "#c4937b"),
-    "start-0": ("#74a5da", "#5b8ec7"),
-    "start": ("#1d5fb0", "#6fb1f7"),
-    "start+hint": ("#6a4bb0", "#a98bee"),
-    "start-no-tools": ("#3f938e", "#5fb8b2"),
-}
-"""START's conditions."""
+
+def condition_colours() -> dict[str, tuple[str, str]]:
+    """START's conditions: name → (light, dark)."""
+    return dict(zip(LOOP.names, _CONDITION, strict=True))
+
+
+_CONDITION = (
+    ("#7d8590", "#939ca7"),
+    ("#c4820e", "#e0a63f"),
+    ("#a9745b", "#c4937b"),
+    ("#74a5da", "#5b8ec7"),
+    ("#1d5fb0", "#6fb1f7"),
+    ("#6a4bb0", "#a98bee"),
+    ("#3f938e", "#5fb8b2"),
+)
+"""In the order of START's conditions."""
 
 EXTRA = [
     ("#a3456f", "#d57ba3"),
@@ -39,6 +46,9 @@ EXTRA = [
     ("#b3502f", "#e08a69"),
     ("#356f8c", "#6faac6"),
     ("#8a6d1f", "#c7a955"),
+    ("#5d6ea8", "#98a6da"),
+    ("#2f7a5d", "#6dbb9b"),
+    ("#9a4f9a", "#cf8fcf"),
 ]
 """Colours of further conditions, in turn."""
 
@@ -110,9 +120,10 @@ class Palette:
         self.colours: dict[str, tuple[str, str]] = dict(INK)
         self._classes: dict[str, str] = {}
         extra = 0
-        for name in dict.fromkeys([*CONDITION, *conditions]):
-            if name in CONDITION:
-                css_class, pair = f"c-{slug(name)}", CONDITION[name]
+        known = condition_colours()
+        for name in dict.fromkeys([*known, *conditions]):
+            if name in known:
+                css_class, pair = f"c-{slug(name)}", known[name]
             else:
                 css_class, pair = f"c-x{extra}", EXTRA[extra % len(EXTRA)]
                 extra += 1

@@ -105,14 +105,15 @@ class Canvas:
         self, points: Sequence[tuple[float, float]], *, css: str, width: float | None = None, close: bool = False,
         opacity: float | None = None, dash: str | None = None,
     ) -> None:  # fmt: skip
-        """A polyline, or a polygon when ``close``."""
+        """A polyline, or a polygon when ``close``; ``opacity`` is that of the line, or of the polygon's ground."""
         if not points:
             return
         d = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points) + ("Z" if close else "")
         fill = None if close else "none"
         join = None if close else "round"
         shape: dict[str, str | float | None] = {"d": d, "fill": fill, "stroke_width": width, "stroke_linejoin": join}
-        self._add("path", shape | {"fill_opacity": opacity, "stroke_dasharray": dash}, css)
+        pale = "fill_opacity" if close else "stroke_opacity"
+        self._add("path", shape | {pale: opacity, "stroke_dasharray": dash}, css)
 
     def whisker(self, x_low: float, x_high: float, y: float, *, css: str, cap: float = 3, width: float = 1.5) -> None:
         """A horizontal interval with end caps."""

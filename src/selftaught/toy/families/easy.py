@@ -7,7 +7,8 @@ import random
 from selftaught.records import ProblemKind
 from selftaught.toy.families.item import Family, Item, listing, pick
 
-_THINGS = ("pens", "books", "apples", "cards", "cups", "stones", "plants", "shells", "boxes", "lamps")
+THINGS = ("pens", "books", "apples", "cards", "cups", "stones", "plants", "shells", "boxes", "lamps")
+"""Nouns of the word problems."""
 
 
 def _item(family: str, question: str, answer: int, program: str, working: tuple[str, ...]) -> Item:
@@ -16,7 +17,7 @@ def _item(family: str, question: str, answer: int, program: str, working: tuple[
 
 def add_small(rng: random.Random) -> Item:
     """A number up to 20 plus a digit."""
-    large, small, thing = rng.randint(2, 20), rng.randint(1, 9), pick(rng, _THINGS)
+    large, small, thing = rng.randint(2, 20), rng.randint(1, 9), pick(rng, THINGS)
     question = pick(
         rng,
         (
@@ -31,7 +32,7 @@ def add_small(rng: random.Random) -> Item:
 
 def times_table(rng: random.Random) -> Item:
     """The times table up to 9 by 12."""
-    rows, columns, thing = rng.randint(2, 9), rng.randint(2, 12), pick(rng, _THINGS)
+    rows, columns, thing = rng.randint(2, 9), rng.randint(2, 12), pick(rng, THINGS)
     question = pick(
         rng,
         (
@@ -64,7 +65,7 @@ def position(rng: random.Random) -> Item:
 
 def next_term(rng: random.Random) -> Item:
     """Next term of an arithmetic sequence whose small step is told: finding it is what a model of this size cannot do."""
-    start, step, thing = rng.randint(1, 20), rng.randint(2, 5), pick(rng, _THINGS)
+    start, step, thing = rng.randint(1, 20), rng.randint(2, 5), pick(rng, THINGS)
     terms = [start + step * i for i in range(rng.randint(3, 4))]
     inner, last = ", ".join(map(str, terms)), terms[-1]
     question = pick(
