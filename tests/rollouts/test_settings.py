@@ -39,7 +39,12 @@ def test_what_is_kept_on_disk_stays() -> None:
     new = {"last_block": "auto"}
     assert RolloutSettings(dtype="float32").content() == {**CONTENT, **new}
     spread = {"workers": 3, "device": "cpu", "max_rows": 7, "threads": 2, "sandbox_workers": 1, "allow_text": True}
-    assert RolloutSettings.model_validate({**CHANGED, **spread}).content() == {**CONTENT, **new, **CHANGED, "dtype": "auto"}
+    assert RolloutSettings.model_validate({**CHANGED, **spread}).content() == {
+        **CONTENT,
+        **new,
+        **CHANGED,
+        "dtype": "auto",
+    }
     assert RolloutSettings.model_validate(CONTENT) == RolloutSettings(dtype="float32")
     assert set(CONTENT) | set(new) | set(spread) == {"condition", *FLAT}
 
