@@ -31,6 +31,11 @@ class Piece:
     where: str
     new_span: bool = True
 
+    @property
+    def text(self) -> str:
+        """What it adds to the text."""
+        return self.span.text
+
 
 Watcher = Callable[[Piece], None]
 Emit = Callable[[Trajectory], None]
