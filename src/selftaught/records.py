@@ -146,6 +146,8 @@ class HintPosition(StrEnum):
     AFTER_TOOL_ERROR = "after_tool_error"
     PARAGRAPH = "paragraph"
     BUDGET = "budget"
+    BEFORE_LINE = "before_line"
+    """Before a line that the model had begun and that was taken back: its conclusion, its box."""
 
 
 class ExecStatus(StrEnum):
@@ -175,7 +177,8 @@ class HintInfo(Record):
     trigger: str | None = None
     """Text that fired the trigger, if any."""
     discarded_ids: list[int] = Field(default_factory=list)
-    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, say). They were never fed back."""
+    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, an end token, a line that was begun). They
+    were never fed back."""
 
 
 class HintDecision(Record):
@@ -200,6 +203,8 @@ class ToolInfo(Record):
     truncated: bool = False
     tier: str | None = None
     cached: bool = False
+    discarded_ids: list[int] | None = None
+    """The sampled end token that was taken back, where the block was the last thing in a turn. It was never fed back."""
 
 
 class Span(Record):
@@ -275,6 +280,11 @@ class Trajectory(Record):
     def num_tokens(self, source: SpanSource) -> int:
         """Number of tokens from one source."""
         return sum(len(span.token_ids) for span in self.spans if span.source is source)
+
+    def num_taken_back(self) -> int:
+        """Sampled tokens that are in no span, since a hint or a call took their place: spent, but not seen again."""
+        hints = sum(len(span.hint.discarded_ids) for span in self.spans if span.hint is not None)
+        return hints + sum(len(span.tool.discarded_ids or ()) for span in self.spans if span.tool is not None)
 
     def tool_calls(self) -> list[ToolInfo]:
         """Calls in order."""

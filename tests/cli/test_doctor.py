@@ -74,13 +74,15 @@ def test_missing_extras_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> 
     assert rows["numpy"].mark == "bad"
 
 
-def report_of(tier: int, held: bool) -> Any:
+def report_of(tier: int, held: bool, cgroup: bool = True) -> Any:
     from selftaught.sandbox.attack import Finding, SandboxReport
 
     findings = [Finding(name="network", held=True, detail="ok"), Finding(name="files", held=held, detail="escaped: x")]
     return SandboxReport(
         tier=tier,
         layers=["seccomp allow-list"],
+        memory="a group" if cgroup else "no cgroup",
+        cgroup=cgroup,
         modules=["numpy"],
         missing=["networkx"],
         uid=65534,
@@ -104,6 +106,13 @@ def test_sandbox_lines_follow_the_report(
     assert ("attack", attack_mark) in marks
     assert ("modules", "weak") in marks
     assert any("files: escaped" in check.detail for check in checks) is not held
+
+
+@pytest.mark.parametrize("cgroup", [True, False])
+def test_the_memory_wall_is_named(monkeypatch: pytest.MonkeyPatch, cgroup: bool) -> None:
+    monkeypatch.setattr("selftaught.sandbox.attack.sandbox_report", lambda attack: report_of(1, True, cgroup))
+    (line,) = [check for check in doctor.sandbox(attack=True) if check.name == "memory"]
+    assert (line.mark, line.detail) == (("ok", "a group") if cgroup else ("weak", "no cgroup"))
 
 
 def test_the_self_attack_holds_here(run_cli: Any) -> None:

@@ -76,6 +76,17 @@ def test_grades_resume_and_regrade_without_touching_trajectories(tmp_path: Path,
     assert file.read_bytes() == before
 
 
+def test_grades_of_an_older_grader_are_counted_and_regraded(tmp_path: Path, grader: Grader) -> None:
+    file, grades = tmp_path / "trajectories.jsonl", tmp_path / "grades.jsonl"
+    write_records(file, [trajectory(MATH, "</think>\\boxed{42}", sample=n) for n in range(3)])
+    grade_run([MATH], file, grades, grader=grader)
+    old = [grade.model_copy(update={"grader": "selftaught/2"}) for grade in read_jsonl(grades, Grade)]
+    write_records(grades, old[:2])
+    assert grade_run([MATH], file, grades, grader=grader).others == {"selftaught/2": 2}
+    assert not grade_run([MATH], file, grades, grader=grader, regrade=True).others
+    assert {grade.grader for grade in read_jsonl(grades, Grade)} == {grader.name}
+
+
 def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, grader: Grader) -> None:
     write_records(tmp_path / "trajectories.jsonl", [trajectory(CHOICE, "</think>B")])
     with pytest.raises(DataError, match="which the problem file lacks"):

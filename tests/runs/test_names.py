@@ -19,7 +19,7 @@ from selftaught.runs.condition import Condition, LoopModel, loop_names
 SOURCE = Path(names.__file__).resolve().parents[1]
 HUGGING_FACE = {"model.safetensors"}
 """Names of other programs' layouts, which they need not take from us."""
-BENCHMARK_FILES = {"problems/registry.py": {"test.jsonl"}}
+BENCHMARK_FILES = {"problems/benchmarks.py": {"test.jsonl"}}
 """Names of files on the hub."""
 
 

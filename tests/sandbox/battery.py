@@ -114,6 +114,10 @@ def complaint(case: dict[str, Any], result: ExecResult) -> str:
         or status in wanted
     )  # fmt: skip
     said = f"{status}: {result.output[:300]!r}"
+    # a case that computes may take longer on a busy machine; one that must be stopped, or that only sends, may not
+    hurried = "timeout" in wanted or case["category"] == "channel"
+    if hurried and result.wall_s > case.get("max_wall_s", _PATIENCE_S + 1):
+        return f"lasted {result.wall_s:.1f} s, {said}"
     if not met:
         return f"expected {wanted}, got {said}"
     if "must_not_re" in case:
@@ -155,8 +159,9 @@ async def run_all(files: list[Path], settings: SandboxSettings, as_session: bool
     """Run all cases of ``files``, a few at a time."""
     failed: dict[str, str] = {}
     cases = [case for path in files for case in load(path) if not only or re.search(only, case["id"])]
+    cases = [case for case in cases if not case.get("policy")]
     if settings.tier != Tier.FULL:
-        cases = [case for case in cases if not case.get("tier1")]
+        cases = [case for case in cases if not case.get("tier1") and case.get("note") != "tier1"]
     with surroundings() as world:
         async with Sandbox(settings) as sandbox:
             gate = asyncio.Semaphore(settings.workers)
@@ -191,9 +196,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     tier = Tier.UNSAFE if options.control else Tier(options.tier)
-    settings = SandboxSettings(
-        workers=options.workers, tier=tier, unsafe=options.control, timeout_s=options.timeout, neutralise=False
-    )
+    settings = SandboxSettings(workers=options.workers, tier=tier, unsafe=options.control, timeout_s=options.timeout)
     report = asyncio.run(run_all(options.files, settings, options.as_sessions, options.only))
     json.dump(report, sys.stdout, indent=1)
     print()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
-from selftaught.sandbox import Sandbox, SandboxSettings
+from selftaught.sandbox import BlockingSandbox, Sandbox, SandboxSettings
 
 
 @pytest.fixture
@@ -24,4 +24,11 @@ def settings() -> Callable[..., SandboxSettings]:
 async def sandbox(settings: Callable[..., SandboxSettings]) -> AsyncIterator[Sandbox]:
     """An open sandbox."""
     async with Sandbox(settings()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[BlockingSandbox]:
+    """One sandbox for all tests of a module: their calls know nothing of each other."""
+    with Sandbox(SandboxSettings(preload=(), timeout_s=20.0, workers=2)) as opened:
         yield opened

@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 OWN = HERE / "cases.jsonl"
-GIVEN = HERE.parents[2] / "shared" / "cases" / "sandbox.jsonl"
+GIVEN = HERE.parents[2] / "shared" / "cases"
 WORKERS = "8"
 # Harmless even when they succeed, so they may run without isolation.
 CONTROL = (
@@ -45,21 +45,20 @@ def battery(*arguments: str, around: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def files() -> list[str]:
-    return [str(path) for path in (OWN, GIVEN) if path.exists()]
+    return [str(path) for path in (OWN, GIVEN / "sandbox.jsonl", GIVEN / "attacks.jsonl") if path.exists()]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["calls", "sessions"])
-def test_tier_1_holds_every_case(mode: str) -> None:
-    report = battery("--tier", "1", *(["--as-sessions"] if mode == "sessions" else []), *files())
+def test_tier_1_holds_every_case() -> None:
+    report = battery("--tier", "1", *files())
     assert report["failed"] == {}
     assert report["tier"] == 1
 
 
 @needs_root
 @pytest.mark.slow
-def test_tier_1_holds_every_case_as_another_user() -> None:
-    report = battery("--tier", "1", *files(), around=("--uid", "1000"))
+def test_tier_1_holds_every_case_as_another_user_in_sessions() -> None:
+    report = battery("--tier", "1", "--as-sessions", *files(), around=("--uid", "1000"))
     assert report["failed"] == {}
     assert report["tier"] == 1
 

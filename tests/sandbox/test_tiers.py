@@ -32,10 +32,10 @@ def only_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with no isolation."""
     start = Zygote.start.__func__  # type: ignore[attr-defined]
 
-    async def refuse(settings: SandboxSettings, tier: Tier) -> Zygote:
+    async def refuse(settings: SandboxSettings, tier: Tier, group: object = None) -> Zygote:
         if tier is not Tier.UNSAFE:
             raise TierUnavailable(f"no tier {int(tier)} in this test")
-        return await start(Zygote, settings, tier)  # type: ignore[no-any-return]
+        return await start(Zygote, settings, tier, group)
 
     monkeypatch.setattr(Zygote, "start", refuse)
 
@@ -65,10 +65,10 @@ async def test_a_weaker_tier_is_logged_and_can_be_forbidden(
 ) -> None:
     start = Zygote.start.__func__  # type: ignore[attr-defined]
 
-    async def no_namespaces(settings: SandboxSettings, tier: Tier) -> Zygote:
+    async def no_namespaces(settings: SandboxSettings, tier: Tier, group: object = None) -> Zygote:
         if tier is Tier.FULL:
             raise TierUnavailable("unshare: Operation not permitted")
-        return await start(Zygote, settings, tier)  # type: ignore[no-any-return]
+        return await start(Zygote, settings, tier, group)
 
     monkeypatch.setattr(Zygote, "start", no_namespaces)
     async with Sandbox(settings()) as sandbox:
@@ -85,9 +85,9 @@ async def test_a_sandbox_never_changes_its_tier(settings: Settings, monkeypatch:
         wanted = []
         start = Zygote.start.__func__  # type: ignore[attr-defined]
 
-        async def note(settings: SandboxSettings, tier: Tier) -> Zygote:
+        async def note(settings: SandboxSettings, tier: Tier, group: object = None) -> Zygote:
             wanted.append(tier)
-            return await start(Zygote, settings, tier)  # type: ignore[no-any-return]
+            return await start(Zygote, settings, tier, group)
 
         monkeypatch.setattr(Zygote, "start", note)
         assert sandbox._pool.zygote is not None

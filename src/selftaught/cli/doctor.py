@@ -149,6 +149,7 @@ def sandbox(*, attack: bool) -> Iterator[Check]:
     yield Check("sandbox", "tier", marks[tier], f"{report.tier} ({tier.name.lower()})", report.model_dump(mode="json"))
     for layer in report.layers:
         yield Check("sandbox", "layer", "ok", layer)
+    yield Check("sandbox", "memory", "ok" if report.cgroup else "weak", report.memory)
     yield Check("sandbox", "modules", "ok", ", ".join(report.modules))
     if report.missing:
         yield Check("sandbox", "modules", "weak", f"not importable by model code: {', '.join(report.missing)}")

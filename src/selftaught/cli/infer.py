@@ -129,7 +129,7 @@ def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> Non
     from selftaught.rollouts.progress import FAILED
 
     text = trajectory.text_after_prompt()
-    answer = last_program(text) if problem.kind is ProblemKind.CODE else boxed_answer(text)
+    answer = final_program(problem, trajectory) if problem.kind is ProblemKind.CODE else boxed_answer(text)
     grade = _grade(problem, trajectory)
     if screen is None:
         document = {"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())}
@@ -170,11 +170,12 @@ def _wrong(problem: Problem, grade: Grade) -> str:
     return f"wrong, expected {problem.answer}"
 
 
-def last_program(text: str) -> str | None:
-    """The last fenced program after the thinking, for the closing line; None when there is none."""
-    from selftaught.grading.extract import last_program as found
+def final_program(problem: Problem, trajectory: Trajectory) -> str | None:
+    """The program that would be graded, for the closing line; None when there is none."""
+    from selftaught.grading.extract import final_text
+    from selftaught.grading.program_source import program_source
 
-    return found(text.rpartition("</think>")[2].replace("<|im_end|>", ""))
+    return program_source(final_text(trajectory) or "", problem.fn_name)
 
 
 def boxed_answer(text: str) -> str | None:

@@ -149,6 +149,8 @@ def answer_before_call(candidate: Candidate, settings: FilterSettings) -> str | 
     """The final answer stood in a box, or as a stated result, before the first call: the call adds nothing."""
     if not settings.answer_before_call or not candidate.calls or candidate.grade is None:
         return None
+    if settings.answer_before_call == "tags" and THINK_END not in candidate.trajectory.text_after_prompt():
+        return None
     answer = (candidate.grade.extracted or "").strip()
     if not answer or len(answer) > 200:
         return None

@@ -136,8 +136,10 @@ class FilterSettings(Record):
     """Share of the model's text that repeated sentences may make up."""
     min_template_lines: int = Field(default=3, ge=1)
     """Code lines a template must have before a copy of it counts as one."""
-    answer_before_call: bool = True
-    """Drop when the model stated the final answer as its result before the first call (the call then adds nothing)."""
+    answer_before_call: bool | Literal["tags"] = True
+    """Drop when the model stated the final answer as its result before the first call (the call then adds nothing).
+    ``tags``: only where thinking stands between tags. Where the whole turn is thinking, the model's first answer always stands
+    before a hint at the end, and the call is its test."""
     allow_text_only: bool = False
     """Keep trajectories of a server that gave text without token ids. They are encoded with the tokenizer at hand, span by
     span, which is recorded; what the model really saw may have been cut into other tokens, and a control token that it

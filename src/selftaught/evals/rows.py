@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from selftaught.evals.votes import Votes
 from selftaught.records import Grade, Outcome, SpanSource, Trajectory
 from selftaught.store import read_jsonl
 
@@ -40,7 +41,7 @@ class CallSummary:
 
 @dataclass(slots=True)
 class Row:
-    """One graded trajectory. ``answer`` is the hash of its extracted answer in one spelling, for majority votes."""
+    """One graded trajectory. ``answer`` is its vote in a majority: equal answers of one problem have equal ones."""
 
     trajectory_id: str
     problem_id: str
@@ -88,11 +89,11 @@ class _Verdicts:
 
     def __init__(self, grades: Path) -> None:
         ids, outcomes, votes = array("q"), array("b"), array("q")
-        for grade in read_jsonl(grades, Grade) if grades.exists() else ():
-            ids.append(short_hash(grade.trajectory_id))
-            outcomes.append(OUTCOMES.index(grade.outcome))
-            vote = _vote(grade)
-            votes.append(0 if vote is None else short_hash(vote) or 1)
+        with Votes() as folded:
+            for grade in read_jsonl(grades, Grade) if grades.exists() else ():
+                ids.append(short_hash(grade.trajectory_id))
+                outcomes.append(OUTCOMES.index(grade.outcome))
+                votes.append(folded.of(grade))
         self._ids = np.array(ids, dtype=np.int64)
         order = np.argsort(self._ids, kind="stable")
         self._ids, self._outcomes, self._votes = self._ids[order], np.array(outcomes)[order], np.array(votes)[order]
@@ -118,7 +119,7 @@ def row_of(trajectory: Trajectory, outcome: Outcome, answer: int | None = None) 
         seed=trajectory.seed,
         outcome=outcome,
         answer=answer,
-        tokens=sum(len(span.token_ids) for span in after_prompt),
+        tokens=sum(len(span.token_ids) for span in after_prompt) + trajectory.num_taken_back(),
         model_tokens=trajectory.num_tokens(SpanSource.MODEL),
         thinking_tokens=thinking_tokens(trajectory),
         num_calls=len(calls),
@@ -142,12 +143,6 @@ def thinking_tokens(trajectory: Trajectory) -> int:
             return total + round(len(span.token_ids) * close / max(1, len(span.text)))
         total += len(span.token_ids)
     return total
-
-
-def _vote(grade: Grade) -> str | None:
-    if grade.extracted is None:
-        return None
-    return re.sub(r"\s+", "", grade.extracted)[:200]
 
 
 def _summarize(trajectory: Trajectory) -> CallSummary:

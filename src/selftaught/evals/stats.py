@@ -49,7 +49,7 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
 def majority_correct(votes: Sequence[tuple[Hashable, bool]]) -> float:
     """Share of the most frequent answers that are right: 1, 0, or a fraction on a tie. No votes count as wrong.
 
-    Each vote is (answer in one spelling, whether it is right). All right answers are one answer, however spelt.
+    Each vote is (answer, whether it is right); equal answers have equal votes (``evals.votes``). All right answers are one answer.
     """
     counts = Counter(("right",) if right else ("wrong", answer) for answer, right in votes)
     if not counts:

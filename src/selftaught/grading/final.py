@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from selftaught.grading.answers import extract_answer
 from selftaught.grading.choice import extract_letter
-from selftaught.grading.extract import extract_answer, final_text, last_program
+from selftaught.grading.extract import final_text
+from selftaught.grading.program_source import program_source
 from selftaught.records import Problem, ProblemKind, Trajectory
 
 
@@ -13,7 +15,7 @@ def final_answer(problem: Problem, trajectory: Trajectory) -> str | None:
     if text is None:
         return None
     if problem.kind is ProblemKind.CODE:
-        return last_program(text)
+        return program_source(text, problem.fn_name)
     if problem.kind is ProblemKind.CHOICE:
         return extract_letter(text, len(problem.choices or ()), problem.choices)
     found = extract_answer(text)

@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
+from selftaught.grading.answers import Extraction, extract_answer
+from selftaught.grading.boxes import last_boxes
+from selftaught.grading.checks import helpers_before
 from selftaught.grading.choice import extract_letter
-from selftaught.grading.extract import Extraction, extract_answer, final_text, last_boxes, last_program
+from selftaught.grading.extract import answer_part, final_text
 from selftaught.grading.maths import MathsResult, grade_maths
+from selftaught.grading.program_source import program_source
 from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, with_helpers
 from selftaught.grading.published import qwen_tolerance
 from selftaught.grading.workers import MathWorkers
 from selftaught.records import Grade, Outcome, Problem, ProblemKind, StopReason, Trajectory
 
-GRADER = "selftaught/2"
+GRADER = "selftaught/3"
 """Name and version written into every grade. Raise it when a verdict can change."""
 
 MAX_EXTRACTED_CHARS = 2_000
@@ -96,14 +100,19 @@ class Grader:
         return _verdict(result.correct), answer, result.path, result.reason
 
     def _judge_code(self, problem: Problem, trajectory: Trajectory, text: str) -> tuple[Outcome, str | None, str, str]:
-        source = last_program(text)
+        source = program_source(text, problem.fn_name)
         if source is None:
             return _without_answer(trajectory, "no fenced program in the final answer")
-        check_code = problem.metadata.get("check_code")
+        check_code, helpers = problem.metadata.get("check_code"), ""
         if check_code and problem.fn_name:
             source = with_helpers(source, problem.starter_code, problem.fn_name)
+            helpers = helpers_before(problem.starter_code, problem.fn_name)
         verdict = self.programs.grade(
-            source, problem.tests or [], fn_name=problem.fn_name, check_code=str(check_code) if check_code else None
+            source,
+            problem.tests or [],
+            fn_name=problem.fn_name,
+            check_code=str(check_code) if check_code else None,
+            helpers=helpers,
         )
         if verdict.infrastructure_failed:
             return Outcome.ERROR, source, "tests", verdict.reason
@@ -120,7 +129,7 @@ class Grader:
         """Compare what was extracted; several boxes side by side are one list where the reference is a list as long."""
         result = self.compare_maths(gold, extraction.answer)
         if not result.correct and extraction.rule == "box" and re.search(r"[,;]|\\pm|\band\b|\bor\b", gold):
-            boxes = last_boxes(text)
+            boxes = last_boxes(answer_part(text))
             if 1 < len(boxes) <= 12:
                 joined = ", ".join(boxes)
                 together = self.compare_maths(gold, joined)

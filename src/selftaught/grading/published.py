@@ -10,9 +10,11 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from selftaught.grading.expression import TooLarge, Unreadable, evaluate, parse_or_none
-from selftaught.grading.normalize import normalize
-from selftaught.grading.structure import split_top
+from selftaught.grading.maths.evaluate import evaluate
+from selftaught.grading.maths.normalize import normalize
+from selftaught.grading.maths.parse import parse_or_none
+from selftaught.grading.maths.structure import split_top
+from selftaught.grading.maths.tokens import TooLarge, Unreadable
 
 RELATIVE_TOLERANCE = 1e-4
 """Of the reference."""

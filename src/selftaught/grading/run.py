@@ -42,6 +42,8 @@ class GradeSummary:
     """Over all."""
     paths: Counter[str] = field(default_factory=Counter)
     """Over the new ones."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Grades that stay and were made by another grader or another version of ours, by its name."""
 
     @property
     def accuracy(self) -> float:
@@ -105,6 +107,8 @@ def _grade(
             done.add(grade.trajectory_id)
             summary.outcomes[grade.outcome] += 1
             summary.num_total += 1
+            if grade.grader != grader.name:
+                summary.others[grade.grader or "unnamed"] += 1
     with JsonlWriter(target) as writer:
         for grade in _graded(grader, problems, _missing(trajectories, done), workers):
             writer.write(grade)

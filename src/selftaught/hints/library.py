@@ -7,6 +7,7 @@ from the built-in library, so adding one hint or one policy is a file of a few l
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -125,6 +126,8 @@ class Rule(Strict):
     """For ``word``: matched with their case, as whole words."""
     pattern: str | None = None
     """For ``regex``: searched in the last 400 characters of thinking after every token, so end it with ``$``."""
+    before_line: bool = False
+    """For ``regex``: the line in which it fires is taken back, so that the hint stands before it. For conclusions and boxes."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For ``budget``: fires at the first line end past this share of the token budget."""
     hints: list[str] = Field(min_length=1)
@@ -147,6 +150,8 @@ class Rule(Strict):
         needs = {On.WORD: ("words", self.words), On.REGEX: ("pattern", self.pattern), On.BUDGET: ("share", self.share)}
         if self.when in needs and not needs[self.when][1]:
             raise ValueError(f"rule {self.name!r} waits for {self.when.value!r} and needs {needs[self.when][0]!r}")
+        if self.before_line and self.when is not On.REGEX:
+            raise ValueError(f"rule {self.name!r} has before_line, which needs 'when: regex'")
         if self.choose == "weighted" and set(self.weights or {}) != set(self.hints):
             raise ValueError(f"rule {self.name!r} chooses by weight and needs one weight for each of its hints")
         if isinstance(self.cap, int) and self.cap < 0:
@@ -163,6 +168,8 @@ class Policy(Strict):
     """A list of rules, or another policy for each kind of problem."""
 
     purpose: str = ""
+    since: int = Field(default=1, ge=1)
+    """Version of the built-in library that it came with. Later ones leave the digest of runs with other policies alone."""
     rules: list[Rule] = Field(default_factory=list)
     by_kind: dict[ProblemKind, str] | None = None
 
@@ -215,6 +222,24 @@ class HintLibrary(Strict):
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
         known = ", ".join(self.policies)
         return ConfigError(f"hints: no policy {name!r}; expected one of {known}, or a YAML file[:policy].{meant}")
+
+    def content(self, policy: str) -> str:
+        """What decides the trajectories of a run with ``policy``, as JSON, for a digest.
+
+        It is the whole library without those policies that came later and are not used, and without fields at the defaults
+        that came later. So the digests of older runs stay what they were.
+        """
+        content = self.model_dump(mode="json")
+        used = {policy, *(self.policies[policy].by_kind or {}).values()} if policy in self.policies else {policy}
+        content["policies"] = {
+            name: one for name, one in content["policies"].items() if one["since"] == 1 or name in used
+        }
+        for one in content["policies"].values():
+            del one["since"]
+            for rule in one["rules"]:
+                if not rule["before_line"]:
+                    del rule["before_line"]
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Every (id, text) that this library can put into a trajectory, without fences and filled-in samples."""

@@ -61,6 +61,8 @@ class HintChoice:
     round: int = 0
     opens_fence: bool = True
     is_round: bool = False
+    before_line: bool = False
+    """Take back the line that ``tail`` ends in; the text stands in its place."""
 
 
 @dataclass(slots=True)
@@ -239,12 +241,13 @@ class HintPolicy:
             id=hint_id(function, language, index),
             function=function,
             text=text,
-            position=_POSITIONS[rule.when],
+            position=HintPosition.BEFORE_LINE if rule.before_line else _POSITIONS[rule.when],
             reason=reason,
             trigger=trigger or None,
             round=memory.num_rounds if at_end else 0,
             opens_fence=spec.template or spec.opens == "python",
             is_round=rule.cap == "rounds",
+            before_line=rule.before_line,
         )
 
     def _pick_function(self, rule: Rule, fired: int, ordinal: int) -> str:
@@ -263,6 +266,8 @@ class HintPolicy:
     def _joint(self, rule: Rule, occasion: Occasion, words: str) -> str:
         """What joins the hint to the text before it."""
         tail = occasion.tail
+        if rule.before_line:
+            return ""
         if rule.when is On.WORD:
             if tail.endswith((",", "，")):
                 return " " if tail.endswith(",") else ""

@@ -15,8 +15,9 @@ from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
 from selftaught.records import Problem, Span, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.rollouts.state import Executed, Failed, Generate, Inserted, InsertHint, RolloutState, RunCode, Stop
+from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
 STREAM_TOKENS = 6
@@ -123,6 +124,7 @@ class Rollout:
             elif isinstance(action, RunCode):
                 if interpreter is None:
                     raise SandboxError("tools are on, but the rollout has no sandbox.")
+                sequence.discard(action.num_discarded)
                 info: ToolInfo = await interpreter.run(action.code)
                 state.apply(Executed(info))
                 self._watch_inserted(state, "output")

@@ -59,11 +59,11 @@ def _is_begun(folder: RolloutFolder) -> bool:
 
 def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Problem]) -> RunRecord:
     """What a rollout of ``problems`` is about to do."""
-    path, _ = split_name(str(settings.content()["hints"]))
+    path, policy = split_name(str(settings.content()["hints"]))
     library = load_library(path)
     content: dict[str, Any] = json.loads(json.dumps(settings.content(), default=str))
     served = is_url(model)
-    inputs = {HINT_LIBRARY: _library_digest(library.model_dump_json())}
+    inputs = {HINT_LIBRARY: _library_digest(library.content(policy))}
     digest = None if served else model_digest(resolve_model(model))
     tokenizer = content.get("tokenizer") or (content.get("model_name") if served else model)
     return RunRecord(

@@ -74,6 +74,8 @@ class ToolSettings(Group):
     """Most calls of a trajectory."""
     at_call_cap: Literal["notice", "stop"] = "notice"
     """What a block beyond the most calls gets: one notice in the text that no calls are left, or the end."""
+    last_block: Literal["auto", "run", "leave"] = "auto"
+    """A Python block of the model's that a turn without think tags ends with: auto runs it unless a program is asked for."""
     tool_timeout_s: float = Field(default=30.0, ge=0.05, le=86_400)
     """Seconds that a call may take."""
     tool_memory_mb: int | None = Field(default=None, ge=16, le=1 << 20)

@@ -7,105 +7,45 @@ its source; text is decoded from them for looking at, never encoded back.
 Rules that every engine shares (the seam rule):
 
 - Sampling pauses right after the token in which a trigger word or a fence line ends. That token stays whole.
-- An end-of-thinking hint takes back the sampled ``</think>``; it is kept in ``HintInfo.discarded_ids``.
+- An end-of-thinking hint takes back the sampled token that ended it (``</think>``, or the end token where the whole turn is
+  thinking), and a hint before a line takes back the line that was begun. They are kept in ``HintInfo.discarded_ids`` and count
+  as spent.
 - Inserted text is encoded alone.
 - An end token inside thinking ends the trajectory as ``ENDED_IN_THINKING``. Nothing is repaired.
-- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is.
+- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is. A block is closed by a
+  line that is its closing fence, and also by the end of the thinking right after that fence.
 """
 
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass, field
 
 from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
 from selftaught.manner import ThinkStyle
-from selftaught.records import ExecStatus, HintInfo, Problem, Span, SpanSource, StopReason, ToolInfo
-from selftaught.rollouts.fences import FenceScanner
+from selftaught.records import ExecStatus, HintInfo, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo
+from selftaught.rollouts.actions import (
+    Action,
+    Executed,
+    Failed,
+    Generate,
+    InsertHint,
+    Result,
+    RunCode,
+    Stop,
+    Stretch,
+)
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
 from selftaught.rollouts.watch import WatchSets, is_in
 from selftaught.tokens.codec import Codec, TokenSet
+from selftaught.tokens.fences import Block, FenceScanner
 
 CHECK_EVERY = 96
 """Tokens after which sampling pauses anyway, to look for loops."""
 _TAIL_CHARS = 1_000
 _ROOM_AFTER_HINT = 16
 """Fewer tokens than this after a hint make it pointless."""
-
-
-@dataclass(frozen=True, slots=True)
-class Generate:
-    """Append ``extend``, then sample."""
-
-    extend: list[int]
-    request: SampleRequest
-
-
-@dataclass(frozen=True, slots=True)
-class RunCode:
-    """Run ``code``; ``earlier`` are the cells run before it in this trajectory."""
-
-    code: str
-    earlier: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class InsertHint:
-    """Take back ``num_discarded`` sampled ids and insert a hint. ``branch``: fork first, and let the twin end naturally."""
-
-    info: HintInfo
-    token_ids: list[int]
-    text: str
-    num_discarded: int
-    branch: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The trajectory is over."""
-
-    reason: StopReason
-    error: str | None = None
-
-
-Action = Generate | RunCode | InsertHint | Stop
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """Result of `RunCode`."""
-
-    info: ToolInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Inserted:
-    """`InsertHint` was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An action could not be done, or the trajectory is stopped from outside."""
-
-    reason: StopReason
-    error: str | None = None
-
-
-Result = Sampled | Executed | Inserted | Failed
-
-
-@dataclass(slots=True)
-class Stretch:
-    """Ids from one source; becomes a `Span`."""
-
-    source: SpanSource
-    ids: list[int] = field(default_factory=list)
-    text: str | None = None
-    """Of inserted text: what was meant. The ids must decode to it, which `verify` checks."""
-    hint: HintInfo | None = None
-    tool: ToolInfo | None = None
 
 
 class RolloutState:
@@ -125,7 +65,7 @@ class RolloutState:
         self.stretches = [Stretch(SpanSource.PROMPT, list(prompt_ids))]
         self.budget = min(settings.sampling.max_tokens, max_context - len(prompt_ids))
         self.num_tokens = 0
-        """Tokens after the prompt."""
+        """Tokens after the prompt, with those that were sampled and taken back."""
         self.round = 0
         """End-of-thinking rounds so far."""
         self.stopped: Stop | None = None
@@ -138,6 +78,8 @@ class RolloutState:
         self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
         self._pending: list[int] = list(prompt_ids)
         self._code: str | None = None
+        self._taken_back: list[int] = []
+        """Ids that the engine has still to take back before the code is run."""
         self._hint: InsertHint | None = None
         self._hint_is_round = False
         self._scanner = FenceScanner()
@@ -157,14 +99,13 @@ class RolloutState:
         if self.stopped is not None:
             return self.stopped
         if self._code is not None:
-            return RunCode(self._code, self.cells)
+            return RunCode(self._code, self.cells, len(self._taken_back))
         if self._hint is not None:
             return self._hint
         room = self.budget - self.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
-        banned = None if self.settings.tools.enabled or self.in_answer else self.watch.banned
-        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), banned, self._halts())
+        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts())
         return Generate(self._pending, request)
 
     def apply(self, result: Result) -> None:
@@ -195,17 +136,7 @@ class RolloutState:
 
     def spans(self) -> list[Span]:
         """The trajectory so far."""
-        return [
-            Span(
-                source=one.source,
-                token_ids=one.ids,
-                text=self.codec.decode(one.ids) if one.text is None else one.text,
-                hint=one.hint,
-                tool=one.tool,
-            )
-            for one in self.stretches
-            if one.ids or one.tool is not None
-        ]
+        return [one.span(self.codec) for one in self.stretches if one.ids or one.tool is not None]
 
     @property
     def in_code(self) -> bool:
@@ -251,11 +182,27 @@ class RolloutState:
         if self.think_tags and token_id != self.codec.think_close_id:
             self.stopped = Stop(StopReason.ENDED_IN_THINKING)
             return
+        block = self._scanner.finish(SpanSource.MODEL)
+        if block is not None and block.is_runnable and self._runs_last(block):
+            self._code, self._taken_back = block.code, [token_id]
+            self._take_back(1)
+            return
         choice = None
         if self._scanner.block is None and self.policy is not None:
             choice = self._consider(On.END_OF_THINKING) or self._consider(On.BEFORE_FINAL)
         if choice is None or not self._queue_hint(choice, [token_id]):
             self._end_thinking()
+
+    def _runs_last(self, block: Block) -> bool:
+        """Whether a block that the thinking ends with is run. One that a hint opened was asked for as a call."""
+        tools = self.settings.tools
+        if not tools.enabled or self._num_calls >= tools.max_tool_calls:
+            return False
+        if self.num_tokens + _ROOM_AFTER_HINT > self.budget:
+            return False
+        if self.think_tags or block.opened_by is SpanSource.HINT or tools.last_block == "run":
+            return True
+        return tools.last_block == "auto" and self.problem.kind is not ProblemKind.CODE
 
     def _end_thinking(self) -> None:
         self.in_answer = True
@@ -287,16 +234,20 @@ class RolloutState:
         if choice is None and self._tail.endswith("\n") and policy.waits_for(On.BUDGET):
             choice = self._consider(On.BUDGET)
         if choice is not None:
-            self._queue_hint(choice, [])
+            self._queue_hint(choice, self._unfinished_line() if choice.before_line else [])
 
     def _on_executed(self, info: ToolInfo) -> None:
         self._code = None
+        if self._taken_back:
+            info = info.model_copy(update={"discarded_ids": self._taken_back})
         self._num_calls += 1
         self.cells = (*self.cells, info.code)
         settings = self.settings
         text = output_block(
             info.output, info.status, max_chars=settings.tools.max_output_chars, timeout_s=settings.tools.tool_timeout_s
         )
+        if self._taken_back:  # the closing fence has no newline
+            text, self._taken_back = f"\n{text}", []
         self._insert(SpanSource.TOOL, self.codec.encode(text), text, tool=info)
         self._last_call_ok = info.status is ExecStatus.OK and bool(info.output.strip())
         self._last_output = info.output
@@ -311,14 +262,30 @@ class RolloutState:
         action = self._hint
         assert action is not None
         self._hint = None
-        if action.num_discarded:
-            del self.stretches[-1].ids[-action.num_discarded :]
-            self.num_tokens -= action.num_discarded
+        self._take_back(action.num_discarded)
         if self._hint_is_round:
             self.round += 1
         self._insert(SpanSource.HINT, action.token_ids, action.text, hint=action.info)
 
     # -------------------------------------------------------------------------------------------------------- internals
+
+    def _take_back(self, num_tokens: int) -> None:
+        """Remove the last sampled ids. They stay counted: they were paid for."""
+        if num_tokens:
+            del self.stretches[-1].ids[-num_tokens:]
+
+    def _unfinished_line(self) -> list[int]:
+        """Sampled ids of the line that the model is writing; the token that ends the line before stays."""
+        last = self.stretches[-1]
+        start = len(last.ids) if last.source is SpanSource.MODEL else 0
+        while start and b"\n" not in self.codec.token_bytes[last.ids[start - 1]]:
+            start -= 1
+        return last.ids[start:] if last.source is SpanSource.MODEL else []
+
+    def _banned(self) -> TokenSet | None:
+        """Without tools no fence is offered inside thinking, but where the answer is a program and all is thinking it must be."""
+        is_program = self.problem.kind is ProblemKind.CODE and not self.think_tags
+        return None if self.settings.tools.enabled or self.in_answer or is_program else self.watch.banned
 
     def _watched(self) -> TokenSet:
         watch, scanner = self.watch, self._scanner
@@ -365,8 +332,12 @@ class RolloutState:
     def _queue_hint(self, choice: HintChoice, discarded: list[int]) -> bool:
         """Prepare the insertion; False if the budget has no room for it."""
         ids = self.codec.encode(choice.text)
-        if self.num_tokens - len(discarded) + len(ids) + _ROOM_AFTER_HINT > self.budget:
+        if self.num_tokens + len(ids) + _ROOM_AFTER_HINT > self.budget:
             return False
+        if choice.before_line and discarded:
+            begun = self.codec.decode(discarded)
+            self._scanner.drop(len(begun))
+            self._tail = self._tail.removesuffix(begun)
         info = HintInfo(
             id=choice.id,
             position=choice.position,
@@ -410,7 +381,7 @@ class RolloutState:
     def _copy(self) -> RolloutState:
         twin = object.__new__(RolloutState)
         twin.__dict__.update(self.__dict__)
-        twin.stretches = [Stretch(one.source, list(one.ids), one.text, one.hint, one.tool) for one in self.stretches]
+        twin.stretches = [one.copy() for one in self.stretches]
         twin.policy = self.policy.fork() if self.policy is not None else None
         twin._pending = list(self._pending)
         twin._scanner = self._scanner.copy()

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+from .blocking import BlockingSandbox, BlockingSession
 from .client import Sandbox
+from .program import Program
 from .session import Session
 from .settings import ExecResult, FunctionCall, ProgramResult, SandboxSettings, Tier
 
-__all__ = ["ExecResult", "FunctionCall", "ProgramResult", "Sandbox", "SandboxSettings", "Session", "Tier"]
+__all__ = [
+    "BlockingSandbox", "BlockingSession", "ExecResult", "FunctionCall", "Program", "ProgramResult", "Sandbox",
+    "SandboxSettings", "Session", "Tier",
+]  # fmt: skip

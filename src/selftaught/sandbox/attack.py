@@ -48,6 +48,10 @@ class SandboxReport(BaseModel):
 
     tier: int
     layers: list[str]
+    memory: str
+    """What bounds the memory of all children together, in words."""
+    cgroup: bool
+    """Whether that is a control group of the kernel's."""
     modules: list[str]
     missing: list[str]
     uid: int
@@ -90,6 +94,17 @@ for name, (*numbers, a, b, c) in calls.items():
         print('ESCAPED', name, result, ctypes.get_errno())
 """
 
+_SHARED_MEMORY = """import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+places = [(0x21, -1)]
+try: places.append((1, os.open('/dev/zero', os.O_RDWR)))
+except OSError as error: print('held', error)
+for flags, fd in places:
+    if libc.mmap(None, 1 << 20, 3, flags, fd, 0) != 2**64 - 1: print('ESCAPED', flags)
+"""
+
 
 def _attacks(directory: Path, port: int, abstract: str, secret: str, parent: int) -> list[_Attack]:
     canary = directory / "canary.txt"
@@ -121,6 +136,12 @@ def _attacks(directory: Path, port: int, abstract: str, secret: str, parent: int
         _Attack(name="kernel: forbidden system calls", code=_SYSCALLS),
         _Attack(name="limit: wall time", code="while True: pass", status=(ExecStatus.TIMEOUT,)),
         _Attack(name="limit: memory", code="x = []\nwhile True: x.append(bytes(10**7))", status=(ExecStatus.MEMORY,)),
+        _Attack(name="limit: memory outside the address space", code=_SHARED_MEMORY),
+        _Attack(
+            name="limit: packets without end",
+            code="import socket\ns = socket.socket(1, 5, 0, fileno=3)\nwhile True: s.send(b''), s.send(b'x')",
+            status=(ExecStatus.TIMEOUT,),
+        ),
         _Attack(name="limit: output", code="while True: print('x' * 10**5)", status=(ExecStatus.OUTPUT,)),
         _Attack(name="limit: a large file", code=_attempt("with open('f', 'wb') as f: f.write(bytes(64 << 20))")),
         _Attack(name="limit: descriptors", code=_attempt("import os\nfds = [os.pipe() for _ in range(2000)]")),
@@ -134,6 +155,12 @@ def _attacks(directory: Path, port: int, abstract: str, secret: str, parent: int
             name="leak: files, modules, memory of a call before",
             first="import math, builtins\nmath.pi = 3\nbuiltins.len = None\nopen('left', 'w').write('x')",
             code="import math, os\nprint('ESCAPED' if math.pi == 3 or os.path.exists('left') or len is None else 'held')",
+        ),
+        _Attack(
+            name="leak: an open file of a call before",
+            first="import fcntl, os\nfcntl.flock(0, fcntl.LOCK_EX)\nfcntl.fcntl(0, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)",
+            code="import fcntl, os\nfcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+            "print('ESCAPED' if fcntl.fcntl(0, fcntl.F_GETFL) & (os.O_APPEND | os.O_NONBLOCK) else 'held')",
         ),
         _Attack(
             name="crash: segmentation fault", code="import ctypes\nctypes.string_at(0)", status=(ExecStatus.CRASH,)
@@ -227,6 +254,8 @@ async def _examine(sandbox: Sandbox, canaries: _Canaries, started: float, attack
     return SandboxReport(
         tier=int(sandbox.tier),
         layers=[*layers, "resource limits"],
+        memory=sandbox.memory_wall,
+        cgroup=sandbox.has_cgroup,
         modules=list(info["modules"]),  # type: ignore[call-overload]
         missing=list(info["missing"]),  # type: ignore[call-overload]
         uid=int(str(info["uid"])),

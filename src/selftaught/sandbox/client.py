@@ -6,51 +6,56 @@ A one-shot call takes a spare child, which has every wall up and waits for its f
 Covered: no network, no other program, no file but the Python installation (read-only) and a scratch directory that is
 gone after the call, no secret of the caller's, bounded time, memory, output, files, threads and descriptors, nothing
 left from one call to the next. Not covered: bugs of the Linux kernel, side channels through the processor, a cell that
-lies about its own success, and the memory of all workers together (size the pool: ``memory_bytes`` × ``workers``).
-``docs/sandbox.md`` has the whole list.
+lies about its own success. The memory of all children together is bounded where a cgroup can be had (``cgroup``); size
+the pool otherwise: ``memory_bytes`` × ``workers``. ``docs/sandbox.md`` has the whole list.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 
 from selftaught.errors import SandboxError
-from selftaught.records import ExecStatus
 
-from . import output
+from . import cgroup, output
 from .batch import needed
-from .handle import ChildHandle, Ending, Request
-from .inside import wire
+from .blocking import BlockingSandbox
+from .handle import Ending, Request
 from .pool import Pool
-from .session import Session
+from .program import Program, program_request, program_result, refused_program
+from .session import Session, encode_stdin
 from .settings import ExecResult, FunctionCall, ProgramResult, SandboxSettings, Tier
-from .verdict import Verdict, judge
+from .slots import QueueFull, Slots
+from .verdict import Verdict, cell_result, cpu_limit_s, judge, refusal
 
 _COMMON = ("numpy", "sympy", "mpmath")  # what most code of reasoners needs
-_STDERR_KEEP_BYTES = 8192
-
-
-class QueueFull(Exception):
-    """More callers wait than ``max_queue`` allows."""
 
 
 class Sandbox:
-    """Use as ``async with Sandbox(settings) as sandbox``. Belongs to one event loop; any number may live at once."""
+    """``async with Sandbox(settings) as sandbox`` and ``await sandbox.run(code)``; or, from code that is not asynchronous,
+    ``with Sandbox(settings) as sandbox`` and ``sandbox.run(code)``.
+
+    Belongs to one event loop, in the second form to one of its own; any number may live at once.
+    """
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
-        self._slots = asyncio.Semaphore(self.settings.workers)
-        self._num_waiting = 0
+        self._slots = Slots(self.settings.workers, self.settings.max_queue)
         self._num_sessions = 0
+        self._blocking: BlockingSandbox | None = None
         self._pool = Pool(self.settings)
+        self._group: cgroup.ControlGroup | None = None
         self._light: list[Pool] = []
         self._light_start: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Sandbox:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -58,16 +63,30 @@ class Sandbox:
     ) -> None:
         await self.close()
 
+    def __enter__(self) -> BlockingSandbox:
+        """Start in a thread with an event loop of its own, so that it works with a loop running (a notebook) and without."""
+        self._blocking = BlockingSandbox(self)
+        return self._blocking.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._blocking is not None:
+            self._blocking.__exit__(kind, error, trace)
+            self._blocking = None
+
     async def start(self) -> None:
         """Start the zygote and the spares. Raises SandboxError when no tier that is allowed is to be had."""
+        if self.settings.cgroup and self._group is None:
+            self._group = self._pool.group = cgroup.make(*self.settings.group_limits())
         await self._pool.start()
         if not self.settings.light or self._light:
             return
         for modules in _lighter(self.settings.preload):
-            light = Pool(self.settings.model_copy(update={"preload": modules}), self._pool.tier)
+            light = Pool(self.settings.model_copy(update={"preload": modules}), self._pool.tier, self._group)
             self._light.append(light)
             self._light_start.append(asyncio.create_task(light.start()))
-            self._light_start[-1].add_done_callback(_look_at)
+            self._light_start[-1].add_done_callback(_retrieve_error)
 
     async def close(self) -> None:
         """Kill everything that still runs; leave no process behind."""
@@ -77,6 +96,9 @@ class Sandbox:
         await asyncio.gather(*(light.close() for light in self._light))
         self._light, self._light_start = [], []
         await self._pool.close()
+        if self._group is not None:
+            group, self._group = self._group, None
+            await asyncio.to_thread(group.close)
 
     @property
     def tier(self) -> Tier:
@@ -84,6 +106,18 @@ class Sandbox:
         if self._pool.zygote is None or self._pool.tier is None:
             raise SandboxError("the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`.")
         return self._pool.tier
+
+    @property
+    def memory_wall(self) -> str:
+        """What bounds the memory of all children together, in words; each child's own limit stands in any case."""
+        if self._group is None or not self._group.stands:
+            return f"{self.settings.memory_bytes >> 20} MiB for each process, no cgroup for all together"
+        return self._group.words
+
+    @property
+    def has_cgroup(self) -> bool:
+        """Whether a control group of the kernel's stands round all children together."""
+        return self._group is not None and self._group.stands
 
     @property
     def info(self) -> dict[str, object]:
@@ -97,13 +131,14 @@ class Sandbox:
         timeout = self.settings.timeout_s if timeout_s is None else timeout_s
         collected = output.OutputBuffer(self.settings.output_bytes)
         request = Request(
-            code, timeout, self.settings.max_output_bytes, collected.add, echo=self.settings.echo, stdin=_encode(stdin)
-        )
+            code, timeout, self.settings.max_output_bytes, collected.add,
+            echo=self.settings.echo, stdin=encode_stdin(stdin),
+        )  # fmt: skip
         try:
             verdict, ending, tier = await self._one_shot(request)
         except QueueFull as error:
-            return self.refusal(str(error))
-        return self.result(verdict, collected, ending.wall_s, tier)
+            return refusal(str(error), self.tier)
+        return cell_result(verdict, collected, ending.wall_s, tier, self.settings)
 
     async def run_program(
         self,
@@ -118,44 +153,27 @@ class Sandbox:
         program that leaves early has returned nothing. Output is not cut, only limited to ``max_output_bytes``.
         """
         timeout = self.settings.timeout_s if timeout_s is None else timeout_s
-        out, err = bytearray(), output.OutputBuffer(_STDERR_KEEP_BYTES)
-        request = Request(
-            source, timeout, self.settings.max_output_bytes, out.extend, err.add,
-            mode=wire.MODE_PROGRAM, stdin=_encode(stdin), call=call.model_dump_json().encode() if call else b"",
-        )  # fmt: skip
+        out, err = bytearray(), output.OutputBuffer(output.STDERR_KEEP_BYTES)
+        request = program_request(self.settings, source, timeout, out, err, call, encode_stdin(stdin))
         try:
             verdict, ending, tier = await self._one_shot(request)
         except QueueFull as error:
-            return ProgramResult(
-                status=ExecStatus.REFUSED, stdout="", stderr_tail=str(error), wall_s=0.0, tier=self.tier
-            )
-        tail = output.decode(err.raw()) + (verdict.note + "\n" if verdict.note else "")
-        return ProgramResult(
-            status=verdict.status,
-            stdout=output.decode(bytes(out[: self.settings.max_output_bytes])),
-            stderr_tail=tail,
-            returned_json=ending.result.decode("utf-8", "replace")
-            if ending.result and ending.done == wire.DONE_OK
-            else None,
-            wall_s=ending.wall_s,
-            tier=tier,
-            limit=verdict.limit,
-        )
+            return refused_program(str(error), self.tier)
+        return program_result(self.settings, verdict, ending, out, err, tier)
 
     async def _one_shot(self, request: Request) -> tuple[Verdict, Ending, Tier]:
-        async with self.slot():
+        async with self._slots.take():
             pool = self._pool_for(request.source)
             child = await pool.take()
-            tier = child.zygote.tier
-            cpu_s = self.cpu_limit_s(request.timeout_s)
+            cpu_s = cpu_limit_s(self.settings, request.timeout_s)
             try:
-                if cpu_s > self.cpu_limit_s(self.settings.timeout_s):
-                    self.allow_cpu(child, cpu_s, session=False)
+                if cpu_s > cpu_limit_s(self.settings, self.settings.timeout_s):
+                    child.allow_cpu(cpu_s, session=False)
                 ending = await child.execute(request)
             finally:
                 child.close()
                 pool.fill()
-        return judge(ending, request.timeout_s, cpu_s), ending, tier
+        return judge(ending, request.timeout_s, cpu_s), ending, child.tier
 
     def _pool_for(self, source: str) -> Pool:
         """The smallest pool that has every preloaded module that the code names: small zygotes fork faster."""
@@ -174,68 +192,40 @@ class Sandbox:
         With ``source``, the code that it will begin with, its child has only those modules preloaded that the code
         names, which forks faster. Others are imported when a cell asks for them (`Session.covers` tells).
         """
+        pool = self._pool if source is None else self._pool_for(source)
+        with self._counted():
+            session = Session(self.settings, self._slots, pool)
+            try:
+                yield session
+            finally:
+                session.close()
+                pool.fill()
+
+    @contextlib.asynccontextmanager
+    async def program(self, source: str) -> AsyncIterator[Program]:
+        """A live program whose functions can be called one after another, each call under a limit of its own.
+
+        What a call returns crosses to here as JSON beside stdout, so a check of it can run where the program has no
+        reach. The program's state persists from call to call; its child dies with the block.
+        """
+        pool = self._pool_for(source)
+        with self._counted():
+            program = Program(self.settings, self._slots, pool, source)
+            try:
+                yield program
+            finally:
+                program.close()
+                pool.fill()
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
         if self._num_sessions >= self.settings.max_sessions:
             raise SandboxError(f"{self._num_sessions} sessions are open; sandbox.max_sessions allows no more.")
         self._num_sessions += 1
-        pool = self._pool if source is None else self._pool_for(source)
-        session = Session(self, pool)
-        try:
-            yield session
-        finally:
-            self._num_sessions -= 1
-            session.close()
-            pool.fill()
-
-    # --------------------------------------------------------------------------- shared with Session, not for callers
-
-    @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait in order for one of ``workers`` slots. Raises QueueFull instead of waiting in too long a queue."""
-        if self._slots.locked() and self._num_waiting >= self.settings.max_queue:
-            raise QueueFull(f"[not run: {self._num_waiting} callers wait already, sandbox.max_queue allows no more]")
-        self._num_waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._num_waiting -= 1
         try:
             yield
         finally:
-            self._slots.release()
-
-    def allow_cpu(self, child: ChildHandle, cpu_s: float, session: bool) -> None:
-        """Set how much CPU the child's next cell may use."""
-        child.zygote.allow_cpu(child, cpu_s, session)
-
-    def cpu_limit_s(self, timeout_s: float) -> float:
-        """CPU allowed to a call of this wall time."""
-        if self.settings.cpu_s is not None and timeout_s <= self.settings.timeout_s:
-            return self.settings.cpu_s
-        return max(self.settings.cpu_s or 0.0, timeout_s + 1)
-
-    def result(
-        self, verdict: Verdict, collected: output.OutputBuffer, wall_s: float, tier: Tier, notice: str = ""
-    ) -> ExecResult:
-        """Turn what was collected into a result that is safe to show."""
-        text = output.decode(collected.raw())
-        if verdict.note:
-            text += ("" if not text or text.endswith("\n") else "\n") + verdict.note + "\n"
-        if self.settings.neutralise:
-            text = output.neutralise(text)
-        text, cut = output.cut_lines(text, self.settings.max_line_chars)
-        return ExecResult(
-            status=verdict.status,
-            output=f"{notice}\n{text}" if notice else text,
-            wall_s=wall_s,
-            truncated=cut or collected.truncated,
-            tier=tier,
-            limit=verdict.limit,
-            restarted=bool(notice),
-        )
-
-    def refusal(self, reason: str) -> ExecResult:
-        """A result for code that was never run."""
-        return ExecResult(status=ExecStatus.REFUSED, output=reason + "\n", wall_s=0.0, tier=self.tier)
+            self._num_sessions -= 1
 
 
 def _lighter(modules: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -245,11 +235,7 @@ def _lighter(modules: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [each for each in sets if each != modules]
 
 
-def _look_at(task: asyncio.Task[None]) -> None:
-    """A light pool that did not come up is no loss: the other one serves all calls."""
+def _retrieve_error(task: asyncio.Task[None]) -> None:
+    """Keep asyncio from reporting an error that nobody awaits: a light pool that did not come up is no loss: the other one serves all calls."""
     if not task.cancelled():
         task.exception()
-
-
-def _encode(stdin: str | bytes | None) -> bytes | None:
-    return stdin.encode("utf-8", "surrogatepass") if isinstance(stdin, str) else stdin

@@ -1,7 +1,8 @@
 """The parent's end of one child: its socket, its pipes, and the one request that it may be working on.
 
-Everything that arrives from a child is untrusted: a frame counts only with the nonce of the cell that is running, output
-is counted before it is kept, and the status of a child that died comes from the zygote's ``wait4``.
+Everything that arrives from a child is untrusted: a packet counts only with the nonce of the cell that is running, output
+is counted before it is kept, each event costs a bounded amount of work, and the status of a child that died comes from
+the zygote's ``wait4``.
 """
 
 from __future__ import annotations
@@ -15,21 +16,37 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from selftaught.errors import SandboxError
 
+from .inbox import Inbox
 from .inside import wire
-
-if TYPE_CHECKING:
-    from .zygote import Zygote
+from .settings import Tier
 
 _READ_BYTES = 1 << 16
-_KILL_GRACE_S = 5.0
+_KILL_GRACE_S = 0.25
+"""How long a caller waits for the news that its child is dead. The kill is under way; only the news may be late."""
+_LEAST_COUNTED = 256  # bytes that each piece of a result counts as at least: many tiny ones cost work, too
 
 
 class ChildLost(Exception):
     """The child went before it was ready: never shown to a caller, another child is taken."""
+
+
+class Owner(Protocol):
+    """What a child's handle needs of its zygote's."""
+
+    tier: Tier
+
+    def end_child(self, number: int) -> None:
+        """Have a child killed."""
+
+    def forget(self, number: int) -> None:
+        """No news of this child is wanted any more."""
+
+    def allow_cpu(self, number: int, cpu_s: float, session: bool) -> None:
+        """Let a child use ``cpu_s`` seconds of CPU from now on."""
 
 
 class Killed(Enum):
@@ -70,6 +87,8 @@ class Ending:
     killed: Killed | None = None
     lost: str = ""
     result: bytes = b""
+    exit_code: int | None = None
+    """What the code asked for with ``sys.exit``, or 1 after an exception: said by the child itself."""
 
 
 @dataclass
@@ -83,11 +102,12 @@ class _Work:
 
 
 class ChildHandle:
-    """One child of ``zygote``, whose handle owns the wire for kills and exit reports."""
+    """One child. ``owner``, the zygote's handle, has the wire for kills and exit reports."""
 
-    def __init__(self, number: int, zygote: Zygote) -> None:
+    def __init__(self, number: int, owner: Owner) -> None:
         self.number = number
-        self.zygote = zygote
+        self.tier = owner.tier
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._out, out_write = os.pipe()
@@ -97,12 +117,13 @@ class ChildHandle:
         os.set_blocking(self._out, False)
         os.set_blocking(self._err, False)
         self.ready: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(self._socket, self._on_socket)
+        self._inbox = Inbox(self._loop, self._socket, self._on_packet)
         self._work: _Work | None = None
         self._exit: dict[str, object] | None = None
         self._killed: Killed | None = None
         self._lost = ""
         self._done: bytes | None = None
+        self._exit_code: int | None = None
         self.closed = False
 
     def after_spawn(self) -> None:
@@ -145,21 +166,26 @@ class ChildHandle:
             ending.cpu_s = float(str(self._exit["cpu_s"]))
             ending.limit = str(self._exit.get("limit", ""))
         ending.done, self._done = self._done, None
+        ending.exit_code, self._exit_code = self._exit_code, None
         return ending
+
+    def allow_cpu(self, cpu_s: float, session: bool) -> None:
+        """Set how much CPU the next request may use, counted from now."""
+        self._owner.allow_cpu(self.number, cpu_s, session)
 
     def kill(self, reason: Killed | None = None) -> None:
         """SIGKILL through the zygote; the exit report follows."""
         if self._killed is None:
             self._killed = reason
         if self._exit is None and not self._lost:
-            self.zygote.end_child(self.number)
+            self._owner.end_child(self.number)
 
     def close(self) -> None:
         """Let go of the child: it is killed if it still runs, and all descriptors are closed."""
         if self.closed:
             return
         self.closed = True
-        self._loop.remove_reader(self._socket)
+        self._inbox.close()
         self._loop.remove_reader(self._out)
         self._loop.remove_reader(self._err)
         self._socket.close()
@@ -168,15 +194,15 @@ class ChildHandle:
         if not self.ready.done():
             self.ready.cancel()
         if self._exit is None:
-            self.zygote.end_child(self.number)
-        self.zygote.forget(self.number)
+            self._owner.end_child(self.number)
+        self._owner.forget(self.number)
 
     # ---------------------------------------------------------------------------------------- news from the zygote
 
     def on_exit(self, report: dict[str, object]) -> None:
         """The zygote has reaped the child. What it sent before it ended comes first, though this news may overtake it."""
         if not self.closed:
-            self._on_socket()
+            self._inbox.read_rest()
         self._exit = report
         if not self.ready.done():
             reason = str(report.get("error") or f"a child ended during its set-up, status {report['status']}")
@@ -219,38 +245,32 @@ class ChildHandle:
             for fd in fds:
                 os.close(fd)
 
-    def _on_socket(self) -> None:
-        while True:
-            try:
-                frame = self._socket.recv(wire.MAX_PACKET)
-            except BlockingIOError:
-                return
-            except OSError:
-                frame = b""
-            if not frame:
-                self._loop.remove_reader(self._socket)  # dead, or it closed its end: the exit report decides
-                return
-            if not self.ready.done():
-                if frame == wire.READY:
-                    self.ready.set_result(None)
-                elif frame.startswith(wire.BROKEN):
-                    text = frame[1:].decode("utf-8", "replace")
-                    self.ready.set_exception(SandboxError(f"a sandboxed child could not be set up: {text}"))
-                    self.ready.exception()
-                continue
-            self._on_frame(frame)
-
-    def _on_frame(self, frame: bytes) -> None:
+    def _on_packet(self, packet: memoryview) -> bool:
+        """Take one packet of the child's; False when nobody asked for it."""
+        if not self.ready.done():  # up to here the child has run none but our own code
+            if packet == wire.READY:
+                self.ready.set_result(None)
+            elif packet[:1] == wire.BROKEN:
+                text = str(packet[1:], "utf-8", "replace")
+                self.ready.set_exception(SandboxError(f"a sandboxed child could not be set up: {text}"))
+                self.ready.exception()
+            return True
         work = self._work
-        if work is None or not secrets.compare_digest(frame[: wire.NONCE_BYTES], work.nonce):
-            return
-        tag = frame[wire.NONCE_BYTES : wire.NONCE_BYTES + 1]
+        if work is None or not secrets.compare_digest(packet[: wire.NONCE_BYTES], work.nonce):
+            return False
+        body = packet[wire.NONCE_BYTES :]
+        tag = bytes(body[:1])
         if tag == wire.RESULT:
-            work.result += frame[wire.NONCE_BYTES + 1 :]
-            self._count(work, len(frame))
-        elif tag in (wire.DONE_OK, wire.DONE_ERROR, wire.DONE_MEMORY) and not work.future.done():
+            if self._killed is None:
+                work.result += body[1:]
+            self._count(work, max(len(packet), _LEAST_COUNTED))
+            return True
+        if tag in (wire.DONE_OK, wire.DONE_ERROR, wire.DONE_MEMORY) and not work.future.done():
             self._done = tag
+            self._exit_code = body[1] if len(body) > 1 else None
             self._end_work()
+            return True
+        return False
 
     def _on_output(self, fd: int, sink: Callable[[bytes], None]) -> None:
         try:
@@ -268,6 +288,8 @@ class ChildHandle:
         work.num_output += num_bytes
         if work.num_output > work.request.max_output_bytes and self._killed is None:
             self.kill(Killed.OUTPUT)
+            self._loop.remove_reader(self._out)  # until the kill arrives it may block, not fill our memory
+            self._loop.remove_reader(self._err)
 
     def _drain(self, work: _Work) -> None:
         """Take what was written before the end; it is in the pipe already."""
@@ -284,7 +306,7 @@ class ChildHandle:
                 work.num_output += len(data)
 
     def _on_deadline(self) -> None:
-        self._on_socket()  # the loop may be late itself: what is done is done
+        self._inbox.read_now()  # the loop may be late itself: what is done is done
         if self._work is None or self._work.future.done():
             return
         self.kill(Killed.WALL)

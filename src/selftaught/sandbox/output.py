@@ -9,8 +9,24 @@ from __future__ import annotations
 import re
 from collections import deque
 
-_CHAT_TOKEN = re.compile(r"<(?=[|｜])|<(?=/?think>)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+STDERR_KEEP_BYTES = 8192
+"""What is kept of a program's standard error."""
+
+# Texts that some model family's tokenizer reads as one special token, besides <|…|>.
+_TAGS = (
+    "think", "tool_calls?", "tool_responses?", "tool_results?", "tool_outputs?", "function_calls?",
+    "s", "bos", "eos", "pad", "unk", "mask", "sep", "cls", "start_of_turn", "end_of_turn", "start_of_image",
+    "end_of_image", "image_soft_token", "start_function_call", "end_function_call", "fim_prefix", "fim_middle",
+    "fim_suffix",
+)  # fmt: skip
+_BRACKETED = "INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|AVAILABLE_TOOLS|ARGS|CALL_ID|THINK|IMG|IMG_END"
+_CHAT_TOKEN = re.compile(rf"<(?=[|｜])|<(?=/?(?:{'|'.join(_TAGS)})>)|<(?=</?SYS>>)|\[(?=/?(?:{_BRACKETED})\])")
+# C0 and C1, marks and overrides of direction, separators that readers of lines take for line ends, marks that show as
+# nothing: the soft hyphen, the byte order mark, interlinear notes, the "tags" that spell hidden ASCII.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 
 
 class OutputBuffer:
@@ -71,8 +87,9 @@ def cut_lines(text: str, max_chars: int) -> tuple[str, bool]:
 
 
 def neutralise(text: str) -> str:
-    """Make ``text`` harmless: carriage returns become line ends, control and direction marks become ``\\x1b`` and the
-    like, and ``<|im_end|>`` or ``</think>`` gets a space so that no tokenizer reads a special token in it."""
+    """Make ``text`` harmless: carriage returns become line ends, control, direction and invisible marks become ``\\x1b``
+    and the like, and ``<|im_end|>``, ``</think>`` or ``[INST]`` gets a space so that no tokenizer reads a special token
+    in it."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
-    return _CHAT_TOKEN.sub("< ", text)
+    return _CHAT_TOKEN.sub(lambda match: match.group() + " ", text)

@@ -8,6 +8,7 @@ from collections import deque
 
 from selftaught.errors import SandboxError
 
+from .cgroup import ControlGroup
 from .handle import ChildHandle, ChildLost
 from .settings import SandboxSettings, Tier
 from .tiers import start_best
@@ -17,10 +18,12 @@ _MAX_ATTEMPTS = 5
 
 
 class Pool:
-    """Gives out children that are ready. ``tier`` fixes the isolation; None takes the best that there is."""
+    """Gives out children that are ready. ``tier`` fixes the isolation; None takes the best that there is. ``group``, set
+    before ``start``, is where all its processes go."""
 
-    def __init__(self, settings: SandboxSettings, tier: Tier | None = None) -> None:
+    def __init__(self, settings: SandboxSettings, tier: Tier | None = None, group: ControlGroup | None = None) -> None:
         self.settings = settings
+        self.group = group
         self.zygote: Zygote | None = None
         self.tier = tier
         self.spares: deque[ChildHandle] = deque()
@@ -105,7 +108,7 @@ class Pool:
                 await self.zygote.stop()
             # A sandbox never changes its tier: what came after a crash would be weaker without anybody asking for it.
             fixed = self.settings if self.tier is None else self.settings.model_copy(update={"tier": self.tier})
-            self.zygote, first_child = await start_best(fixed)
+            self.zygote, first_child = await start_best(fixed, self.group)
             self.tier = self.zygote.tier
             self.spares.append(first_child)
             self.fill()
@@ -115,7 +118,7 @@ class Pool:
         """After ``max_calls_per_zygote`` children start a fresh zygote beside the old one and change over when ready."""
         if zygote.num_spawned < self.settings.max_calls_per_zygote or self._successor is not None:
             return
-        self._successor = asyncio.create_task(Zygote.start(self.settings, zygote.tier))
+        self._successor = asyncio.create_task(Zygote.start(self.settings, zygote.tier, self.group))
         self._successor.add_done_callback(self._change_over)
 
     def _change_over(self, task: asyncio.Task[Zygote]) -> None:

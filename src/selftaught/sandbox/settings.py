@@ -44,6 +44,10 @@ class SandboxSettings(BaseModel):
     memory_bytes: int = Field(default=1024 * MIB, ge=16 * MIB)
     """Address space of a call, preloaded modules included (they take about a third of a GiB); never less than 64 MiB
     beyond those."""
+    cgroup: bool = True
+    """Put all processes into one control group, where one can be made: the second wall round memory and threads."""
+    total_memory_bytes: int | None = Field(default=None, ge=64 * MIB)
+    """Memory of that group; by default ``memory_bytes`` for each worker and one more, and a GiB for what idles."""
     file_bytes: int = Field(default=8 * MIB, ge=0)
     """Largest file."""
     scratch_bytes: int = Field(default=16 * MIB, ge=4096)
@@ -52,7 +56,7 @@ class SandboxSettings(BaseModel):
     num_files: int = Field(default=256, ge=16)
     """Open descriptors."""
     num_threads: int = Field(default=128, ge=1)
-    """Threads of one child (tier 1); below, the address space bounds them at 1 MiB of stack each."""
+    """Threads of one child. At tier 2 polled; a burst is bounded by what this user may have in all."""
     output_bytes: int = Field(default=64 * 1024, ge=256)
     """Output kept of a call: its head and its tail."""
     max_output_bytes: int = Field(default=4 * MIB, ge=1024)
@@ -85,6 +89,11 @@ class SandboxSettings(BaseModel):
     start_timeout_s: float = Field(default=60.0, gt=0)
     """How long a zygote may take to import its modules."""
 
+    def group_limits(self) -> tuple[int, int]:
+        """Memory in bytes and number of threads of all processes together."""
+        total = self.total_memory_bytes or self.memory_bytes * (self.workers + 1) + (1 << 30)
+        return total, self.num_threads * (self.workers + 1) + 2 * self.max_sessions + 512
+
 
 class ExecResult(BaseModel):
     """How one cell ended."""
@@ -99,7 +108,7 @@ class ExecResult(BaseModel):
     """Some of the output was left out."""
     tier: Tier
     limit: str | None = None
-    """Which limit ended it: wall, cpu, memory, output, files."""
+    """Which limit ended it: wall, cpu, memory, output, files, threads."""
     restarted: bool = False
     """The session's state was gone before this cell began; the output says so too."""
 
@@ -114,7 +123,7 @@ class FunctionCall(BaseModel):
 
 
 class ProgramResult(BaseModel):
-    """How one program ended. ``status`` is ok after any ``sys.exit``; an exit code is not a verdict."""
+    """How one program ended. ``status`` is ok only when it came to its end, or left with exit code 0."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -127,6 +136,9 @@ class ProgramResult(BaseModel):
     wall_s: float
     tier: Tier
     limit: str | None = None
+    exit_code: int | None = None
+    """As ``subprocess`` has it: 0, what ``sys.exit`` was given, 1 after an exception, a signal's number negated; None for
+    a program that was stopped by a limit of ours or lost."""
 
     def returned(self) -> Any:
         """The call's result as a Python value. Raises ValueError when there is none."""

@@ -7,6 +7,7 @@ import sys
 
 from selftaught.errors import SandboxError
 
+from .cgroup import ControlGroup
 from .handle import ChildHandle, ChildLost
 from .inside import system
 from .settings import SandboxSettings, Tier
@@ -17,7 +18,7 @@ _tiers_that_failed: dict[Tier, str] = {}
 """Why a tier is not to be had on this machine: found out once per process."""
 
 
-async def start_best(settings: SandboxSettings) -> tuple[Zygote, ChildHandle]:
+async def start_best(settings: SandboxSettings, group: ControlGroup | None = None) -> tuple[Zygote, ChildHandle]:
     """Start a zygote and its first child at the best tier that this machine offers and the settings allow.
 
     The child proves that all walls can be put up. A tier that is passed over is said so in the log, once per process.
@@ -30,7 +31,7 @@ async def start_best(settings: SandboxSettings) -> tuple[Zygote, ChildHandle]:
     wanted = _wanted_tiers(settings)
     for tier in wanted:
         try:
-            return await _start_and_probe(settings, tier)
+            return await _start_and_probe(settings, tier, group)
         except TierUnavailable as error:
             if tier not in _tiers_that_failed and tier is not wanted[-1]:
                 _log.warning("sandbox tier %d is not to be had here (%s)", tier, error)
@@ -52,8 +53,10 @@ def _wanted_tiers(settings: SandboxSettings) -> list[Tier]:
     return [tier for tier in allowed if tier not in _tiers_that_failed] + [Tier.UNSAFE] * settings.unsafe
 
 
-async def _start_and_probe(settings: SandboxSettings, tier: Tier) -> tuple[Zygote, ChildHandle]:
-    zygote = await Zygote.start(settings, tier)
+async def _start_and_probe(
+    settings: SandboxSettings, tier: Tier, group: ControlGroup | None
+) -> tuple[Zygote, ChildHandle]:
+    zygote = await Zygote.start(settings, tier, group)
     child = zygote.spawn()
     try:
         await child.ready

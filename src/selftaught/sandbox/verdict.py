@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from selftaught.records import ExecStatus
 
+from . import output
 from .handle import Ending, Killed
 from .inside import wire
+from .settings import ExecResult, SandboxSettings, Tier
 
 _DONE = {wire.DONE_OK: ExecStatus.OK, wire.DONE_ERROR: ExecStatus.ERROR, wire.DONE_MEMORY: ExecStatus.MEMORY}
 
@@ -25,8 +27,8 @@ class Verdict:
     """The child no longer lives, so a session has lost its state."""
 
 
-def judge(ending: Ending, timeout_s: float, cpu_s: float) -> Verdict:
-    """The verdict on one ending."""
+def judge(ending: Ending, timeout_s: float, cpu_s: float, number: int = 1) -> Verdict:
+    """The verdict on one ending, of the ``number``-th cell of its child."""
     if ending.killed is Killed.OUTPUT:
         return Verdict(ExecStatus.OUTPUT, "output", "[stopped: too much output]", gone=True)
     if ending.done is not None:
@@ -40,22 +42,73 @@ def judge(ending: Ending, timeout_s: float, cpu_s: float) -> Verdict:
     if os.WIFSIGNALED(ending.exit_status):
         return _by_signal(os.WTERMSIG(ending.exit_status), ending, cpu_s)
     code = os.WEXITSTATUS(ending.exit_status)
-    if code == wire.EXIT_MEMORY:
-        return Verdict(ExecStatus.MEMORY, "memory", "MemoryError", gone=True)
-    if code == 0:
+    if code == 0 and number == 1:
         return Verdict(ExecStatus.OK, gone=True)
+    # In a later cell of a session a thread of an earlier one may have left before this cell began: then nothing of it
+    # has run, and "ok" would be a lie. An exit code is any number that the code likes, so it never means a limit.
     return Verdict(ExecStatus.ERROR, None, f"[the process ended with exit code {code}]", gone=True)
 
 
+def exit_code(ending: Ending) -> int | None:
+    """The exit code of a program, a signal's number negated as in ``subprocess``; None when we killed it or lost it."""
+    if ending.killed is not None or (ending.done is None and ending.exit_status is None):
+        return None
+    if ending.done is not None:
+        return ending.exit_code if ending.exit_code is not None else int(ending.done != wire.DONE_OK)
+    assert ending.exit_status is not None, "a child that said nothing has been reaped"
+    return os.waitstatus_to_exitcode(ending.exit_status)
+
+
 def _by_signal(number: int, ending: Ending, cpu_s: float) -> Verdict:
+    """A signal alone proves no limit, since code can send any to itself: the zygote's measurements do."""
     if ending.limit == "files":
         return Verdict(ExecStatus.ERROR, "files", "[stopped: too much written to the scratch directory]", gone=True)
-    if number == signal.SIGXCPU or ending.limit == "cpu" or (number == signal.SIGKILL and ending.cpu_s >= cpu_s):
+    if ending.limit == "threads":
+        return Verdict(ExecStatus.ERROR, "threads", "[stopped: too many threads]", gone=True)
+    if ending.limit == "memory":
+        return Verdict(ExecStatus.MEMORY, "memory", "[stopped: out of memory]", gone=True)
+    if ending.limit == "cpu":
         return Verdict(ExecStatus.TIMEOUT, "cpu", f"[stopped: more than {cpu_s:g} s of CPU time used]", gone=True)
-    if number == signal.SIGXFSZ:
-        return Verdict(ExecStatus.ERROR, "files", "[stopped: a file grew too large]", gone=True)
     try:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
     return Verdict(ExecStatus.CRASH, None, f"[the process crashed: {name}]", gone=True)
+
+
+def cell_result(
+    verdict: Verdict,
+    collected: output.OutputBuffer,
+    wall_s: float,
+    tier: Tier,
+    settings: SandboxSettings,
+    notice: str = "",
+) -> ExecResult:
+    """Turn what was collected of a cell into a result that is safe to show. ``notice`` goes before the output."""
+    text = output.decode(collected.raw())
+    if verdict.note:
+        text += ("" if not text or text.endswith("\n") else "\n") + verdict.note + "\n"
+    if settings.neutralise:
+        text = output.neutralise(text)
+    text, cut = output.cut_lines(text, settings.max_line_chars)
+    return ExecResult(
+        status=verdict.status,
+        output=f"{notice}\n{text}" if notice else text,
+        wall_s=wall_s,
+        truncated=cut or collected.truncated,
+        tier=tier,
+        limit=verdict.limit,
+        restarted=bool(notice),
+    )
+
+
+def refusal(reason: str, tier: Tier) -> ExecResult:
+    """A result for code that was never run."""
+    return ExecResult(status=ExecStatus.REFUSED, output=reason + "\n", wall_s=0.0, tier=tier)
+
+
+def cpu_limit_s(settings: SandboxSettings, timeout_s: float) -> float:
+    """CPU allowed to a call of this wall time."""
+    if settings.cpu_s is not None and timeout_s <= settings.timeout_s:
+        return settings.cpu_s
+    return max(settings.cpu_s or 0.0, timeout_s + 1)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import os
+import signal
 import site
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 from selftaught.errors import SandboxError
 
+from .cgroup import ControlGroup
 from .handle import ChildHandle
 from .inside import namespaces
 from .settings import SandboxSettings, Tier
@@ -62,9 +64,10 @@ def _without_children(paths: set[str]) -> list[str]:
 class Zygote:
     """One zygote. Made by ``start``; ``spawn`` gives a child at once, which becomes ready a few milliseconds later."""
 
-    def __init__(self, settings: SandboxSettings, tier: Tier) -> None:
+    def __init__(self, settings: SandboxSettings, tier: Tier, group: ControlGroup | None = None) -> None:
         self.settings = settings
         self.tier = tier
+        self._group = group
         self.num_spawned = 0
         self.alive = False
         self.info: dict[str, Any] = {}
@@ -77,9 +80,9 @@ class Zygote:
         self._outbox: list[tuple[bytes, list[int]]] = []
 
     @classmethod
-    async def start(cls, settings: SandboxSettings, tier: Tier) -> Zygote:
+    async def start(cls, settings: SandboxSettings, tier: Tier, group: ControlGroup | None = None) -> Zygote:
         """Start a zygote and wait until its imports are done. Raises TierUnavailable or SandboxError."""
-        self = cls(settings, tier)
+        self = cls(settings, tier, group)
         try:
             await self._start()
         except BaseException:
@@ -98,6 +101,8 @@ class Zygote:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=None if os.environ.get("SELFTAUGHT_SANDBOX_DEBUG") else subprocess.DEVNULL,
             )  # fmt: skip
+        if self._group is not None:  # before its settings: until they come it starts nothing
+            self._group.add(self._process.pid)
         self._loop.add_reader(self._socket, self._on_socket)
         settings = self.settings
         message = {
@@ -158,9 +163,9 @@ class Zygote:
         child.after_spawn()
         return child
 
-    def allow_cpu(self, child: ChildHandle, cpu_s: float, session: bool) -> None:
-        """Give the child's next cell ``cpu_s`` seconds of CPU, counted from now."""
-        self._send({"cpu": child.number, "cpu_s": cpu_s, "session": session})
+    def allow_cpu(self, number: int, cpu_s: float, session: bool) -> None:
+        """Give a child's next cell ``cpu_s`` seconds of CPU, counted from now."""
+        self._send({"cpu": number, "cpu_s": cpu_s, "session": session})
 
     def end_child(self, number: int) -> None:
         """Have the zygote kill a child, if it still lives."""
@@ -236,6 +241,8 @@ class Zygote:
             message = json.loads(packet)
             if "exited" in message:
                 child = self.children.get(message["exited"])
+                if message["status"] == signal.SIGKILL and not message["limit"] and self._killed_for_memory():
+                    message["limit"] = "memory"
                 if child is not None:
                     child.on_exit(message)
             elif not self._started.done():
@@ -243,6 +250,9 @@ class Zygote:
                     self._started.set_result(message)
                 else:
                     self._started.set_exception(TierUnavailable(message["failed"]))
+
+    def _killed_for_memory(self) -> bool:
+        return self._group is not None and self._group.killed_one()
 
     def _lose(self, reason: str) -> None:
         self.alive = False

@@ -6,6 +6,7 @@ what children will need is proven to be reachable there. The first process only 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -17,9 +18,11 @@ from typing import Any
 # Run by path, not as part of ``selftaught``: that package's imports are not wanted in here.
 _HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(_HERE))
-from inside import child, landlock, namespaces, scratch, seccomp, system, zygote  # noqa: E402
+from inside import child, compat, inspection, landlock, namespaces, scratch, seccomp, system, zygote  # noqa: E402
 
 sys.path.pop(0)
+
+_LOWEST_KEPT_FD = 10
 
 
 def main() -> None:
@@ -29,7 +32,9 @@ def main() -> None:
     system.close_from(seccomp.CONTROL_FD + 1)
     control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=seccomp.CONTROL_FD)
     settings = json.loads(control.recv(65536))
-    proc_fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    # kept for good, so out of the way of the descriptors that children number
+    proc_fd = fcntl.fcntl(os.open("/proc", os.O_PATH | os.O_DIRECTORY), fcntl.F_DUPFD_CLOEXEC, _LOWEST_KEPT_FD)
+    system.close_range(seccomp.CONTROL_FD + 1, _LOWEST_KEPT_FD - 1)
     tier = settings["tier"]
     zygote.raise_descriptor_limit()
     system.prctl(system.PR_SET_NO_NEW_PRIVS, 1)
@@ -97,14 +102,14 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     sys.set_int_max_str_digits(settings["int_max_str_digits"])
     os.environ.clear()
     os.environ.update(settings["environment"])
+    compat.set_up_interpreter()
     there, missing = zygote.preload(settings["preload"])
-    if zygote.count_threads(proc_fd) != 1:
+    sys.path.insert(0, "")  # from here on as in a script or a notebook: what the code wrote can be imported
+    if inspection.count_threads(proc_fd) != 1:
         zygote.die(control, "a preloaded module started a thread; take it out of sandbox.preload")
     system.collapse_memory(proc_fd)
-    base_bytes = zygote.address_space_bytes(proc_fd)
-    os.close(proc_fd)
-    rules = [(path, landlock.READ) for path in settings["read_paths"]]
-    rules += [(f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "urandom", "random")]
+    base_bytes = inspection.address_space_bytes(proc_fd)
+    rules = [(path, landlock.READ) for path in settings["read_paths"]] + namespaces.device_rules()
     plan = child.Plan(
         tier=tier,
         zygote_pid=os.getpid(),
@@ -123,20 +128,24 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     )
     try:
         if tier == 1:
-            walls = [("/", landlock.READ), ("/dev", landlock.DEVICE), (namespaces.SCRATCH_PARENT, landlock.SCRATCH)]
+            # Rights add up along a path: the devices' own rules are on their inodes, not on what lies above them.
+            walls = [("/", landlock.READ), (namespaces.SCRATCH_PARENT, landlock.SCRATCH), *namespaces.device_rules()]
             ruleset = landlock.make_ruleset(walls)
             os.dup2(ruleset, child.RULESET_FD)
             if ruleset != child.RULESET_FD:
                 os.close(ruleset)
         else:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), child.RULESET_FD)
+            null_fd = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null_fd, child.RULESET_FD)  # keeps the number taken, so that every child closes the same
+            if null_fd != child.RULESET_FD:
+                os.close(null_fd)
             if tier == 2 and landlock.abi() < 1:
                 zygote.die(control, "Landlock is not available, and without user namespaces nothing else guards files")
     except OSError as error:
         zygote.die(control, str(error))
     control.send(json.dumps({"ready": True, "tier": tier, "modules": there, "missing": missing,
                              "landlock_abi": landlock.abi() if tier else 0, "uid": os.getuid()}).encode())  # fmt: skip
-    zygote.Zygote(control, plan, scratch_root).run()
+    zygote.Zygote(control, plan, scratch_root, proc_fd).run()
     os._exit(0)
 
 

@@ -1,7 +1,11 @@
 """A child's way from the zygote's fork to the first line of model code: every door is shut here, in a fixed order.
 
-Descriptors, mounts, directory, user namespace, death signal, capabilities, limits, Landlock, seccomp last. Any step that
-fails ends the child with a message: a child never runs code with a wall missing.
+Descriptors, mounts, directory, user namespace, death signal, capabilities, limits, Landlock, seccomp last. The order is
+forced: each step needs what a later one takes away (mounts need capabilities, Landlock needs a system call that seccomp
+denies). Any step that fails ends the child with a message: a child never runs code with a wall missing.
+
+No open file may be shared with another child: an open file has flags, a position and locks of its own, and what one call
+leaves there the next one reads. So descriptors 0 to 3 are the child's own and all others are closed.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ from dataclasses import dataclass
 from . import landlock, namespaces, runner, seccomp, system, wire
 
 RULESET_FD = 4
+_NUM_SIGNALS = 1024
 _LEAST_BYTES = 64 << 20  # what a child may add to the zygote's address space, whatever its limit
-ZYGOTE_PID_IN_NAMESPACE = 1
 
 
 @dataclass
@@ -47,11 +51,12 @@ class Plan:
     read_rules: list[tuple[str, int]]
 
 
-def enter(plan: Plan, cpu_s: int, control_fd: int, out_fd: int, err_fd: int, scratch: str | None) -> None:
-    """In a fresh fork: isolate, tell the parent, serve. Never returns."""
+def enter(plan: Plan, cpu_s: int, control_fd: int, out_fd: int, err_fd: int, scratch: str | None, proc_fd: int) -> None:
+    """In a fresh fork: isolate, tell the parent, serve. Never returns. ``proc_fd`` is the zygote's open ``/proc``."""
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _volunteer(proc_fd)
         os.dup2(control_fd, seccomp.CONTROL_FD)
         os.dup2(out_fd, 1)
         os.dup2(err_fd, 2)
@@ -77,7 +82,31 @@ def _prepare(plan: Plan) -> None:
     gc.enable()
 
 
+def _volunteer(proc_fd: int) -> None:
+    """Be the first to be killed when memory runs out, of the machine or of the cgroup, before the zygote or the caller."""
+    try:
+        fd = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=proc_fd)
+    except OSError:
+        return  # a container without a full /proc
+    try:
+        os.write(fd, b"1000")
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def _fresh_stdin() -> None:
+    """An empty standard input that no other child has: a pipe that nobody writes to. Not ``/dev/null``, which is one inode
+    for all, so that a lock on it would show in every child."""
+    read_fd, write_fd = os.pipe()
+    os.dup2(read_fd, 0)
+    os.close(read_fd)
+    os.close(write_fd)
+
+
 def _isolate(plan: Plan, cpu_s: int, scratch: str | None) -> None:
+    _fresh_stdin()
     if plan.tier == 1:
         namespaces.mount_scratch(plan.scratch_bytes, plan.num_scratch_inodes)
         os.chdir(namespaces.SCRATCH)
@@ -91,13 +120,15 @@ def _isolate(plan: Plan, cpu_s: int, scratch: str | None) -> None:
         os._exit(wire.EXIT_SETUP)
     if plan.tier:
         system.drop_capabilities()
-        system.prctl(system.PR_SET_DUMPABLE, 0)
+        # At tier 2 the zygote looks into /proc for files without a name, which it may not for a process that is not
+        # dumpable; there seccomp (ptrace, process_vm_readv) and Landlock (/proc) keep children from each other.
+        system.prctl(system.PR_SET_DUMPABLE, int(plan.tier == 2))
     _limit(plan, cpu_s)
+    if plan.tier == 1:
+        landlock.restrict_self(RULESET_FD)
+    os.close(RULESET_FD)
     if plan.tier:
-        if plan.tier == 1:
-            landlock.restrict_self(RULESET_FD)
-            os.close(RULESET_FD)
-        else:
+        if plan.tier == 2:
             ruleset = landlock.make_ruleset([*plan.read_rules, (scratch or "", landlock.SCRATCH)])
             landlock.restrict_self(ruleset)
             os.close(ruleset)
@@ -110,5 +141,7 @@ def _limit(plan: Plan, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, plan.session_cpu_s))
     resource.setrlimit(resource.RLIMIT_FSIZE, (plan.file_bytes, plan.file_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (plan.num_files, plan.num_files))
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # 0 would still start a program that core_pattern pipes into
+    resource.setrlimit(resource.RLIMIT_SIGPENDING, (_NUM_SIGNALS, _NUM_SIGNALS))  # each is memory of the kernel's
     if plan.tier == 1:
         resource.setrlimit(resource.RLIMIT_NPROC, (plan.num_threads, plan.num_threads))

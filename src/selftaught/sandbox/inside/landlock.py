@@ -2,6 +2,10 @@
 
 At tier 1 it stands behind ``pivot_root``; at tier 2 it is the file barrier. Everything that the running kernel can
 restrict is restricted; rights that are granted are listed here and nowhere else.
+
+A ruleset names what it *handles* and denies all of that but its rules, so rights must be handled to be denied: which ones
+a kernel knows depends on its version, and asking for one that it does not know fails. It is checked when a file is
+opened, not when it is used: what a child is to have no part in must not be open when it starts.
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 
 READ = _READ_FILE | _READ_DIR
 DEVICE = _READ_FILE | _WRITE_FILE
+READ_ONLY_DEVICE = _READ_FILE
+"""For /dev/zero: a *shared* mapping of it that can be written is memory that no limit counts. Without the right to open
+it for writing there is none."""
+DEVICES = {"null": DEVICE, "zero": READ_ONLY_DEVICE, "urandom": READ_ONLY_DEVICE, "random": READ_ONLY_DEVICE}
 SCRATCH = READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
 
 _FILE_ONLY = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV

@@ -4,6 +4,11 @@ Two ways in. As root with CAP_SYS_ADMIN the new root is built first, because the
 only root can enter; then the uid is dropped and the user namespace made. As anyone else the user namespace comes first
 and gives the right to build the root. Both end in the same place: uid 65534, a read-only tmpfs as root with recursive
 read-only binds, no ``/proc``, no network device but a downed loopback, capabilities in this user namespace only.
+
+Why ``pivot_root`` and not ``chroot``: after it the old root is unmounted, so there is no way back even for a process that
+may mount. Why once per zygote: making these namespaces takes longer than a call; what must be each child's own (scratch,
+the count of threads) is made after the fork. The pid namespace is common to the children of a zygote, since as process
+1 of its own a child could not even kill itself; that they cannot touch each other is seccomp's and Landlock's doing.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from . import system
+from . import landlock, system
 
 NOBODY = 65534
 SCRATCH_PARENT = "/sandbox"
@@ -29,7 +34,6 @@ _ALL = (
 )
 _BASE = "/tmp"
 _OLD = "/.old"
-_DEVICES = ("null", "zero", "urandom", "random")
 
 
 def enter(read_paths: Sequence[str], proc_fd: int) -> None:
@@ -61,6 +65,11 @@ def enter(read_paths: Sequence[str], proc_fd: int) -> None:
     socket.sethostname("sandbox")
 
 
+def device_rules() -> list[tuple[str, int]]:
+    """Landlock rules for the devices."""
+    return [(f"/dev/{name}", rights) for name, rights in landlock.DEVICES.items()]
+
+
 def mount_scratch(size_bytes: int, num_inodes: int) -> None:
     """In a child: a mount namespace of its own with an empty, size-limited tmpfs at ``SCRATCH``."""
     system.unshare(system.CLONE_NEWNS)
@@ -77,7 +86,7 @@ def _build_root(read_paths: Sequence[str]) -> None:
     for path in read_paths:
         _bind_path(path)
     os.makedirs("/dev", exist_ok=True)
-    for name in _DEVICES:
+    for name in landlock.DEVICES:
         if os.path.exists(f"{_OLD}/dev/{name}"):
             os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o644))
             system.mount(f"{_OLD}/dev/{name}", f"/dev/{name}", None, system.MS_BIND)

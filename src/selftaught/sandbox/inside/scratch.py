@@ -6,9 +6,12 @@ descriptors, each subdirectory being moved up to the root first, so no path ever
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def make(root: str) -> str:
@@ -16,22 +19,57 @@ def make(root: str) -> str:
     return tempfile.mkdtemp(prefix="call-", dir=root)
 
 
-def exceeds(path: str, max_bytes: int, max_inodes: int) -> bool:
-    """Whether the tree holds more than it may. Polled, so it bounds a runaway and not a burst."""
+def measure(path: str, max_inodes: int) -> tuple[int, int]:
+    """Bytes on disk and number of names in the tree at ``path``. Polled, so it bounds a runaway and not a burst.
+
+    Goes down through descriptors, however deep, and stops once there are more than ``max_inodes`` names, so the work is
+    bounded as well. A tree too deep for our descriptors counts as one name too many.
+    """
     total_bytes = num_inodes = 0
+    open_folders: list[tuple[int, list[str]]] = []
     try:
-        for _, directories, files, fd in os.fwalk(path, follow_symlinks=False):
-            num_inodes += len(directories) + len(files)
-            for name in files:
+        folder = os.open(path, _FOLDER)
+        while True:
+            below: list[str] = []
+            open_folders.append((folder, below))
+            names = os.listdir(folder)
+            num_inodes += len(names)
+            for name in names[: max_inodes + 1]:
                 try:
-                    total_bytes += os.stat(name, dir_fd=fd, follow_symlinks=False).st_blocks * 512
+                    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 except OSError:
-                    continue
-            if total_bytes > max_bytes or num_inodes > max_inodes:
-                return True
-    except (OSError, RecursionError):
-        return False
-    return False
+                    continue  # it has just gone
+                total_bytes += status.st_blocks * 512
+                if stat.S_ISDIR(status.st_mode):
+                    below.append(name)
+            if num_inodes > max_inodes:
+                break
+            next_folder = _next_folder(open_folders)
+            if next_folder is None:
+                break
+            folder = next_folder
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            num_inodes = max_inodes + 1
+    finally:
+        for fd, _ in open_folders:
+            os.close(fd)
+    return total_bytes, num_inodes
+
+
+def _next_folder(open_folders: list[tuple[int, list[str]]]) -> int | None:
+    """Open the next folder that has not been looked into; close those that have been, all the way down."""
+    while open_folders:
+        fd, below = open_folders[-1]
+        while below:
+            try:
+                return os.open(below.pop(), _FOLDER, dir_fd=fd)
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise
+        os.close(fd)
+        open_folders.pop()
+    return None
 
 
 def remove(path: str) -> None:

@@ -3,8 +3,17 @@
 What is not named below gives EPERM. Numbers newer than the table give ENOSYS, so that a new C library falls back; a
 foreign architecture or the x32 table kills the process. There are no sockets, no exec, no fork (only threads), no
 io_uring, memfd, SysV IPC, ptrace, mount, keys or bpf. Calls that name a process may name the caller only, so each child
-gets a filter with its own pid in it (``for_process``): compiled once, two constants patched.
+gets a filter with its own pid in it (``for_process``): compiled once, the constants patched.
 
+**Why an allow-list**: a kernel gains calls every year, and one that nobody has looked at must be denied. Why EPERM and
+not a kill: libraries try calls that they can do without, and a model learns more from an exception than from a corpse.
+
+**Memory**: RLIMIT_AS counts mappings, so whatever holds memory without a mapping must not be had. A *shared* anonymous
+mapping is a file without a name: shrink the mapping and its pages stay, uncounted. Record locks are kernel memory, a
+hundred bytes each, without any limit; among the threads of one process they never conflict, so to set one does nothing
+and succeeds, which is exactly what a program of one process can see of them (sqlite needs that).
+
+The filter sees registers and no memory: a path, or whose file a descriptor is, cannot be told here. That is Landlock's.
 The number tests form a binary tree, since the kernel runs the filter over the whole table when it is installed to find
 the calls that are always allowed.
 """
@@ -22,7 +31,7 @@ CONTROL_FD = 3
 Instruction = tuple[int, int, int, int]
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-EPERM, ENOMEM, ENOTTY, ENOSYS, ENOTSUP = 1, 12, 25, 38, 95
+EPERM, ENOMEM, EINVAL, ENOTTY, ENOSYS, ENOTSUP = 1, 12, 22, 25, 38, 95
 _OWN_PID = 0x7EADBEEF  # placeholder, replaced by for_process()
 
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -39,7 +48,6 @@ _ALLOWED = {
     "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "rt_sigpending": (127, 136), "rt_sigsuspend": (130, 133),
     "rt_sigtimedwait": (128, 137), "sigaltstack": (131, 132), "pause": (34, -1), "alarm": (37, -1),
     "setitimer": (38, 103), "getitimer": (36, 102), "restart_syscall": (219, 128), "nanosleep": (35, 101),
-    "clock_nanosleep": (230, 115), "clock_gettime": (228, 113), "clock_getres": (229, 114),
     "gettimeofday": (96, 169), "time": (201, -1), "times": (100, 153), "getrusage": (98, 165), "sysinfo": (99, 179),
     "getcpu": (309, 168), "getpid": (39, 172), "gettid": (186, 178), "getppid": (110, 173), "getpgrp": (111, -1),
     "getuid": (102, 174), "geteuid": (107, 175), "getgid": (104, 176), "getegid": (108, 177),
@@ -55,7 +63,7 @@ _ALLOWED = {
     "pipe": (22, -1), "pipe2": (293, 59), "copy_file_range": (326, 285), "epoll_create": (213, -1),
     "epoll_create1": (291, 20), "epoll_ctl": (233, 21), "epoll_wait": (232, -1), "epoll_pwait": (281, 22),
     "futex": (202, 98), "set_robust_list": (273, 99), "rseq": (334, 293), "set_tid_address": (218, 96),
-    "arch_prctl": (158, -1), "sched_yield": (24, 124), "sched_getaffinity": (204, 123),
+    "arch_prctl": (158, -1), "sched_yield": (24, 124),
     "sched_get_priority_max": (146, 125), "sched_get_priority_min": (147, 126),
     "getrandom": (318, 278), "exit": (60, 93), "exit_group": (231, 94), "getrlimit": (97, 163),
 }  # fmt: skip
@@ -64,7 +72,9 @@ _NOT_ON_CONTROL = {"write": (1, 64), "writev": (20, 66), "sendfile": (40, 71), "
 _ONLY_ON_CONTROL = {"sendto": (44, 206), "recvfrom": (45, 207), "recvmsg": (47, 212)}
 _ONLY_SELF = {"kill": (62, 129), "tgkill": (234, 131)}
 _ONLY_SELF_OR_ZERO = {"getpgid": (121, 155), "getsid": (124, 156), "sched_getparam": (143, 121),
-                      "sched_getscheduler": (145, 120)}  # fmt: skip
+                      "sched_getscheduler": (145, 120), "sched_getaffinity": (204, 123)}  # fmt: skip
+_CLOCKS = {"clock_gettime": (228, 113), "clock_getres": (229, 114), "clock_nanosleep": (230, 115)}
+_NUM_CLOCKS = 16  # of the machine and of the caller; a clock of another process has a number near 2**32
 _GETPRIORITY, _PRLIMIT, _CLONE, _MMAP = (140, 141), (302, 261), (56, 220), (9, 222)
 _PRCTL, _IOCTL, _FCNTL = (157, 167), (16, 29), (72, 25)
 _ABSENT = {"clone3": (435, 435), "openat2": (437, 437), "futex_waitv": (449, 449), "pwritev2": (328, 287)}
@@ -80,11 +90,12 @@ _O_ACCMODE, _O_TRUNC = 3, 0x200
 
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080
-_MAP_STACK = 0x20000
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_STACK = 1, 0x20, 0x20000
 _MIN_STACK_BYTES = 1 << 20
 _PRCTL_OPTIONS = (15, 16)  # set and get the thread's name
 _IOCTL_REQUESTS = (0x5421, 0x541B, 0x5450, 0x5451)  # FIONBIO, FIONREAD, FIONCLEX, FIOCLEX
-_FCNTL_COMMANDS = (1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1032, 1034)  # flags, locks, sizes; no owner, signal, lease, notify
+_FCNTL_COMMANDS = (1, 2, 3, 4, 5, 36, 1032, 1034)  # flags, look at locks, sizes; no owner, signal, lease, notify
+_FCNTL_SET_LOCK, _FCNTL_SET_OFD_LOCK = (6, 7), (37, 38)
 _FCNTL_DUP = (0, 1030)
 
 _LD, _JEQ, _JGE, _JSET, _JA, _RET = 0x20, 0x15, 0x35, 0x45, 0x05, 0x06
@@ -120,6 +131,29 @@ def _no_truncating_read(argument: int) -> list[Instruction]:
     ]  # fmt: skip
 
 
+def _fcntl() -> list[Instruction]:
+    """Descriptor flags and copies, but no copy of the control socket; see the module for locks."""
+    checks = [
+        *[(value, _ret(_ALLOW)) for value in _FCNTL_COMMANDS],
+        *[(value, _ret(_ERRNO)) for value in _FCNTL_SET_LOCK],  # an error of number 0: not done, and reported as done
+        *[(value, _ret(_ERRNO | EINVAL)) for value in _FCNTL_SET_OFD_LOCK],  # as a kernel without them
+    ]
+    tests = [instruction for value, verdict in checks for instruction in ((_JEQ, 0, 1, value), verdict)]
+    return [
+        _load(1), *tests, (_JEQ, 2, 0, _FCNTL_DUP[0]), (_JEQ, 1, 0, _FCNTL_DUP[1]), *_errno(EPERM),
+        _load(0), (_JEQ, 1, 0, CONTROL_FD), _ret(_ALLOW), *_errno(EPERM),
+    ]  # fmt: skip
+
+
+def _large_stack() -> list[Instruction]:
+    """With the flags of ``mmap`` loaded: no thread stack under 1 MiB where RLIMIT_NPROC has no count of its own, so that
+    the address space limit bounds the threads that come by way of the C library."""
+    return [
+        (_JSET, 0, 4, _MAP_STACK), _load(1, high=True), (_JEQ, 0, 2, 0), _load(1),
+        (_JGE, 0, 1, _MIN_STACK_BYTES), _ret(_ALLOW), *_errno(ENOMEM),
+    ]  # fmt: skip
+
+
 def _actions(own_root: bool, guard_truncation: bool) -> dict[tuple[int, int], list[Instruction]]:
     """Block of instructions per system call."""
     allow = [_ret(_ALLOW)]
@@ -134,7 +168,9 @@ def _actions(own_root: bool, guard_truncation: bool) -> dict[tuple[int, int], li
         (_UNSUPPORTED, _errno(ENOTSUP)),
     ):
         table.update(dict.fromkeys(group.values(), block))
-    table[_GETPRIORITY] = _one_of(1, [0, _OWN_PID])
+    known_clock = [_load(0), (_JGE, 0, 1, _NUM_CLOCKS), *_errno(EINVAL), _ret(_ALLOW)]
+    table.update(dict.fromkeys(_CLOCKS.values(), known_clock))
+    table[_GETPRIORITY] = [_load(0), (_JEQ, 1, 0, 0), *_errno(EPERM), *_one_of(1, [0, _OWN_PID])]
     table[_PRCTL] = _one_of(0, _PRCTL_OPTIONS)
     table[_IOCTL] = _one_of(1, _IOCTL_REQUESTS, otherwise=ENOTTY)
     # reading limits is fine, setting them (a new-limit pointer) is not
@@ -145,21 +181,15 @@ def _actions(own_root: bool, guard_truncation: bool) -> dict[tuple[int, int], li
     table[_CLONE] = [
         _load(0), (_JSET, 2, 0, _CLONE_NAMESPACES), (_JSET, 0, 1, _CLONE_THREAD), _ret(_ALLOW), *_errno(EPERM),
     ]  # fmt: skip
-    commands = len(_FCNTL_COMMANDS)
-    table[_FCNTL] = [
-        _load(1), *[(_JEQ, commands + 4 - index, 0, value) for index, value in enumerate(_FCNTL_COMMANDS)],
-        (_JEQ, 2, 0, _FCNTL_DUP[0]), (_JEQ, 1, 0, _FCNTL_DUP[1]), *_errno(EPERM),
-        _load(0), (_JEQ, 1, 0, CONTROL_FD), _ret(_ALLOW), *_errno(EPERM),
-    ]  # fmt: skip
+    table[_FCNTL] = _fcntl()
     if not own_root:  # Landlock does not watch modes and times, and the files of the host are in reach
         table.update(dict.fromkeys(_METADATA.values(), _errno(EPERM)))
     if guard_truncation:
         table[_OPEN], table[_OPENAT] = _no_truncating_read(1), _no_truncating_read(2)
         table[_TRUNCATE] = _errno(EPERM)
-    table[_MMAP] = allow if own_root else [
-        # no RLIMIT_NPROC of its own: thread stacks of 1 MiB and more make the address space limit bound threads
-        _load(3), (_JSET, 0, 4, _MAP_STACK), _load(1, high=True), (_JEQ, 0, 2, 0), _load(1),
-        (_JGE, 0, 1, _MIN_STACK_BYTES), _ret(_ALLOW), *_errno(ENOMEM),
+    table[_MMAP] = [
+        _load(3), (_JSET, 0, 2, _MAP_ANONYMOUS), (_JSET, 0, 1, _MAP_SHARED), *_errno(EPERM),
+        *(allow if own_root else _large_stack()),
     ]  # fmt: skip
     return table
 

@@ -1,12 +1,15 @@
 """How an exception is shown to the model: the cell's own frames, the source lines, the message. Nothing of ours.
 
-Written out here instead of using ``traceback``, because model code may have patched anything that module calls.
+Written out here instead of using ``traceback``, because model code may have patched anything that module calls. An
+exception is an object of model code: its class may define ``__cause__`` or ``__str__`` to raise, so what Python keeps in
+an exception is read past its class, and what only the class can say is asked for under a guard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 _MAX_LINE = 300
 _MAX_MESSAGE = 4000
@@ -14,6 +17,12 @@ _MAX_FRAMES = 12
 _MAX_CHAIN = 4
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+_cause, _context, _suppress, _trace = (
+    BaseException.__dict__[name].__get__
+    for name in ("__cause__", "__context__", "__suppress_context__", "__traceback__")
+)
+_qualname, _module = type.__dict__["__qualname__"].__get__, type.__dict__["__module__"].__get__
 
 
 def cut(text: str, limit: int) -> str:
@@ -30,10 +39,10 @@ def format_error(error: BaseException, source_lines: Callable[[str], list[str] |
     current: BaseException | None = error
     while current is not None and len(chain) < _MAX_CHAIN and all(current is not link[0] for link in chain):
         joint, following = "", None
-        if current.__cause__ is not None:
-            joint, following = _CAUSE, current.__cause__
-        elif current.__context__ is not None and not current.__suppress_context__:
-            joint, following = _CONTEXT, current.__context__
+        if _cause(current) is not None:
+            joint, following = _CAUSE, _cause(current)
+        elif _context(current) is not None and not _suppress(current):
+            joint, following = _CONTEXT, _context(current)
         chain.append((current, joint))
         current = following
     texts = [_one(link, source_lines) for link, _ in chain]
@@ -42,22 +51,30 @@ def format_error(error: BaseException, source_lines: Callable[[str], list[str] |
 
 
 def _one(error: BaseException, source_lines: Callable[[str], list[str] | None]) -> str:
-    frames = _frames(error.__traceback__, source_lines)
+    frames = _frames(_trace(error), source_lines)
     head = "Traceback (most recent call last):\n" + frames if frames else ""
-    name = type(error).__qualname__
-    module = type(error).__module__
+    name = str(_qualname(type(error)))
+    module = _module(type(error))
     if isinstance(module, str) and module not in ("builtins", "__main__"):
         name = f"{module}.{name}"
-    if isinstance(error, SyntaxError):
-        return head + _syntax(error) + _message(name, error.msg)
+    if issubclass(type(error), SyntaxError):
+        try:
+            return head + _syntax(error) + _message(name, error.msg)  # type: ignore[arg-type, attr-defined]
+        except BaseException:
+            pass  # its fields are whatever the code put there
+    return head + _message(name, _guarded(str, error, "<exception str() failed>")) + _guarded(_notes, error, "")
+
+
+def _guarded(ask: Callable[[Any], str], error: BaseException, otherwise: str) -> str:
+    """What code of the exception's class answers; ``otherwise`` when it raises."""
     try:
-        text = str(error)
+        return ask(error)
     except BaseException:
-        text = "<exception str() failed>"
-    tail = _message(name, text)
-    for note in getattr(error, "__notes__", None) or ():
-        tail += cut(str(note), _MAX_MESSAGE) + "\n"
-    return head + tail
+        return otherwise
+
+
+def _notes(error: BaseException) -> str:
+    return "".join(cut(str(note), _MAX_MESSAGE) + "\n" for note in getattr(error, "__notes__", None) or ())
 
 
 def _message(name: str, text: object) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 
-MACHINE = platform.machine()
+MACHINE = os.uname().machine  # not by `platform`, which would keep the host's name for the children to read
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -147,7 +146,12 @@ def flush_c_streams() -> None:
 
 def close_from(lowest_fd: int) -> None:
     """Close every descriptor from ``lowest_fd`` up, in one call."""
-    syscall("close_range", lowest_fd, 0x7FFFFFFF, 0)
+    close_range(lowest_fd, 0x7FFFFFFF)
+
+
+def close_range(lowest_fd: int, highest_fd: int) -> None:
+    """Close all descriptors between two numbers, both included."""
+    syscall("close_range", lowest_fd, highest_fd, 0)
 
 
 def collapse_memory(proc_fd: int) -> int:

@@ -2,7 +2,12 @@
 
 Parent → zygote and back: one JSON object per packet, descriptors beside it. Parent → child: a fixed header, then the
 source and the call as UTF-8, either in the packet or, when long, in a sealed memory file. Child → parent: a nonce of
-the cell's, one byte, and for a program the pieces of its JSON result; the parent ignores anything else.
+the cell's, a tag of one byte, and either the exit code in one byte or a piece of a program's JSON result; the parent
+ignores anything else.
+
+Packets (``SOCK_SEQPACKET``) and not a stream, so that no length that an untrusted side sends has to be believed. The
+nonce is there because a session's socket outlives its cells: what a thread of an earlier cell sends is not the end of
+this one. It is no secret from the cell itself, which can lie about itself in simpler ways.
 """
 
 from __future__ import annotations
@@ -25,5 +30,6 @@ MAX_INLINE = 32 * 1024
 MAX_PACKET = 64 * 1024
 RESULT_PIECE = 32 * 1024
 
-EXIT_ERROR, EXIT_MEMORY, EXIT_SETUP = 1, 77, 78
-"""Exit codes of a child that could no longer say its piece on the socket."""
+EXIT_ERROR, EXIT_SETUP = 1, 78
+"""Exit code after an exception, and of a child that could not put up its walls. Neither proves anything: a cell may
+leave with any code that it likes."""
