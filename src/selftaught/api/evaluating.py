@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -58,11 +57,11 @@ def evaluate(
         recipe=recipe,
         name=in_words,
     )
-    if missing and not quiet:
-        print(f"left out, since not trained yet: {', '.join(missing)}", file=sys.stderr)
 
     def work() -> EvalResult:
         with shown(quiet) as show:
+            if missing:
+                show.say(f"left out, since not trained yet: {', '.join(missing)}")
             return tables_in(request.out, evaluate(request, show))
 
     result = without_loop(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,8 @@ def shown(quiet: bool = False) -> Iterator[Show]:
         with bars(quiet=quiet) as show:
             yield show
         return
+    # Libraries below import tqdm, which asks for widgets at once; ours needs none.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     notebook = NotebookBars()
     try:
         yield notebook

@@ -40,6 +40,7 @@ class AskSettings(TypedDict, total=False):
     tools: bool
     max_tool_calls: int
     at_call_cap: str
+    last_block: str
     tool_timeout: float
     tool_memory: int
     max_output_chars: int

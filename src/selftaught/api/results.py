@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,6 +62,11 @@ class CurateResult(Shown, Funnel):
     tokenizer: str
     """Model whose tokenizer was used; empty when it is not on this machine."""
 
+    def __repr__(self) -> str:
+        return f"<CurateResult {self.out}: {self.num_kept:,} kept of {self.num_in:,}, dropped {self.dropped}>"
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         rows = [[step.step, f"{step.num_in:,}", f"{step.num_dropped:,}", f"{step.num_out:,}"] for step in self.steps]
         table = Table(f"{self.num_kept:,} kept of {self.num_in:,}", ["step", "in", "dropped", "out"], rows)
@@ -79,6 +85,18 @@ class EvalResult(Shown, ReportData):
 
     out: str
     """Folder that holds it, as ``report.json``."""
+
+    def __repr__(self) -> str:
+        from rich.console import Console
+
+        from selftaught.report import print_summary
+
+        console = Console(file=StringIO(), width=100, highlight=False)
+        with console.capture() as caught:
+            print_summary(self, console)
+        return f"<{type(self).__name__} {self.out}>\n{caught.get()}"
+
+    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         benchmarks = self.benchmarks()

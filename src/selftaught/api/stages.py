@@ -6,7 +6,6 @@ the same arguments, it goes on where it stopped. ``quiet`` shows no progress.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Unpack
 
@@ -147,10 +146,10 @@ def train(
         part=round,
         overrides=override_texts(set),
     )
-    if plan.defaults and not quiet:
-        named = ", ".join(f"{key} {value:g}" for key, value in plan.defaults.items())
-        print(f"the embedded model's training settings where none are given: {named}", file=sys.stderr)
     with shown(quiet) as show:
+        if plan.defaults:
+            named = ", ".join(f"{key} {value:g}" for key, value in plan.defaults.items())
+            show.say(f"the embedded model's training settings where none are given: {named}")
         return TrainResult.of(plan.run(show), out=str(place))
 
 
