@@ -15,6 +15,7 @@ from selftaught.version import __version__
 if TYPE_CHECKING:
     from selftaught.api.evaluating import compare, evaluate, report, verify
     from selftaught.api.grading import grade, grade_run
+    from selftaught.api.hub import push
     from selftaught.api.model import Model, Stream, load
     from selftaught.api.problems import load_problems, load_trajectories
     from selftaught.api.recipes import demo, run
@@ -50,6 +51,7 @@ __all__ = [
     "load",
     "load_problems",
     "load_trajectories",
+    "push",
     "report",
     "rollout",
     "run",
@@ -60,6 +62,7 @@ __all__ = [
 _HOMES = {
     "api.evaluating": "compare evaluate verify",
     "api.grading": "grade grade_run",
+    "api.hub": "push",
     "api.model": "Model Stream load",
     "api.problems": "load_problems load_trajectories",
     "api.recipes": "demo run",

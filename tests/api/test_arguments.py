@@ -29,7 +29,7 @@ FUNCTIONS: dict[str, Any] = {
     "run": st.run,
     "demo": st.demo,
     "infer": Model.infer,
-    "push": getattr(st, "push", None),
+    "push": st.push,
 }
 
 ONLY_COMMANDS: dict[str, set[str]] = {

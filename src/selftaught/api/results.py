@@ -13,6 +13,7 @@ from selftaught.curation.records import Funnel
 from selftaught.evals.compare import ComparisonReport
 from selftaught.evals.records import ReportData
 from selftaught.records import Record
+from selftaught.report.push import PushPlan
 from selftaught.report.tables import Table, accuracy_table, detail_table
 from selftaught.report.text import percent, points, points_interval
 from selftaught.rollouts import RolloutSummary
@@ -140,6 +141,10 @@ class CompareResult(Shown, ComparisonReport):
         ]
         notes = [paragraph(note, "dim") for note in self.notes]
         return framed(table_html(Table("", columns, rows, num_labels=3)), *notes)
+
+
+class PushResult(Shown, PushPlan):
+    """What goes to the hub, or went there: then ``url`` is set."""
 
 
 class RunResult(Shown, Record):
