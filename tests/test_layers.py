@@ -45,8 +45,8 @@ HEAVY = ("torch", "transformers", "trl", "datasets", "ray", "sympy", "scipy", "m
 DISTRIBUTIONS = {"yaml": "pyyaml", "math_verify": "math-verify", "latex2sympy2_extended": "math-verify"}
 """Import name → distribution, where they differ."""
 
-PROVIDED = {"psutil": None, "huggingface_hub": "local"}
-"""Modules that come with another declared one (transformers brings huggingface_hub)."""
+PROVIDED = {"psutil": None, "huggingface_hub": "local", "IPython": None}
+"""Modules that come with another declared one (transformers brings huggingface_hub), or are there where they are used (in a notebook)."""
 
 
 def modules() -> list[Path]:

@@ -75,7 +75,8 @@ class Model:
         raw: bool = False,
         stream: Literal[False] = False,
         **settings: Unpack[AskSettings],
-    ) -> Solution: ...
+    ) -> Solution:
+        """The whole answer."""
 
     @overload
     def infer(
@@ -88,7 +89,8 @@ class Model:
         raw: bool = False,
         stream: Literal[True],
         **settings: Unpack[AskSettings],
-    ) -> Stream: ...
+    ) -> Stream:
+        """The answer in pieces."""
 
     def infer(
         self,

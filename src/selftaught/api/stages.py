@@ -88,7 +88,7 @@ def curate(
     quiet: bool = False,
 ) -> CurateResult:
     """Make a data set out of the graded trajectories of ``run``, in ``out`` or in ``run/curated``."""
-    from selftaught.curation.folder import curate_folder, curate_settings
+    from selftaught.pipeline.curating import curate_folder, curate_settings
 
     settings = curate_settings(rule, tool_share, seed, max_kept, allow_text_only, override_texts(set))
     with shown(quiet) as show:

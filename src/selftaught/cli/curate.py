@@ -86,7 +86,7 @@ def register(app: typer.Typer) -> None:
 
         Every trajectory lands in kept or dropped, with a reason. --explain ID shows it, with a diff of what was changed.
         """
-        from selftaught.curation.folder import curate_folder, curate_settings, data_folder
+        from selftaught.pipeline.curating import curate_folder, curate_settings, data_folder
         from selftaught.progress.bars import bars
 
         if explain is not None:
