@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 import typer
 
-from selftaught import __version__
 from selftaught.errors import SelftaughtError
 from selftaught.provenance import cores, version_of
+from selftaught.version import __version__
 
 Mark = Literal["ok", "missing", "weak", "bad"]
 
