@@ -128,12 +128,12 @@ class Grader:
     def compare_extracted(self, gold: str, extraction: Extraction, text: str) -> tuple[str, MathsResult]:
         """Compare what was extracted; several boxes side by side are one list where the reference is a list as long.
 
-        Boxes that only "and", "or" or a comma separates are one list for any reference: two answers are not one.
+        Boxes with "or" between them are one list for any reference: a hedge is no answer.
         """
         if extraction.rule == "box" and text.count("boxed") > 1:
-            listed = list(dict.fromkeys(last_boxes(answer_part(text), listed=True)))
-            if 1 < len(listed) <= MAX_BOXES and not all(self.compare_maths(gold, box).correct for box in listed):
-                joined = ", ".join(listed)
+            offered = list(dict.fromkeys(last_boxes(answer_part(text), offered=True)))
+            if 1 < len(offered) <= MAX_BOXES and not all(self.compare_maths(gold, box).correct for box in offered):
+                joined = ", ".join(offered)
                 return joined, self.compare_maths(gold, joined)
         result = self.compare_maths(gold, extraction.answer)
         if not result.correct and extraction.rule == "box" and re.search(r"[,;]|\\pm|\band\b|\bor\b", gold):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from selftaught.grading.maths.evaluate import DIGITS, Value, evaluate, to_float
+from selftaught.grading.maths.evaluate import Value, arithmetic, evaluate, to_float
 from selftaught.grading.maths.parse import Expression, parse_or_none
 from selftaught.grading.maths.tokens import TooLarge, Unreadable
 from selftaught.grading.maths.units import split_unit
@@ -64,25 +64,21 @@ def _terminates(value: Fraction, places: int) -> bool:
 
 
 def _rounds_to(exact: Value, rounded: Value, places: int) -> bool:
-    import mpmath
-
-    with mpmath.workdps(DIGITS):
-        return bool(abs(to_float(exact, mpmath) - to_float(rounded, mpmath)) <= mpmath.mpf(10) ** -min(places, 40))
+    mp = arithmetic()
+    return bool(abs(to_float(exact, mp) - to_float(rounded, mp)) <= mp.mpf(10) ** -min(places, 40))
 
 
 def _close(first: Value, second: Value) -> bool | None:
     if isinstance(first, Fraction) and isinstance(second, Fraction):
         return first == second
-    import mpmath
-
-    with mpmath.workdps(DIGITS):
-        first, second = to_float(first, mpmath), to_float(second, mpmath)
-        if not (mpmath.isfinite(first) and mpmath.isfinite(second)):
-            return None
-        gap, scale = abs(first - second), max(abs(first), abs(second), mpmath.mpf(10) ** -30)
-        if gap <= scale * mpmath.mpf(10) ** -35:
-            return True
-        return False if gap > scale * mpmath.mpf(10) ** -20 else None
+    mp = arithmetic()
+    first, second = to_float(first, mp), to_float(second, mp)
+    if not (mp.isfinite(first) and mp.isfinite(second)):
+        return None
+    gap, scale = abs(first - second), max(abs(first), abs(second), mp.mpf(10) ** -30)
+    if gap <= scale * mp.mpf(10) ** -35:
+        return True
+    return False if gap > scale * mp.mpf(10) ** -20 else None
 
 
 ROUNDING = 0.5 + 1e-9
