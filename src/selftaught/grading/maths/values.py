@@ -21,17 +21,26 @@ def same_value(a: Expression, b: Expression) -> bool | None:
     names = sorted(a.variables | b.variables)
     if not names:
         return _same_number(a, b)
-    verdicts = []
+    verdicts: list[bool | None] = []
+    beyond: list[bool | None] = []
+    """Where both sides leave the real numbers: ``\\sqrt{1/n}`` and ``1/\\sqrt{n}`` differ at negative n only, where neither is real."""
     for index, seed in enumerate(_POINTS):
         values = {name: Fraction(int((seed + 0.618034 * position * (-1) ** (position + index)) * 10**7) or 1, 10**7)
                   for position, name in enumerate(names)}  # fmt: skip
         try:
-            verdicts.append(_close(evaluate(a, values), evaluate(b, values)))
+            first, second = evaluate(a, values), evaluate(b, values)
+            (beyond if _is_unreal(first) and _is_unreal(second) else verdicts).append(_close(first, second))
         except (Unreadable, TooLarge):
             continue
+    if len(verdicts) < 2:
+        verdicts += beyond
     if len(verdicts) < 2 or None in verdicts:
         return None
     return all(verdicts)
+
+
+def _is_unreal(value: Value) -> bool:
+    return not isinstance(value, Fraction) and bool(abs(arithmetic().im(value)) > 1e-30)
 
 
 def _same_number(a: Expression, b: Expression) -> bool | None:
