@@ -20,7 +20,9 @@ _HEADING = re.compile(
 )
 _MORE_MATH = re.compile(r"\s*(?:,|and|or|, and|, or)\s*\$([^$\n]+)\$")
 _TAG = re.compile(r"<(?:final_?)?answer>\s*(.+?)\s*(?:</(?:final_?)?answer>|$)", re.DOTALL | re.IGNORECASE)
-_JSON = re.compile(r"[\"'](?:final_?)?answer[\"']\s?:\s?(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([-+\d.eE/]+|\[[^\[\]]*\]))", re.IGNORECASE)
+_JSON = re.compile(
+    r"[\"'](?:final_?)?answer[\"']\s?:\s?(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([-+\d.eE/]+|\[[^\[\]]*\]))", re.IGNORECASE
+)
 _SAID = re.compile(
     rf"{ANSWER}[*_\s]*(?:(?:{LINK}|{RIGHT}|{FILLER}|[:：=])[*_\s]*){{0,5}}(?=[-+−]?[.$\\(\[{{\d０-９√π±])",
     re.IGNORECASE,
@@ -28,7 +30,9 @@ _SAID = re.compile(
 """In other languages only what starts like a formula is taken: "es mayor que 5" is no answer."""
 _SAID_END = re.compile(r"\s?(?:です|である|だ|입니다|이다|है).*$", re.DOTALL)
 _INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)
-_SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope|porque|weil|car|perché)\b|。|[，,]?因为|[，,]\s?(?:而?不是|nicht|sino|pas)|, not\b")
+_SENTENCE_END = re.compile(
+    r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope|porque|weil|car|perché)\b|。|[，,]?因为|[，,]\s?(?:而?不是|nicht|sino|pas)|, not\b"
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 _BOX_OR_BRACE = re.compile(r"(?<!\\)\\{1,4}(?:[bB]oxed|fbox)\s{0,8}\{|(?<![A-Za-z\\])boxed\{|\\.|[{}]", re.DOTALL)
 """A box, also where its backslash was lost; an escaped sign; a brace."""
-_DENIED = re.compile(r"(?:\b(?:not|instead of|rather than)|n['’]t|不是|而非|≠|\\neq?)[\s$(*]{0,6}$|\\text\{\s?not\s?\}\s?$", re.IGNORECASE)
+_DENIED = re.compile(
+    r"(?:\b(?:not|instead of|rather than)|n['’]t|不是|而非|≠|\\neq?)[\s$(*]{0,6}$|\\text\{\s?not\s?\}\s?$",
+    re.IGNORECASE,
+)
 _OFFERED = re.compile(
     r"\}[\s$]{0,4}(?:或者?|,?\s{0,2}(?:\\text\{\s?)?or(?:\s?\})?)(?:\s(?:maybe|possibly|perhaps))?[\s$]{0,4}\\(?:boxed|fbox)\s{0,4}\{"
 )

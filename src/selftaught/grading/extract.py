@@ -64,7 +64,9 @@ def _text_of_answer(span: Span) -> str:
     return fences.without_closed_blocks(span.text) if span.source is SpanSource.HINT else span.text
 
 
-_LOST = re.compile("\x08(?=oxed|inom|egin)|\x0c(?=rac|box)|\t(?=ext\\b|imes\\b|heta\\b|frac\\b|an\\b)|\x07(?=lpha|pprox)|\r(?=ight|ho\\b)")
+_LOST = re.compile(
+    "\x08(?=oxed|inom|egin)|\x0c(?=rac|box)|\t(?=ext\\b|imes\\b|heta\\b|frac\\b|an\\b)|\x07(?=lpha|pprox)|\r(?=ight|ho\\b)"
+)
 _ESCAPES = {"\x08": "\\b", "\x0c": "\\f", "\t": "\\t", "\x07": "\\a", "\r": "\\r"}
 
 

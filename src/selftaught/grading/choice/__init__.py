@@ -30,7 +30,9 @@ MAX_LETTERS = 200
 
 _STANDALONE = re.compile(rf"(?<![{LETTERS}0-9\\'_^])([A-Z])(?![{LETTERS}0-9'_^])")
 _END = re.compile(r"[)*_\]\"'”`]{0,3}[.!。,;]?\s*(?:$|\n)|[)*_\]\"'”`]{0,3}[.!。]\s")
-_PLACED = re.compile(r"(?<![A-Za-z])(?:at|of|in|on|through|from|by|per|than|into|onto|via|under|over|from [A-Z] to)\s{1,2}[(*]{0,2}$")
+_PLACED = re.compile(
+    r"(?<![A-Za-z])(?:at|of|in|on|through|from|by|per|than|into|onto|via|under|over|from [A-Z] to)\s{1,2}[(*]{0,2}$"
+)
 _SAID_TEXT = re.compile(rf"(?:{ANSWER})[\s*_]*(?::|：|{LINK})[\s*_:：]*(?P<said>[^\n]{{1,300}})", re.IGNORECASE)
 
 

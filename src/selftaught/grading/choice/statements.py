@@ -66,7 +66,9 @@ _CONCLUDED = re.compile(
     rf"(?:{words.CONCLUSION}|(?<![A-Za-z])[Nn]o(?=,))[ \t,:*]{{0,4}}(?:(?:{words.LINK}|{words.FILLER})[ \t]{{0,3}}){{0,2}}{_NAMED}[(*\"]{{0,3}}{_LETTER}(?=[\s*)\]\"'”.!。,;，；]{{0,4}}(?:$|\n|(?<=[.!。;；])\s|(?:{words.NOT})|,?\s(?:because|since|as|weil|car|porque|perché)\s))",
     re.IGNORECASE,
 )
-_INVERTED = re.compile(rf"(?:^|[.!?;,]\s{{0,3}}(?:(?:but|so|then|and)\s)?|\n){_LETTER}\)?\s(?:it\sis|it\smust\sbe)(?=\W|$)", re.IGNORECASE)
+_INVERTED = re.compile(
+    rf"(?:^|[.!?;,]\s{{0,3}}(?:(?:but|so|then|and)\s)?|\n){_LETTER}\)?\s(?:it\sis|it\smust\sbe)(?=\W|$)", re.IGNORECASE
+)
 _WORKS = re.compile(
     rf"{_LETTER}[)*]{{0,3}}\s(?:holds|works|fits|matches|satisfies|remains|is\s(?:what|the\sonly|best))(?![a-z])"
 )
@@ -109,7 +111,8 @@ _REJECTED_BEFORE = re.compile(
 )
 _ANOTHERS = re.compile(
     r"(?:\b(?:is|are|was|were|be|ist|sind|est|sont|es|son|é|são)\s|都|是|均|[A-Z]项?)\|(?:wrong|incorrect|false|falsch|fausse|faux|falsa|falso|incorrecta|errada|错误|錯誤)"
-    r"|\|(?:unlike|compared|contrary|as\sopposed|besides|other\sthan|apart|without)[^A-Z]*[A-Z]\)?,\s$", re.IGNORECASE,
+    r"|\|(?:unlike|compared|contrary|as\sopposed|besides|other\sthan|apart|without)[^A-Z]*[A-Z]\)?,\s$",
+    re.IGNORECASE,
 )
 """What is rejected is another letter: "A is wrong and B …", "unlike A, B …". The bar stands before the word that rejects."""
 _NEXT_LETTER = rf"[\s*(\"']{{0,3}}(?:{words.OPTION}\s)?[A-Z](?![{words.LETTERS}0-9'])[\s*)\"']{{0,3}}"
@@ -123,7 +126,8 @@ _JOINED_BEFORE = re.compile(
 )
 """Before a letter that is judged together with another: "A and B are correct"."""
 _DENIED_BOX = re.compile(
-    r"(?:\b(?:not|instead of|rather than|nicht|pas|no|não|non|unlike)|n['’]t|不是|而非|≠)[\s$(\"'*]{0,6}$", re.IGNORECASE
+    r"(?:\b(?:not|instead of|rather than|nicht|pas|no|não|non|unlike)|n['’]t|不是|而非|≠)[\s$(\"'*]{0,6}$",
+    re.IGNORECASE,
 )
 _HEDGE = re.compile(
     rf"[\s*_)\]\"'”.]{{0,4}}(?:\(\s?)?{words.OR}\s{{0,3}}(?:{words.FILLER}\s{{0,2}})?(?:{words.OPTION}\s{{0,3}})?[(*\[\"{BOX_OPEN}]{{0,3}}(?P<other>[A-Z])(?![{words.LETTERS}0-9'])",
@@ -139,7 +143,9 @@ _LIMITED = re.compile(r"\s?(?:only|if|when|provided|unless)(?![A-Za-z])", re.IGN
 _CONDITIONAL = re.compile(r"\b(?:would|serait|sería|seria|sarebbe|wäre)\b", re.IGNORECASE)
 _CLOSED = re.compile(r"[*_)\]\"'”’»」』】`.:]|\s*$|\s*\n")
 _LABELS_I = re.compile(r"\s(?:is|has|holds|works|fits|matches|satisfies|seems|gives|follows)(?![a-z])")
-_BEFORE_I = re.compile(r"(?<![A-Za-z])(?:option|choice|answer|letter|opción|opção|alternative|вариант)\s[(*\"]{0,2}$", re.IGNORECASE)
+_BEFORE_I = re.compile(
+    r"(?<![A-Za-z])(?:option|choice|answer|letter|opción|opção|alternative|вариант)\s[(*\"]{0,2}$", re.IGNORECASE
+)
 """Round "I" as a letter: the pronoun never stands so; "statement I" and "only I" are numbers of statements."""
 _LOWER_END = re.compile(r"\s{0,2}(?:$|\n|[).\]:*_\"'`](?![a-z]))")
 
@@ -297,7 +303,11 @@ class Finder:
             yield Statement(0, PLAIN, first["letter"].upper())
         labelled = [match["letter"].upper() for line in lines[-40:] if (match := _LINE_WITH_TEXT.match(line))]
         last = _LINE_WITH_TEXT.match(lines[-1]) or (_LINE_WITH_TEXT.match(lines[0]) if len(labelled) == 1 else None)
-        if last and labelled[-1:] == ["A"] and re.search(r"(?<=[\s(*])B[).:][*\s]", last.string[last.end("letter") + 1 :]):
+        if (
+            last
+            and labelled[-1:] == ["A"]
+            and re.search(r"(?<=[\s(*])B[).:][*\s]", last.string[last.end("letter") + 1 :])
+        ):
             return  # the options themselves, in one line
         if last and len(labelled) == 1 and "A" <= labelled[0] <= self.last and len(last.string) < 300:
             letter_place = self.text.find(last.string) + last.start("letter")

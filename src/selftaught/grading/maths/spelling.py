@@ -34,7 +34,9 @@ _VECTOR_PRODUCT = re.compile(r"\\vec.{0,80}\\(?:times|cdot)(?![A-Za-z]).{0,80}\\
 _PLAIN_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d(\^\{?\d\}?)?([A-Za-z])/d([A-Za-z](?:\^\{?\d\}?)?)(?![A-Za-z])")
 """``dy/dx``: as a product it would be ``xy``."""
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
-_SYMPY = re.compile(r"(?<![A-Za-z\\])oo(?![A-Za-z])|(?<![A-Za-z])(?:Rational|Fraction)\(\s*(-?\d+)\s*,\s*(\d+)\s*\)|\*\s*I(?![A-Za-z])")
+_SYMPY = re.compile(
+    r"(?<![A-Za-z\\])oo(?![A-Za-z])|(?<![A-Za-z])(?:Rational|Fraction)\(\s*(-?\d+)\s*,\s*(\d+)\s*\)|\*\s*I(?![A-Za-z])"
+)
 _PYTHON_COMPLEX = re.compile(r"\(?([-+]?\d+(?:\.\d+)?\s*[-+]\s*\d+(?:\.\d+)?)j\)?")
 _HAN_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _HAN_TENS = {"十": 10, "百": 100, "千": 1000}

@@ -150,7 +150,9 @@ def split_unit(text: str) -> Measured:
     dimension, factor = _unit(words, int(match["power"] or 1))
     if not dimension and match["number"].isalpha():
         return Measured(text)  # ``n\\text{ even}`` says something of n
-    return Measured(match["number"].strip(), dimension, factor, "" if dimension else words.strip().casefold().rstrip("s."))
+    return Measured(
+        match["number"].strip(), dimension, factor, "" if dimension else words.strip().casefold().rstrip("s.")
+    )
 
 
 _COMPOUND = re.compile(

@@ -37,7 +37,9 @@ def _with_indices_of(gold: str, given: str) -> str:
         return given
     renamed = [(old, new) for old, new in zip(bound, wanted, strict=True) if old != new]
     start = min(match.start() for form in (_INDEX, _INTEGRAL) for match in form.finditer(given))
-    if names_in(given[:start]) & {old for old, _ in renamed} or names_in(given) & {new for _, new in renamed} - set(bound):
+    if names_in(given[:start]) & {old for old, _ in renamed} or names_in(given) & {new for _, new in renamed} - set(
+        bound
+    ):
         return given  # the name also stands for something else
     return rename(given, dict(renamed)) if len(set(bound)) == len(bound) else given
 

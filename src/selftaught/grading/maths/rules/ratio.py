@@ -11,8 +11,9 @@ from selftaught.grading.maths.parse import parse_or_none
 from selftaught.grading.maths.structure import split_top
 from selftaught.grading.maths.tokens import TooLarge, Unreadable
 
-
-_DATE = re.compile(r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|[12]\d|3[01])/[12]\d{3}")
+_DATE = re.compile(
+    r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|[12]\d|3[01])/[12]\d{3}"
+)
 
 
 def ratio(pair: Pair, comparison: Comparison) -> Outcome:
