@@ -127,6 +127,11 @@ def digest_of_texts(texts: Iterable[str]) -> str:
     return hashed.hexdigest()[:DIGEST_CHARS]
 
 
+def hash64(text: str) -> int:
+    """64 bits of ``text`` as a signed number, the same in every process: stands for an id or a text in compact tables."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
+
+
 def file_digest(path: Path) -> str:
     """Digest of a file's bytes."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from selftaught.errors import DataError
+from selftaught.errors import DataError, first_mistake
 from selftaught.records import SCHEMA_VERSION, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -94,10 +94,8 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
     try:
         record = model.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "line"
         expected = model.described or f"a {model.__name__} record"
-        raise DataError(f"{place}: {where}: {first['msg']}; expected {expected}.") from None
+        raise DataError(f"{place}: {first_mistake(error, 'line')}; expected {expected}.") from None
     version = getattr(record, "schema_version", SCHEMA_VERSION)
     if version > SCHEMA_VERSION:
         raise DataError(

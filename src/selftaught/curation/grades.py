@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import ValidationError
-
 from selftaught.errors import DataError
+from selftaught.provenance import hash64
 from selftaught.records import Grade
-
-
-def hash64(text: str) -> int:
-    """64-bit hash of ``text``, stable across processes."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
+from selftaught.store import parse_record
 
 
 class GradeIndex:
@@ -65,8 +59,4 @@ class GradeIndex:
             self._map = None
 
     def _parse(self, line: bytes, number: int | None) -> Grade:
-        try:
-            return Grade.model_validate_json(line)
-        except ValidationError as error:
-            where = f"{self.path}:{number}" if number else str(self.path)
-            raise DataError(f"{where}: {error.errors()[0]['msg']}; expected {Grade.described}.") from None
+        return parse_record(line, Grade, f"{self.path}:{number}" if number else str(self.path))

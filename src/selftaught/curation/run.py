@@ -14,11 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from pydantic import ValidationError
-
 from selftaught.curation.edits import HandEdits
 from selftaught.curation.filters import FILTERS
-from selftaught.curation.grades import GradeIndex, hash64
+from selftaught.curation.grades import GradeIndex
 from selftaught.curation.modify import modify
 from selftaught.curation.records import (
     CurateSettings,
@@ -32,11 +30,12 @@ from selftaught.curation.records import (
 from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
+from selftaught.provenance import hash64
 from selftaught.records import DropReason, Problem, ProblemKind, Trajectory
 from selftaught.runs.folders import CurateInput, DataFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.runs.record import RunKind, RunRecord, claim_anew
-from selftaught.store import JsonlWriter, write_json, write_records
+from selftaught.store import JsonlWriter, parse_record, write_json, write_records
 from selftaught.tokens.cover import TextCodec
 
 Progress = Callable[[int, int], None]
@@ -340,12 +339,7 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
     file.seek(0)
     for number, line in enumerate(file, start=1):
         if line.endswith(b"\n") and line.strip():
-            try:
-                yield offset, len(line), Trajectory.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected {Trajectory.described}.") from None
+            yield offset, len(line), parse_record(line, Trajectory, f"{path}:{number}")
         offset += len(line)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutSettings
@@ -90,5 +90,4 @@ def load_plan(name: str) -> tuple[EvalPlan, Path]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.") from None
+        raise ConfigError(f"{path}: {first_mistake(error)}.") from None

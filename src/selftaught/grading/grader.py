@@ -30,7 +30,6 @@ MAX_EXTRACTED_CHARS = 2_000
 """A longer extracted answer is shortened in the grade (never before comparison)."""
 
 _TRUNCATED = (StopReason.MAX_TOKENS, StopReason.MAX_TOOL_CALLS, StopReason.REPETITION)
-_FAILED = (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Grader:
         )
 
     def _judge(self, problem: Problem, trajectory: Trajectory) -> tuple[Outcome, str | None, str, str]:
-        if trajectory.stop_reason in _FAILED:
+        if trajectory.stop_reason.is_failure:
             return Outcome.ERROR, None, "none", trajectory.error or trajectory.stop_reason.value
         text = final_text(trajectory)
         if text is None:

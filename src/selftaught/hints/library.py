@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake
 from selftaught.records import ProblemKind
 
 Language = Literal["en", "zh"]
@@ -253,13 +253,6 @@ class HintLibrary(Strict):
                 if text:
                     yield f"debug.{part}/{language}", text
 
-    def sentences(self) -> Iterator[str]:
-        """Every sentence of `texts` by itself, for scanning a corpus."""
-        for _, text in self.texts():
-            for sentence in re.split(r"(?<=[.?!。？！])\s*", text):
-                if sentence.strip():
-                    yield sentence.strip()
-
 
 def hint_id(function: str, language: str, index: int) -> str:
     """``general/en/0``: the first English paraphrase of a function."""
@@ -312,10 +305,7 @@ def _validate(value: dict[str, Any], where: str) -> HintLibrary:
     try:
         return HintLibrary.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {place + ': ' if place else ''}{message}.") from None
+        raise ConfigError(f"{where}: {first_mistake(error)}.") from None
 
 
 def split_name(hints: str) -> tuple[Path | None, str]:

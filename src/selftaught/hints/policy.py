@@ -59,7 +59,6 @@ class HintChoice:
     reason: str
     trigger: str | None
     round: int = 0
-    opens_fence: bool = True
     is_round: bool = False
     before_line: bool = False
     """Take back the line that ``tail`` ends in; the text stands in its place."""
@@ -124,11 +123,6 @@ class HintPolicy:
     def waits_for(self, on: On) -> bool:
         """True if some rule with calls left in its cap waits for this trigger."""
         return any(rule.when is on and self._memory.fired.get(rule.name, 0) < self._cap(rule) for rule in self.rules)
-
-    def budget_shares(self) -> list[float]:
-        """Shares of the token budget that some rule still waits for, in order."""
-        fired = self._memory.fired
-        return sorted(rule.share for rule in self.rules if rule.share is not None and not fired.get(rule.name))
 
     def word_at_end(self, tail: str) -> str | None:
         """The trigger word that ``tail`` ends with, with its comma."""
@@ -245,7 +239,6 @@ class HintPolicy:
             reason=reason,
             trigger=trigger or None,
             round=memory.num_rounds if at_end else 0,
-            opens_fence=spec.template or spec.opens == "python",
             is_round=rule.cap == "rounds",
             before_line=rule.before_line,
         )

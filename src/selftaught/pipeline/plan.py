@@ -1,7 +1,8 @@
 """Plan: what a recipe would do, before anything is spent. ``selftaught run RECIPE --dry-run``.
 
-Hours follow from the throughput that the recipe states, or from stages that it has timed; memory from the usual 16 bytes a parameter of mixed-precision Adam,
-spread as the sharding says, one checkpointed row and its logits. Problems are counted where they are at hand.
+Hours follow from the throughput that the recipe states, or from stages that it has timed. Memory follows from the usual
+16 bytes a parameter of mixed-precision Adam, spread as the sharding says, and from one checkpointed row and its logits.
+Problems are counted where they are on this machine.
 """
 
 from __future__ import annotations
@@ -197,6 +198,7 @@ class _Planner:
         trained = [stage for stage in build_stages(self.recipe) if isinstance(stage, TrainStage)]
         total += parameters * 2 * len(trained)
         if any(stage.settings.save_every_steps for stage in trained):
+            # A checkpoint: bf16 weights, float32 master weights and two float32 moments, without gradients.
             total += parameters * 14 * max(stage.settings.keep_checkpoints for stage in trained)
         return total / 1e9
 
@@ -209,7 +211,7 @@ class _Planner:
             sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
         except (OSError, SelftaughtError):
             return None
-        return sum(sizes) / 4 if sizes else None
+        return sum(sizes) / 4 if sizes else None  # float32, as the embedded model is stored; too few for a bf16 folder
 
     def _training_gb(self, settings: SftSettings) -> float | None:
         """Memory of one GPU while training: weights, gradients and optimiser, one checkpointed micro batch, its logits."""

@@ -19,7 +19,7 @@ from selftaught.errors import IncompleteError, MissingPartError
 from selftaught.records import Problem, SpanSource, Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
 from selftaught.rollouts.manifest import claim_folder
-from selftaught.rollouts.progress import FAILED, RolloutSummary
+from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.runner import finished_ids, missing_tasks
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
@@ -118,7 +118,7 @@ def summary_over_ray(
         reasons[trajectory.stop_reason.value] += 1
         tokens += trajectory.num_tokens(SpanSource.MODEL)
         calls += bool(trajectory.tool_calls())
-        failed += trajectory.stop_reason in FAILED
+        failed += trajectory.stop_reason.is_failure
     return RolloutSummary(
         out=str(out),
         num_trajectories=count,

@@ -70,6 +70,7 @@ def _on_test(run: RunFolder, measured: Sequence[Measured]) -> BenchmarkRuns:
 def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns]:
     """Both rounds' rollouts, as far as they went, by model: on the problems that were learned from, not on held-out ones."""
     from selftaught.evals.build import BenchmarkRuns, EvalRun
+    from selftaught.report.folder import without_groups
 
     runs = []
     for stage in rollouts:
@@ -80,13 +81,9 @@ def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns
             runs.append(EvalRun(condition, folder.trajectories, folder.grades, model=model, decoding=decoding))
     if not runs:
         return []
-    # Without its groups the pool is one row a condition, and cannot be taken for the test problems' groups.
+    # The pool is one row a condition: its groups have the names of the tested groups, and would stand beside them.
     file = ProblemSet.POOL.file(run)
-    problems = [
-        p.model_copy(update={"metadata": {k: v for k, v in p.metadata.items() if k != "group"}})
-        for p in read_jsonl(file, Problem)
-    ]
-    return [BenchmarkRuns(ProblemSet.POOL.value, problems, file, runs)]
+    return [without_groups(BenchmarkRuns(ProblemSet.POOL.value, list(read_jsonl(file, Problem)), file, runs))]
 
 
 def _gather(run: RunFolder, benchmarks: list[BenchmarkRuns]) -> ReportData:

@@ -106,7 +106,7 @@ def _wait_ready(process: subprocess.Popen[bytes], base: str, deadline: float, lo
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ask nicely, then kill, whole process groups."""
+    """Send SIGTERM, then SIGKILL, to whole process groups: servers start worker processes of their own."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

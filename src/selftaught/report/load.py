@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selftaught.errors import DataError
+from selftaught.errors import DataError, first_mistake
 from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
 from selftaught.records import Grade, Problem, Trajectory
@@ -69,9 +69,7 @@ def read_report_data(path: Path) -> ReportData:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected the report.json of a run.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise DataError(f"{path}: {where}: {first['msg']}; expected the report.json of a run.") from None
+        raise DataError(f"{path}: {first_mistake(error, 'document')}; expected the report.json of a run.") from None
 
 
 def is_withheld(problem: Problem) -> bool:

@@ -1,4 +1,4 @@
-"""What a rollout does next, and what comes back: the words between `RolloutState` and its driver.
+"""What a rollout does next, and what comes back: the messages between `RolloutState` and its driver.
 
 ``next_action`` gives `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes `Sampled`, `Executed`, `Inserted` or
 `Failed`.
@@ -23,19 +23,21 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class RunCode:
-    """Run ``code``; ``earlier`` are the cells run before it in this trajectory.
+    """Run ``code``. The interpreter itself keeps the cells that this trajectory ran before.
 
     ``num_discarded`` sampled ids are taken back first: the end token after a block that was the last thing in a turn.
     """
 
     code: str
-    earlier: tuple[str, ...]
     num_discarded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class InsertHint:
-    """Take back ``num_discarded`` sampled ids and insert a hint. ``branch``: fork first, and let the twin end naturally."""
+    """Take back ``num_discarded`` sampled ids and insert a hint.
+
+    With ``branch`` the driver forks first: the copy goes without the hint and ends its thinking here.
+    """
 
     info: HintInfo
     token_ids: list[int]
@@ -79,21 +81,24 @@ Result = Sampled | Executed | Inserted | Failed
 
 
 @dataclass(slots=True)
-class Stretch:
-    """Ids from one source; becomes a `Span`."""
+class SpanBuilder:
+    """A span of the trajectory that may still grow: ids from one source."""
 
     source: SpanSource
     ids: list[int] = field(default_factory=list)
     text: str | None = None
-    """Of inserted text: what was meant. The ids must decode to it, which `verify` checks."""
+    """The text of an inserted span, kept because the ids must decode to exactly this: `verify` compares them.
+
+    None for sampled ids, whose text is their decoding.
+    """
     hint: HintInfo | None = None
     tool: ToolInfo | None = None
 
-    def span(self, codec: Codec) -> Span:
-        """The record of it."""
+    def build(self, codec: Codec) -> Span:
+        """The span as a record."""
         text = codec.decode(self.ids) if self.text is None else self.text
         return Span(source=self.source, token_ids=self.ids, text=text, hint=self.hint, tool=self.tool)
 
-    def copy(self) -> Stretch:
+    def copy(self) -> SpanBuilder:
         """An independent copy."""
-        return Stretch(self.source, list(self.ids), self.text, self.hint, self.tool)
+        return SpanBuilder(self.source, list(self.ids), self.text, self.hint, self.tool)

@@ -14,23 +14,22 @@ from dataclasses import dataclass, replace
 from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
-from selftaught.records import Problem, Span, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.records import Problem, Span, SpanSource, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
 STREAM_TOKENS = 6
-"""Tokens per piece when somebody is watching."""
+"""Tokens of a piece when somebody is watching: few enough to read along, many enough not to slow the engine much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a trajectory as it comes into being, for watching. ``where`` is thinking, code or answer."""
+    """A piece of a trajectory that was just made, for watching. ``where`` is thinking, code, answer, output or hint."""
 
     span: Span
     where: str
-    new_span: bool = True
 
 
 Watcher = Callable[[Piece], None]
@@ -73,6 +72,12 @@ class Rollout:
     async def _drive(
         self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
     ) -> None:
+        """Drive one trajectory to its end, and each branch that it forks off.
+
+        ``started`` is the whole sample's start: a branch has only the time that is left of the sample's limit.
+        """
+        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared cells
+        # printed comes from the cache, or is run again.
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
         deadline = self.settings.sampling.trajectory_timeout_s
@@ -88,7 +93,7 @@ class Rollout:
         except TimeoutError:
             state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
         except asyncio.CancelledError:
-            for branch in branches:
+            for branch in branches:  # a cancelled task does not cancel the tasks that it started
                 branch.cancel()
             raise
         finally:
@@ -136,22 +141,12 @@ class Rollout:
 
     def _watch_sampled(self, state: RolloutState, sampled: Sampled, where: str) -> None:
         if self.watcher is not None and sampled.token_ids:
-            stretch = state.stretches[-1]
             text = state.codec.decode(sampled.token_ids)
-            self.watcher(
-                Piece(Span(source=stretch.source, token_ids=sampled.token_ids, text=text), where, new_span=False)
-            )
+            self.watcher(Piece(Span(source=SpanSource.MODEL, token_ids=sampled.token_ids, text=text), where))
 
     def _watch_inserted(self, state: RolloutState, where: str) -> None:
         if self.watcher is not None:
-            stretch = state.stretches[-1]
-            text = state.codec.decode(stretch.ids)
-            self.watcher(
-                Piece(
-                    Span(source=stretch.source, token_ids=stretch.ids, text=text, hint=stretch.hint, tool=stretch.tool),
-                    where,
-                )
-            )
+            self.watcher(Piece(state.building[-1].build(state.codec), where))
 
     # -------------------------------------------------------------------------------------------------------- emitting
 

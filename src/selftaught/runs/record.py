@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake, shorten
 from selftaught.provenance import MadeBy, digest_of, made_here
 from selftaught.records import Record, utc_now
 from selftaught.runs.folders import DataFolder, Folder, ModelFolder, RolloutFolder, RunFolder
@@ -99,7 +99,7 @@ def read_record(folder: Path) -> RunRecord | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        why = first_mistake(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise ConfigError(
             f"{path} cannot be read ({why}); it is torn, or another version of selftaught wrote it. Name another folder."
         ) from None
@@ -185,7 +185,7 @@ def first_difference(there: RunRecord, now: RunRecord, defaults: Mapping[str, An
         default = _plain(defaults).get(key)
         old, new = settings.get(key, default), wanted.get(key, default)
         if old != new:
-            return f"whose {option_name(key)} is {_short(old)}; here it is {_short(new)}"
+            return f"whose {option_name(key)} is {_in_words(old)}; here it is {_in_words(new)}"
     for key in {**there.inputs, **now.inputs}:
         if there.inputs.get(key) not in (None, now.inputs.get(key)):
             return f"made from another content of its {key}"
@@ -207,9 +207,8 @@ def _plain(content: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(content, default=str)))
 
 
-def _short(value: object, limit: int = 60) -> str:
-    text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else text[:limit] + "…"
+def _in_words(value: object) -> str:
+    return "not set" if value is None else shorten(json.dumps(value, ensure_ascii=False))
 
 
 # ------------------------------------------------------------------------------------------------- older versions

@@ -14,7 +14,7 @@ from selftaught.toy.families import GROUPS
 from selftaught.toy.families.easy import THINGS
 
 NUM_DRAWS = 48
-"""Problems drawn a family: with at most six wordings each, none is missed but once in a thousand families."""
+"""Problems drawn from each family. A family has at most six wordings; 48 draws miss one of them with a chance of 1 in 1000."""
 
 _SAMPLES = re.compile(r"\s(?:Samples:|[A-Z][).] )")
 _LIST = re.compile(r"#(?:(?:,| and|, and) #)+")

@@ -61,15 +61,6 @@ OUTCOME = {
     Outcome.ERROR: ("#5f666f", "#858d97"),
 }
 
-OUTCOME_SIGN = {
-    Outcome.CORRECT: "✓",
-    Outcome.WRONG: "✗",
-    Outcome.NO_ANSWER: "∅",
-    Outcome.TRUNCATED: "…",
-    Outcome.TIMED_OUT: "◷",
-    Outcome.ERROR: "!",
-}
-
 OUTCOME_LABEL = {
     Outcome.CORRECT: "correct",
     Outcome.WRONG: "wrong",
