@@ -1,7 +1,7 @@
 """The order of the layers: imports only go down, also those inside functions and under TYPE_CHECKING.
 
 ``records errors store runs provenance | tokens sandbox engines hints problems toy | rollouts grading | curation | training |
-evals | report | serve | pipeline | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
+evals | report | serve | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / PACKAGE
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "store", "overrides", "provenance", "runs", "manner", "progress"),
+    ("errors", "records", "store", "overrides", "provenance", "runs", "manner", "progress", "version"),
     ("tokens", "sandbox", "engines", "hints", "problems", "toy"),
     ("rollouts", "grading"),
     ("curation",),
@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("serve",),
     ("pipeline",),
+    ("api",),
     ("cli", "__main__"),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
@@ -44,8 +45,8 @@ HEAVY = ("torch", "transformers", "trl", "datasets", "ray", "sympy", "scipy", "m
 DISTRIBUTIONS = {"yaml": "pyyaml", "math_verify": "math-verify", "latex2sympy2_extended": "math-verify"}
 """Import name → distribution, where they differ."""
 
-PROVIDED = {"psutil": None, "huggingface_hub": "local"}
-"""Modules that come with another declared one (transformers brings huggingface_hub)."""
+PROVIDED = {"psutil": None, "huggingface_hub": "local", "IPython": None}
+"""Modules that come with another declared one (transformers brings huggingface_hub), or are there where they are used (in a notebook)."""
 
 
 def modules() -> list[Path]:

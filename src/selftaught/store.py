@@ -63,6 +63,7 @@ class JsonlWriter:
 
     def write_line(self, line: str) -> None:
         """Append one line that is JSON already."""
+        # One write for the line and its newline: a kill leaves a line without its newline, which readers ignore.
         data = memoryview(line.encode("utf-8", "replace") + b"\n")
         while data:
             data = data[os.write(self._fd, data) :]
@@ -161,7 +162,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # or a crash after the rename could leave an empty file under the final name
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

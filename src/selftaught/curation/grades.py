@@ -33,6 +33,7 @@ class GradeIndex:
         offset = 0
         for number, line in enumerate(iter(self._map.readline, b""), start=1):
             if line.endswith(b"\n") and line.strip():
+                # Parsed once for its id, and dropped: the offset is all that is kept. A later grade of an id overwrites.
                 self._offsets[hash64(self._parse(line, number).trajectory_id)] = offset
             offset += len(line)
 
@@ -43,7 +44,7 @@ class GradeIndex:
             return None
         self._map.seek(offset)
         grade = self._parse(self._map.readline(), None)
-        return grade if grade.trajectory_id == trajectory_id else None
+        return grade if grade.trajectory_id == trajectory_id else None  # another id with the same hash
 
     def __len__(self) -> int:
         return len(self._offsets)

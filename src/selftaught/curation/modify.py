@@ -20,7 +20,7 @@ TEMPLATE_TAG = "Debug Code Template"
 """The tag that the paper gives to a template block in place of ``python``."""
 
 MAX_CHANGES = 32
-"""Changes of one rule to one trajectory; more means that a rule does not come to rest."""
+"""Most changes of one rule to one trajectory. A rule that asks for more is in a loop: it finds its own change again."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,7 @@ def splice_text(span: Span, start: int, end: int, text: str, codec: TextCodec) -
     Up to three spans: tokens before the change as they were, the changed part encoded anew, tokens after it as they were.
     Hint facts stay on each part that is left of a hint.
     """
+    # Only tokens that hold changed characters are replaced. All others keep the ids that the model saw or drew.
     first, last, first_char, last_char = token_cover(codec, span.token_ids, start, end)
     changed = span.text[first_char:start] + text + span.text[end:last_char]
     parts: list[Span] = []

@@ -1,8 +1,9 @@
-"""Curate: score → filter → modify → select, streamed, with every input in ``kept.jsonl`` or ``dropped.jsonl`` once.
+"""Curate: score → filter → select → modify, streamed. Each input is in ``kept.jsonl`` or ``dropped.jsonl`` exactly once.
 
-Two passes. The first reads each trajectory once, joins its grade, asks the filters, and keeps a compact key of what
-survives. The second reads back the chosen ones by offset, modifies and writes them. Memory grows by some 400 bytes a
-trajectory, not by its text. The result depends on the records only, not on their order in the files.
+There are two passes, because a selection needs all survivors at once, and their texts do not fit into memory. The first
+pass reads each trajectory, joins its grade, asks the filters, and keeps a compact key of each survivor. The selection works
+on the keys. The second pass reads the chosen trajectories back by their offset, modifies and writes them. Memory grows by
+some 400 bytes a trajectory, not by its text. The result depends on the records only, not on their order in the files.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ SELECT_STEPS: tuple[tuple[str, DropReason], ...] = (
     ("tool_share", DropReason.OVER_QUOTA),
     ("quota", DropReason.OVER_QUOTA),
 )
-"""Steps of the selection, in order, with the reason that each mostly gives."""
+"""Steps of the selection in the order of the funnel, with the reason that each usually gives."""
 
 
 class ProblemFacts(NamedTuple):
@@ -132,6 +133,7 @@ def _curate(
             progress(total, total)
         if hand_edits is not None:
             hand_edits.check_all_used()
+        # Last of all, and as a whole: until here a kill leaves the rows of the run before in place.
         run.dropped.close()
         os.replace(run.unfinished, out.dropped)
     funnel = run.funnel()
@@ -344,7 +346,7 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
 
 
 def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -> dict[str, bool]:
-    """Problem → whether any of its reference runs is right."""
+    """Problem → whether any of its reference runs is right. A problem without a graded one is not in it."""
     verdicts: dict[str, bool] = {}
     for source in inputs:
         if source.reference:

@@ -26,14 +26,16 @@ _POSITIONS = {
     On.BUDGET: HintPosition.BUDGET,
 }
 _REGEX_CHARS = 400
+"""Characters at the end of the thinking that a pattern is searched in."""
 _DOUBT_CHARS = 300
+"""Characters at the end of the thinking in which a word of doubt counts as recent."""
 _MAX_DECISIONS = 64
 """Decisions kept in a trajectory; a model that says "Wait" a thousand times does not write a thousand of them."""
 
 
 @dataclass(slots=True)
 class Occasion:
-    """What the rollout knows when it asks. ``tail`` is the end of the thinking so far, ``trigger`` what fired."""
+    """What the rollout knows when it asks. ``tail`` is the end of the thinking so far."""
 
     on: On
     tail: str
@@ -137,6 +139,8 @@ class HintPolicy:
             trigger = self._trigger(rule, occasion)
             if trigger is None:
                 continue
+            # Counted before any refusal. So the draw of the third occasion is the third whether or not the first two were
+            # refused, and a changed gate or cap does not shift all later draws.
             ordinal = self._memory.seen.get(rule.name, 0)
             self._memory.seen[rule.name] = ordinal + 1
             refused = self._refusal(rule, occasion, ordinal)
@@ -257,7 +261,11 @@ class HintPolicy:
         return rule.hints[min(int(drawn * len(rule.hints)), len(rule.hints) - 1)]
 
     def _joint(self, rule: Rule, occasion: Occasion, words: str) -> str:
-        """What joins the hint to the text before it."""
+        """What joins the hint to the text before it.
+
+        After a trigger word the hint goes on with its sentence ("Wait" → "Wait, maybe …"), unless the model has written the
+        comma or a blank itself. Everywhere else it is a paragraph of its own.
+        """
         tail = occasion.tail
         if rule.before_line:
             return ""
@@ -272,6 +280,7 @@ class HintPolicy:
         return "" if not tail or tail.endswith("\n") else "\n\n"
 
     def _draw(self, rule: Rule, ordinal: int, purpose: str) -> float:
+        """A number in [0, 1) that depends on nothing but its name: no generator, so no state that a resume could lose."""
         words = f"{self._key}\x00{rule.name}\x00{ordinal}\x00{purpose}".encode()
         return int.from_bytes(hashlib.blake2b(words, digest_size=7).digest(), "big") / 2**56
 

@@ -149,6 +149,7 @@ def _records(path: Path, model: type[RecordT], ref: RunRef, chosen: set[Key] | N
         return
     for number, line in iter_lines(path):
         match = _PROBLEM_ID.search(line)
+        # Without a match the line is parsed, and the error says what is wrong with it.
         if match is None or (ref.benchmark, json.loads(match.group(1))) in chosen:
             try:
                 yield model.model_validate_json(line)
@@ -175,7 +176,7 @@ def _chosen(folder: Path, data: ReportData, counts: Mapping[tuple[str, int | Non
     room = float(limit)
     for key in wanted:
         room -= per_problem.get(key[0], 1.0)
-        if room < 0 and chosen:
+        if room < 0 and chosen:  # at least one problem, however many trajectories it has
             break
         chosen.add(key)
     return chosen

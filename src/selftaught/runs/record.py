@@ -125,10 +125,7 @@ def claim(folder: Folder, wanted: RunRecord, *, is_begun: bool, defaults: Mappin
     settings' default values: one that an older record lacks had its default. The caller holds the folder's lock.
     ConfigError says what the folder holds instead, or what differs.
     """
-    there = read_record(folder.path)
-    kind = there.kind if there is not None else kind_without_record(folder.path)
-    if kind is not None and kind is not wanted.kind:
-        raise other_kind(folder.path, kind, wanted.kind)
+    there = read_claimable(folder.path, wanted.kind)
     if there is None or not is_begun:
         record = wanted
     else:
@@ -150,10 +147,7 @@ def claim_anew(folder: Folder, wanted: RunRecord) -> RunRecord:
 
     The caller holds the folder's lock. ConfigError when it holds something else.
     """
-    there = read_record(folder.path)
-    kind = there.kind if there is not None else kind_without_record(folder.path)
-    if kind is not None and kind is not wanted.kind:
-        raise other_kind(folder.path, kind, wanted.kind)
+    there = read_claimable(folder.path, wanted.kind)
     record = wanted.model_copy(update={"digest": digest_of(wanted.settings), "made_by": made_here()})
     if there is not None:
         record.created_at, record.attempts = there.created_at, list(there.attempts)
@@ -162,9 +156,13 @@ def claim_anew(folder: Folder, wanted: RunRecord) -> RunRecord:
     return record
 
 
-def other_kind(folder: Path, there: RunKind, wanted: RunKind) -> ConfigError:
-    """The error for a folder of another kind."""
-    return ConfigError(f"{folder} holds {there.words}; name another --out for {wanted.words}.")
+def read_claimable(folder: Path, wanted: RunKind) -> RunRecord | None:
+    """The record of a folder, or None without one. ConfigError when the folder holds something of another kind."""
+    there = read_record(folder)
+    kind = there.kind if there is not None else kind_without_record(folder)
+    if kind is not None and kind is not wanted:
+        raise ConfigError(f"{folder} holds {kind.words}; name another --out for {wanted.words}.")
+    return there
 
 
 def kind_without_record(folder: Path) -> RunKind | None:

@@ -105,7 +105,9 @@ class Codec:
             return ids
         if len(text) < 2:
             return [token_id for token_id in ids if token_id not in self.control_ids]
-        middle = len(text) // 2  # a vocabulary that holds control strings as ordinary entries: cut until none is left
+        # Some vocabularies hold a control string as an ordinary entry too, which a merge can reach. No piece that is shorter
+        # than the string can: the text is cut in halves until none is left.
+        middle = len(text) // 2
         return self.encode(text[:middle]) + self.encode(text[middle:])
 
     def encode_chat(self, question: str, system: str | None = None) -> list[int]:
@@ -118,6 +120,8 @@ class Codec:
             rendered = self.template.render([*messages, {"role": "user", "content": question}])
             ids: list[int] = self._full.encode(rendered, add_special_tokens=False).ids
             return ids
+        # The template is rendered round a stand-in without control strings. The question's own ids take its place, so that
+        # the question can never close its turn.
         slot = "SELFTAUGHT\u2063QUESTION"
         rendered = self.template.render([*messages, {"role": "user", "content": slot}])
         before, _, after = rendered.partition(slot)
