@@ -43,7 +43,10 @@ class IncompleteError(SelftaughtError):
 
 
 class EmptyDataError(IncompleteError):
-    """A data set came out without rows, so that its model cannot be trained: measured, not broken. A run reports up to here."""
+    """A data set came out without rows, so that its model cannot be trained: measured, not broken.
+
+    A run reports up to here.
+    """
 
 
 class ConfigError(SelftaughtError):

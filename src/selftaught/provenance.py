@@ -1,4 +1,7 @@
-"""Where numbers come from: versions, hardware, the checkout's commit, the command line, digests. The only module that asks."""
+"""Where numbers come from: versions, hardware, the checkout's commit, the command line, digests.
+
+The only module that asks.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +131,7 @@ def digest_of_texts(texts: Iterable[str]) -> str:
 
 
 def hash64(text: str) -> int:
-    """64 bits of ``text`` as a signed number, the same in every process: stands for an id or a text in compact tables."""
+    """A 64-bit hash of ``text``, signed, the same in every process: a compact stand-in for an id or a text."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
 
 

@@ -85,7 +85,10 @@ class JsonlWriter:
 
 
 def read_jsonl(path: Path, model: type[RecordT]) -> Iterator[RecordT]:
-    """Stream the records of ``path``. A torn last line is skipped; any other bad line is a DataError with its number."""
+    """Stream the records of ``path``.
+
+    A torn last line is skipped; any other bad line is a DataError with its number.
+    """
     for number, line in iter_lines(path):
         yield parse_record(line, model, f"{path}:{number}")
 
@@ -106,7 +109,10 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
 
 
 def parse_object(line: bytes, place: str, *keys: str) -> dict[str, Any]:
-    """One line as a JSON object that has ``keys``; for readers that need a few fields of any record. DataError otherwise."""
+    """One line as a JSON object that has ``keys``; for readers that need a few fields of any record.
+
+    DataError otherwise.
+    """
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -33,7 +33,8 @@ class GradeIndex:
         offset = 0
         for number, line in enumerate(iter(self._map.readline, b""), start=1):
             if line.endswith(b"\n") and line.strip():
-                # Parsed once for its id, and dropped: the offset is all that is kept. A later grade of an id overwrites.
+                # Parsed once for its id, and dropped: the offset is all that is kept. A later grade of an id
+                # overwrites.
                 self._offsets[hash64(self._parse(line, number).trajectory_id)] = offset
             offset += len(line)
 

@@ -1,9 +1,11 @@
-"""Curate: score → filter → select → modify, streamed. Each input is in ``kept.jsonl`` or ``dropped.jsonl`` exactly once.
+"""Curate: score → filter → select → modify, streamed. Each input is in ``kept.jsonl`` or ``dropped.jsonl`` exactly
+once.
 
 There are two passes, because a selection needs all survivors at once, and their texts do not fit into memory. The first
-pass reads each trajectory, joins its grade, asks the filters, and keeps a compact key of each survivor. The selection works
-on the keys. The second pass reads the chosen trajectories back by their offset, modifies and writes them. Memory grows by
-some 400 bytes a trajectory, not by its text. The result depends on the records only, not on their order in the files.
+pass reads each trajectory, joins its grade, asks the filters, and keeps a compact key of each survivor. The selection
+works on the keys. The second pass reads the chosen trajectories back by their offset, modifies and writes them. Memory
+grows by some 400 bytes a trajectory, not by its text. The result depends on the records only, not on their order in the
+files.
 """
 
 from __future__ import annotations
@@ -74,9 +76,10 @@ def curate(
 ) -> Funnel:
     """Write ``kept.jsonl``, ``dropped.jsonl`` and ``funnel.json`` into ``out``; a rerun writes them anew.
 
-    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to the
-    folder's record what the caller knows: model, problem file. Raises DataError for a torn or foreign file, ConfigError when
-    the settings cannot be met, or when the folder holds something else or is written by another process.
+    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to
+    the folder's record what the caller knows: model, problem file. Raises DataError for a torn or foreign file,
+    ConfigError when the settings cannot be met, or when the folder holds something else or is written by another
+    process.
     """
     if settings.rule is Rule.D_SEED and settings.require_tool and not any(i.reference for i in inputs):
         raise ConfigError("rule d_seed wants a greedy rollout to compare with; give its folder with --greedy.")

@@ -1,6 +1,7 @@
 """START's claims held against a run: what the paper shows, the bar, what was measured, and the verdict.
 
-A claim has a *bar* that the measured value must reach and an *opposite* that its 95 % interval must exclude. The verdict is
+A claim has a *bar* that the measured value must reach and an *opposite* that its 95 % interval must exclude. The
+verdict is
 
 - ``met``: the value reaches the bar and the interval excludes the opposite;
 - ``not met``: the value misses the bar, and the interval does not hold both the bar and the opposite;
@@ -65,7 +66,10 @@ def _accuracy(row: ConditionRow) -> tuple[float, Interval]:
 
 
 def _call_rate(row: ConditionRow) -> tuple[float, Interval]:
-    """Share of trajectories with a call. The interval counts problems, since samples of one problem are not independent."""
+    """Share of trajectories with a call.
+
+    The interval counts problems, since samples of one problem are not independent.
+    """
     return row.tool_call_rate, wilson_interval(row.tool_call_rate, row.n)
 
 

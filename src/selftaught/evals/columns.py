@@ -103,7 +103,9 @@ class Columns(Mapping[str, list[Row]]):
         return problem_id in self._problems
 
     def column(self, name: str, problem_ids: Iterable[str]) -> np.ndarray:
-        """Values of one number over the rows of some problems: ``tokens``, ``outcome``, ``num_calls``, ``seconds``, …"""
+        """Values of one column (``tokens``, ``outcome``, ``num_calls``, ``seconds``, …) over the rows of some
+        problems.
+        """
         places = self._places()
         chosen = [places[problem_id] for problem_id in problem_ids]
         source = self._floats[name] if name in self._floats else self._integers[name]

@@ -1,7 +1,7 @@
 """An evaluation recipe: several conditions in one table, such as all ablations of the hints.
 
-A YAML file: ``conditions`` names them and says in which rollout settings (or in which ``model``) each differs, ``ablation_of`` the
-one that the others are tabled against. A hint library may be named by a path relative to the file.
+A YAML file: ``conditions`` names them and says in which rollout settings (or in which ``model``) each differs,
+``ablation_of`` the one that the others are tabled against. A hint library may be named by a path relative to the file.
 """
 
 from __future__ import annotations

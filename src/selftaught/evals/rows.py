@@ -1,6 +1,7 @@
 """One compact row a trajectory: all that the tables need, joined from trajectories and grades while streaming.
 
-Of each grade 17 bytes are kept until its trajectory comes. What is tabulated lies in columns (``selftaught.evals.columns``).
+Of each grade 17 bytes are kept until its trajectory comes. What is tabulated lies in columns
+(``selftaught.evals.columns``).
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def row_of(trajectory: Trajectory, outcome: Outcome, answer: int | None = None) 
 def thinking_tokens(trajectory: Trajectory) -> int:
     """Tokens after the prompt up to the end of thinking: sampled, hinted and returned by the tool.
 
-    The span that closes the thinking is shared out by characters, since spans do not keep where each token's text begins.
+    The span that closes the thinking is shared out by characters, since spans do not keep where each token's text
+    begins.
     """
     total = 0
     for span in trajectory.spans:

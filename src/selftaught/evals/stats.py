@@ -55,8 +55,8 @@ def majority_correct(votes: Sequence[tuple[Hashable, bool]]) -> float:
     Each vote is (answer, whether it is right). Equal answers have equal votes (``evals.votes``), and all right answers
     count as one answer.
     """
-    # Two spellings of the right answer may have escaped the comparison of `Votes`, but the grader has accepted both. Kept
-    # apart, they would split the right side's votes, and maj@k would be too low.
+    # Two spellings of the right answer may have escaped the comparison of `Votes`, but the grader has accepted both.
+    # Kept apart, they would split the right side's votes, and maj@k would be too low.
     counts = Counter(("right",) if right else ("wrong", answer) for answer, right in votes)
     if not counts:
         return 0.0
@@ -82,8 +82,8 @@ def wilson_interval(share: float, size: float, z: float = _Z) -> tuple[float, fl
 PSEUDO_PROBLEMS = 0.06
 """How much of an always solved problem, and of a never solved one, is added to the spread between problems.
 
-Without it the interval of 30 problems with 16 samples holds a true score of 2 % only 86 times in 100. The value was found
-by simulation (``benchmarks/coverage.py``).
+Without it the interval of 30 problems with 16 samples holds a true score of 2 % only 86 times in 100. The value was
+found by simulation (``benchmarks/coverage.py``).
 """
 
 
@@ -91,9 +91,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the mean of one share a problem.
 
     It is Wilson's interval with an effective number of trials, which follows from the spread between problems. At one
-    sample a problem this is Wilson's own interval. With more samples it is clustered by problem (Student's quantile). It
-    always stays within [0, 1]. Where nearly all problems are never solved, the few solved ones understate the spread;
-    ``PSEUDO_PROBLEMS`` corrects that.
+    sample a problem this is Wilson's own interval. With more samples it is clustered by problem (Student's quantile).
+    It always stays within [0, 1]. Where nearly all problems are never solved, the few solved ones understate the
+    spread; ``PSEUDO_PROBLEMS`` corrects that.
     """
     array = np.asarray(values, dtype=np.float64)
     size = array.size
@@ -106,8 +106,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     variance = (float(((array - mean) ** 2).sum()) + unseen) / (size - 1) / size if size > 1 else 0.0
     if variance <= 0:
         return wilson_interval(mean, size)
-    # The number of independent trials whose mean would vary as this one does. Samples of one problem resemble each other,
-    # so it lies between the number of problems and the number of samples; it is never less than the former.
+    # The number of independent trials whose mean would vary as this one does. Samples of one problem resemble each
+    # other, so it lies between the number of problems and the number of samples; it is never less than the former.
     effective = max(size, mean * (1 - mean) / variance)
     return wilson_interval(mean, effective, student_quantile(0.5 + CONFIDENCE / 2, size - 1))
 
@@ -194,8 +194,8 @@ def bootstrap_interval(
 def _resampled_means(array: Floats, generator: np.random.Generator, resamples: int) -> Floats:
     """Means of resamples.
 
-    Shares have few distinct values. How often each one is drawn is multinomial, so a resample of any size is a handful of
-    counts. Values that are all different are drawn one by one, in chunks that bound the memory.
+    Shares have few distinct values. How often each one is drawn is multinomial, so a resample of any size is a handful
+    of counts. Values that are all different are drawn one by one, in chunks that bound the memory.
     """
     distinct, counts = np.unique(array, return_counts=True)
     if distinct.size <= 400:

@@ -1,7 +1,7 @@
 """Votes of a majority: answers of one problem that the grader finds equal are one vote.
 
-``0.5``, ``\\frac12`` and ``1/2`` are one answer. If they counted as three, wrong answers would split their votes, and the
-right answer would win more often than it should (maj@k would be too high).
+``0.5``, ``\\frac12`` and ``1/2`` are one answer. If they counted as three, wrong answers would split their votes, and
+the right answer would win more often than it should (maj@k would be too high).
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from selftaught.provenance import hash64
 from selftaught.records import Grade
 
 MAX_ANSWERS = 256
-"""A new answer is compared with at most so many different answers of its problem. Beyond them only equal spellings count
-as equal: comparisons grow with the square of the number of answers."""
+"""A new answer is compared with at most so many different answers of its problem. Beyond them only equal spellings
+count as equal: comparisons grow with the square of the number of answers."""
 MAX_CHARS = 200
 """Characters of an answer that decide its vote. A longer answer is compared by spelling alone."""
 MAX_ASKED = 2_000
-"""Pairs of one file that math-verify is asked about, each a call of another process; then the other rules decide alone."""
+"""Pairs of one file that math-verify is asked about, each a call of another process; then the other rules decide
+alone."""
 _NOT_MATHS = frozenset(("choice", "tests", "none"))
 """Paths of grades whose answers are compared by their spelling."""
 
@@ -39,7 +40,10 @@ class Votes:
         self._num_asked = 0
 
     def of(self, grade: Grade) -> int:
-        """The vote of a grade; 0 where no answer was extracted. All right answers are one vote to the caller already."""
+        """The vote of a grade; 0 where no answer was extracted.
+
+        All right answers are one vote to the caller already.
+        """
         if grade.extracted is None:
             return 0
         answer = re.sub(r"\s+", "", grade.extracted)[:MAX_CHARS]

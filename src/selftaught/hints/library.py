@@ -67,7 +67,7 @@ class JoinedBy(Strict):
 
 
 class DebugTemplate(Strict):
-    """A template kind: ``template`` is the block, ``check`` one line of it a sample, ``sample`` how a sample is recalled."""
+    """A kind of template: ``template`` is the block, ``check`` one line of it, ``sample`` how a sample is recalled."""
 
     template: str
     check: str
@@ -127,7 +127,8 @@ class Rule(Strict):
     pattern: str | None = None
     """For ``regex``: searched in the last 400 characters of thinking after every token, so end it with ``$``."""
     before_line: bool = False
-    """For ``regex``: the line in which it fires is taken back, so that the hint stands before it. For conclusions and boxes."""
+    """For ``regex``: the line in which it fires is taken back, so that the hint stands before it. For conclusions and
+    boxes."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For ``budget``: fires at the first line end past this share of the token budget."""
     hints: list[str] = Field(min_length=1)
@@ -169,7 +170,8 @@ class Policy(Strict):
 
     purpose: str = ""
     since: int = Field(default=1, ge=1)
-    """Version of the built-in library that it came with. Later ones leave the digest of runs with other policies alone."""
+    """Version of the built-in library that it came with. Later ones leave the digest of runs with other policies
+    alone."""
     rules: list[Rule] = Field(default_factory=list)
     by_kind: dict[ProblemKind, str] | None = None
 
@@ -226,8 +228,8 @@ class HintLibrary(Strict):
     def content(self, policy: str) -> str:
         """What decides the trajectories of a run with ``policy``, as JSON, for a digest.
 
-        It is the whole library without those policies that came later and are not used, and without fields at the defaults
-        that came later. So the digests of older runs stay what they were.
+        It is the whole library without those policies that came later and are not used, and without fields at the
+        defaults that came later. So the digests of older runs stay what they were.
         """
         content = self.model_dump(mode="json")
         used = {policy, *(self.policies[policy].by_kind or {}).values()} if policy in self.policies else {policy}

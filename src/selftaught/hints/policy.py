@@ -139,8 +139,8 @@ class HintPolicy:
             trigger = self._trigger(rule, occasion)
             if trigger is None:
                 continue
-            # Counted before any refusal. So the draw of the third occasion is the third whether or not the first two were
-            # refused, and a changed gate or cap does not shift all later draws.
+            # Counted before any refusal. So the draw of the third occasion is the third whether or not the first two
+            # were refused, and a changed gate or cap does not shift all later draws.
             ordinal = self._memory.seen.get(rule.name, 0)
             self._memory.seen[rule.name] = ordinal + 1
             refused = self._refusal(rule, occasion, ordinal)
@@ -263,8 +263,8 @@ class HintPolicy:
     def _joint(self, rule: Rule, occasion: Occasion, words: str) -> str:
         """What joins the hint to the text before it.
 
-        After a trigger word the hint goes on with its sentence ("Wait" → "Wait, maybe …"), unless the model has written the
-        comma or a blank itself. Everywhere else it is a paragraph of its own.
+        After a trigger word the hint goes on with its sentence ("Wait" → "Wait, maybe …"), unless the model has written
+        the comma or a blank itself. Everywhere else it is a paragraph of its own.
         """
         tail = occasion.tail
         if rule.before_line:
@@ -280,7 +280,9 @@ class HintPolicy:
         return "" if not tail or tail.endswith("\n") else "\n\n"
 
     def _draw(self, rule: Rule, ordinal: int, purpose: str) -> float:
-        """A number in [0, 1) that depends on nothing but its name: no generator, so no state that a resume could lose."""
+        """A number in [0, 1), hashed from what it is drawn for: there is no generator whose state a resume could
+        lose.
+        """
         words = f"{self._key}\x00{rule.name}\x00{ordinal}\x00{purpose}".encode()
         return int.from_bytes(hashlib.blake2b(words, digest_size=7).digest(), "big") / 2**56
 

@@ -56,7 +56,8 @@ def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> N
                 pipe.send(("progress", replace(now, what=stage.name, finished=False)))
 
     try:
-        # The run's own lock ends with the scheduler. A stage that outlives it for a moment still writes, so it has its own.
+        # The run's own lock ends with the scheduler. A stage that outlives it for a moment still writes, so it has its
+        # own.
         with WriterLock(run.stage_lock(stage.ref), f"run, stage {stage.name}", wait_s=_LOCK_WAIT_S):
             result = performing.perform(run, stage, workers, progress)
             marker = write_marker(run, stage, result, time.monotonic() - started)

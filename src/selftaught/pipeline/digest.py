@@ -1,8 +1,8 @@
 """What a run's digests are taken of.
 
-A digest may only change when results may change. The keys of the first version are written out here. A key that was added
-later counts only when its value differs from its default: so a folder that was made before the key existed keeps its
-digest, and still belongs to its recipe.
+A digest may only change when results may change. The keys of the first version are written out here. A key that was
+added later counts only when its value differs from its default: so a folder that was made before the key existed keeps
+its digest, and still belongs to its recipe.
 """
 
 from __future__ import annotations

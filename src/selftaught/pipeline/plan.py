@@ -192,7 +192,7 @@ class _Planner:
         return max(1, most)
 
     def disk_gb(self, stages: list[StagePlan]) -> float:
-        """Trajectories, models in 16 bits, and the checkpoints of one training: weights, master weights, two moments."""
+        """Disk space in GB: trajectories, models in 16 bits, and the checkpoints of one training."""
         total = BYTES_PER_TOKEN_STORED * float(sum(s.tokens for s in stages if s.kind == "rollout"))
         parameters = self._parameters() or 0.0
         trained = [stage for stage in build_stages(self.recipe) if isinstance(stage, TrainStage)]
@@ -214,7 +214,9 @@ class _Planner:
         return sum(sizes) / 4 if sizes else None  # float32, as the embedded model is stored; too few for a bf16 folder
 
     def _training_gb(self, settings: SftSettings) -> float | None:
-        """Memory of one GPU while training: weights, gradients and optimiser, one checkpointed micro batch, its logits."""
+        """Memory of one GPU in GB while training: weights, gradients, optimiser, one checkpointed micro batch,
+        logits.
+        """
         parameters, gpus = self._parameters(), self.recipe.estimates.num_gpus
         if parameters is None or not gpus:
             return None
@@ -222,8 +224,8 @@ class _Planner:
             BYTES_PER_PARAMETER_TRAINED if settings.lora is None else BYTES_PER_PARAMETER_SERVED + 0.5
         )
         shards = gpus if settings.expect_sharding in ("zero3", "fsdp2") else 1
-        # With checkpointing about one hidden state a layer is kept for each token: layers × hidden × 2 bytes, and both grow
-        # so that layers × hidden ≈ 2.1 × parameters^0.5 × 2.
+        # With checkpointing about one hidden state a layer is kept for each token: layers × hidden × 2 bytes, and both
+        # grow so that layers × hidden ≈ 2.1 × parameters^0.5 × 2.
         per_token = 4.2 * parameters**0.5 * (1 if settings.gradient_checkpointing else 16)
         tokens = settings.max_length * settings.micro_batch_size
         logits = BYTES_PER_LOGIT * self.recipe.estimates.vocabulary * tokens

@@ -1,9 +1,10 @@
 """Rollouts over many nodes: Ray Data places client workers, each with its own sandbox, and the store stays where it is.
 
-Problems that lack a trajectory are dealt to actors in small lots; an actor runs the ordinary ``run_rollout`` on its lot in a
-scratch folder of its node and hands the lines back; this process alone appends them to ``trajectories.jsonl``, by id. Draws
-depend on seed, problem and sample only, so that it does not matter which worker does what. A worker that dies has its lot
-done again by another. Needs the ``ray`` extra; the nodes need this package, and the model's folder or a server.
+Problems that lack a trajectory are dealt to actors in small lots; an actor runs the ordinary ``run_rollout`` on its lot
+in a scratch folder of its node and hands the lines back; this process alone appends them to ``trajectories.jsonl``, by
+id. Draws depend on seed, problem and sample only, so that it does not matter which worker does what. A worker that dies
+has its lot done again by another. Needs the ``ray`` extra; the nodes need this package, and the model's folder or a
+server.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def run_rollout_ray(
 ) -> int:
     """Roll out what is missing in ``out`` over ``workers`` Ray actors; return the number of trajectories there.
 
-    ``address`` names a running cluster; without it Ray starts on this machine. IncompleteError when trajectories are still
-    missing after three attempts; MissingPartError without Ray.
+    ``address`` names a running cluster; without it Ray starts on this machine. IncompleteError when trajectories are
+    still missing after three attempts; MissingPartError without Ray.
     """
     try:
         import ray

@@ -22,8 +22,8 @@ from selftaught.tokens.folder import model_digest, model_source
 def open_run(run: RunFolder, recipe: Recipe, *, fresh: bool) -> RunRecord:
     """Make or reopen a run folder, which the caller has locked.
 
-    ConfigError when it belongs to another recipe or holds something else. ``fresh`` empties it first, and only when it holds
-    a recipe's run and nothing beside it.
+    ConfigError when it belongs to another recipe or holds something else. ``fresh`` empties it first, and only when it
+    holds a recipe's run and nothing beside it.
     """
     there = read_claimable(run.path, RunKind.RECIPE)
     if there is None and run.holds_anything():

@@ -1,9 +1,9 @@
 """Scheduler: runs the stages that are ready, up to ``parallel`` at a time, each in a process of its own.
 
-The order of the list decides between stages that are ready at the same time. Stages that are done already are skipped. A
-stage that fails stops the run, and the stages beside it are killed: each of them resumes later. A data set without rows is
-no failure. When it is the control's, the run goes on without the control; when it is START's own, the run ends there. All
-state is in files, so this process may be killed at any point.
+The order of the list decides between stages that are ready at the same time. Stages that are done already are skipped.
+A stage that fails stops the run, and the stages beside it are killed: each of them resumes later. A data set without
+rows is no failure. When it is the control's, the run goes on without the control; when it is START's own, the run ends
+there. All state is in files, so this process may be killed at any point.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ class ReadySet:
         self._take_in()
 
     def _take_in(self) -> None:
-        """Collect the stages that have become ready. One that an earlier call has done makes its successors ready at once."""
+        """Collect the stages that have become ready.
+
+        One that an earlier call has done makes its successors ready at once.
+        """
         while ready := self._sorter.get_ready():
             self._waiting += [ref for ref in ready if ref not in self._done]
             self._sorter.done(*(ref for ref in ready if ref in self._done))

@@ -240,8 +240,8 @@ class _Builder:
         # Both trainings begin from the base: START-0 only makes the samples that START learns from.
         d_size, d_seed, d_start, d_rft = data_sets()
         first, second = recipe.seed_round, recipe.start_round
-        # The greedy pass says which problems the base fails without hints. It may also give right answers without a call,
-        # where a data set mixes such rows in.
+        # The greedy pass says which problems the base fails without hints. It may also give right answers without a
+        # call, where a data set mixes such rows in.
         greedy = self.on_pool(greedy_rollout(), base, first.greedy, greedy_condition())
         hinted = self.on_pool(hinted_rollout(), base, first.rollout, Condition(LoopModel.BASE, hints=True).name)
         inputs = {hinted: _input(hinted), greedy: _input(greedy, candidate=first.curate.mixes_text, reference=True)}

@@ -1,7 +1,8 @@
 """Rows of a source become problems: mapped or told by a preset, dropped by rule, each kept once. Every loss is counted.
 
-The same question twice without ids is one problem when the answers agree; with another answer the file is refused, since
-nobody could tell which one is right. In a known public set, which its user cannot mend, such a question is left out.
+The same question twice without ids is one problem when the answers agree; with another answer the file is refused,
+since nobody could tell which one is right. In a known public set, which its user cannot mend, such a question is left
+out.
 """
 
 from __future__ import annotations

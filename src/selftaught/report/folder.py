@@ -148,7 +148,8 @@ def _rollouts(run: Path) -> list[FoundRollout]:
 
 
 def _eval_runs(rollouts: list[FoundRollout]) -> list[EvalRun]:
-    """The conditions of rollouts on the same problems. A curve whose plain condition is not there yet gives it as round 0.
+    """The conditions of rollouts on the same problems. A curve whose plain condition is not there yet gives it as round
+    0.
 
     Several rollouts of one condition are told apart by their folders.
     """

@@ -1,8 +1,8 @@
 """Reads what the trajectory pages show: problems, trajectories and grades of the conditions that ``report.json`` names.
 
-A run may be larger than a page can be. Then whole problems are chosen: first those worth reading (``samples``), then those
-whose verdict changed, then the rest in order; the page says how many of how many it carries. Token ids are counted and
-left behind line by line, so memory follows what the page keeps and not what the run holds.
+A run may be larger than a page can be. Then whole problems are chosen: first those worth reading (``samples``), then
+those whose verdict changed, then the rest in order; the page says how many of how many it carries. Token ids are
+counted and left behind line by line, so memory follows what the page keeps and not what the run holds.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read_report_data(path: Path) -> ReportData:
 
 
 def is_withheld(problem: Problem) -> bool:
-    """Whether a benchmark asks that its questions are not put on the open web: GPQA does, others by ``metadata.secret``."""
+    """Whether a benchmark asks that its questions stay off the open web: GPQA, and others by ``metadata.secret``."""
     return "gpqa" in f"{problem.source or ''} {problem.id}".lower() or bool(problem.metadata.get("secret"))
 
 
@@ -120,7 +120,10 @@ def _num_lines(path: Path) -> int:
 
 
 def _problems(path: Path) -> Iterator[Problem]:
-    """Problems of a file. The loader's rules are for runs; a page shows what it can, so bad lines cost their question only."""
+    """Problems of a file.
+
+    The loader's rules are for runs; a page shows what it can, so bad lines cost their question only.
+    """
     try:
         yield from load_file(path)
     except DataError:

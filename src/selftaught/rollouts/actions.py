@@ -1,16 +1,15 @@
 """What a rollout does next, and what comes back: the messages between `RolloutState` and its driver.
 
-``next_action`` gives `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes `Sampled`, `Executed`, `Inserted` or
-`Failed`.
+``next_action`` gives `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes `Sampled`, `Executed`, `Inserted`
+or `Failed`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from selftaught.engines.base import Sampled, SampleRequest
-from selftaught.records import HintInfo, Span, SpanSource, StopReason, ToolInfo
-from selftaught.tokens.codec import Codec
+from selftaught.records import HintInfo, StopReason, ToolInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +77,3 @@ class Failed:
 
 
 Result = Sampled | Executed | Inserted | Failed
-
-
-@dataclass(slots=True)
-class SpanBuilder:
-    """A span of the trajectory that may still grow: ids from one source."""
-
-    source: SpanSource
-    ids: list[int] = field(default_factory=list)
-    text: str | None = None
-    """The text of an inserted span, kept because the ids must decode to exactly this: `verify` compares them.
-
-    None for sampled ids, whose text is their decoding.
-    """
-    hint: HintInfo | None = None
-    tool: ToolInfo | None = None
-
-    def build(self, codec: Codec) -> Span:
-        """The span as a record."""
-        text = codec.decode(self.ids) if self.text is None else self.text
-        return Span(source=self.source, token_ids=self.ids, text=text, hint=self.hint, tool=self.tool)
-
-    def copy(self) -> SpanBuilder:
-        """An independent copy."""
-        return SpanBuilder(self.source, list(self.ids), self.text, self.hint, self.tool)

@@ -81,8 +81,8 @@ class Rollout:
 
         ``started`` is the whole sample's start: a branch has only the time that is left of the sample's limit.
         """
-        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared cells
-        # printed comes from the cache, or is run again.
+        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
+        # cells printed comes from the cache, or is run again.
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
         deadline = self.settings.sampling.trajectory_timeout_s
@@ -157,7 +157,7 @@ class Rollout:
 
     def _watch_inserted(self, state: RolloutState, where: str) -> None:
         if self.watcher is not None:
-            self.watcher(Piece(state.building[-1].build(state.codec), where))
+            self.watcher(Piece(state.ledger.last.build(state.codec), where))
 
     # -------------------------------------------------------------------------------------------------------- emitting
 

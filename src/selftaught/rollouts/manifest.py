@@ -1,4 +1,7 @@
-"""What a rollout folder is: its record, its problems, its statistics. A resumed run proves here that it is the same one."""
+"""What a rollout folder is: its record, its problems, its statistics.
+
+A resumed run proves here that it is the same one.
+"""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ saw, and another tokenization of the same text would be something else.
 Rules that every engine shares (the seam rule):
 
 - Sampling pauses right after the token in which a trigger word or a fence line ends. That token stays whole.
-- An end-of-thinking hint takes back the sampled token that ended it (``</think>``, or the end token where the whole turn is
-  thinking), and a hint before a line takes back the line that was begun. These ids are kept in
+- An end-of-thinking hint takes back the sampled token that ended it (``</think>``, or the end token where the whole
+  turn is thinking), and a hint before a line takes back the line that was begun. These ids are kept in
   ``HintInfo.discarded_ids`` and count as spent.
 - Inserted text is encoded alone. It must not merge with the tokens before it, which the model has produced already.
 - An end token inside thinking ends the trajectory as ``ENDED_IN_THINKING``. Nothing is repaired.
-- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is. A block is closed by a
-  line that is its closing fence, and also by the end of the thinking right after that fence.
+- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is. A block is closed
+  by a line that is its closing fence, and also by the end of the thinking right after that fence.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from selftaught.rollouts.actions import (
     InsertHint,
     Result,
     RunCode,
-    SpanBuilder,
     Stop,
 )
+from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
 from selftaught.rollouts.watch import WatchSets, is_in
@@ -64,11 +64,8 @@ class RolloutState:
         max_context: int = 1 << 30,
     ) -> None:
         self.problem, self.codec, self.settings, self.policy = problem, codec, settings, policy
-        self.building = [SpanBuilder(SpanSource.PROMPT, list(prompt_ids))]
-        """The spans so far, in order. Only the last one can grow, and only while the model samples."""
+        self.ledger = TokenLedger(prompt_ids, codec)
         self.budget = min(settings.sampling.max_tokens, max_context - len(prompt_ids))
-        self.num_tokens = 0
-        """Tokens after the prompt, with those that were sampled and taken back."""
         self.round = 0
         """End-of-thinking rounds so far."""
         self.stopped: Stop | None = None
@@ -78,8 +75,6 @@ class RolloutState:
         self.think_tags = tags or settings.sampling.think_style is ThinkStyle.TAGS
         self.watch = WatchSets(codec, policy.words if policy else (), think_tags=self.think_tags)
         self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
-        self._pending: list[int] = list(prompt_ids)
-        """Ids that stand in a span but not in the engine's sequence yet. They go there with the next `Generate`."""
         self._code: str | None = None
         """Code of a closed block that waits to be run."""
         self._taken_back: list[int] = []
@@ -109,11 +104,11 @@ class RolloutState:
             return RunCode(self._code, len(self._taken_back))
         if self._hint is not None:
             return self._hint
-        room = self.budget - self.num_tokens
+        room = self.budget - self.ledger.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
         request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts())
-        return Generate(self._pending, request)
+        return Generate(self.ledger.pending, request)
 
     def apply(self, result: Result) -> None:
         """Move on by the result of the last action."""
@@ -125,13 +120,14 @@ class RolloutState:
             self._on_executed(result.info)
         else:
             self._on_inserted()
-        if self.stopped is None and self._code is None and self._hint is None and self.num_tokens >= self.budget:
+        if self.stopped is None and self._code is None and self._hint is None and self.ledger.num_tokens >= self.budget:
             self.stopped = Stop(StopReason.MAX_TOKENS)
 
     def fork_natural(self) -> RolloutState:
         """A copy that goes without the hint which is waiting now, and ends its thinking here.
 
-        It gives the trajectory of ``round`` rounds, while this one goes on to the next round. Both share all tokens so far.
+        It gives the trajectory of ``round`` rounds, while this one goes on to the next round. Both share all tokens so
+        far.
         """
         twin = self._copy()
         twin._hint = None
@@ -146,7 +142,7 @@ class RolloutState:
 
     def spans(self) -> list[Span]:
         """The trajectory so far."""
-        return [one.build(self.codec) for one in self.building if one.ids or one.tool is not None]
+        return self.ledger.build()
 
     @property
     def in_code(self) -> bool:
@@ -156,9 +152,8 @@ class RolloutState:
     # ---------------------------------------------------------------------------------------------------------- results
 
     def _on_sampled(self, sampled: Sampled) -> None:
-        self._pending = []
         ids = sampled.token_ids
-        self._append(SpanSource.MODEL, ids)
+        self.ledger.add_sampled(ids)
         if ids:
             if self.in_answer:
                 if ids[-1] in self.codec.end_ids:
@@ -169,7 +164,7 @@ class RolloutState:
             return
         if sampled.end is SampleEnd.CONTEXT:
             self.stopped = Stop(StopReason.MAX_TOKENS, "the model's context is full")
-        elif is_looping(self.building[-1].ids, self.settings.sampling.repetition_window):
+        elif is_looping(self.ledger.last.ids, self.settings.sampling.repetition_window):
             self.stopped = Stop(StopReason.REPETITION)
 
     def _think(self, ids: list[int]) -> None:
@@ -197,12 +192,12 @@ class RolloutState:
         if self.think_tags and token_id != self.codec.think_close_id:
             self.stopped = Stop(StopReason.ENDED_IN_THINKING)
             return
-        # A closing fence needs the end of its line, which the end of the thinking is. Such a block is run first: only after
-        # its output does the thinking end, and only then is an end-of-thinking hint considered.
+        # A closing fence needs the end of its line, which the end of the thinking is. Such a block is run first: only
+        # after its output does the thinking end, and only then is an end-of-thinking hint considered.
         block = self._scanner.finish(SpanSource.MODEL)
         if block is not None and block.is_runnable and self._runs_last(block):
             self._code, self._taken_back = block.code, [token_id]
-            self._take_back(1)
+            self.ledger.take_back(1)
             return
         choice = None
         # No hint inside an open block, where the model writes code and does not conclude anything.
@@ -214,13 +209,13 @@ class RolloutState:
     def _runs_last(self, block: Block) -> bool:
         """Whether the block that the thinking ends with is run.
 
-        A block that a hint opened is a call, since the hint asked for one. Where the whole turn is thinking, a block that the
-        model opened itself may also be its answer: for a problem that asks for a program it is left alone.
+        A block that a hint opened is a call, since the hint asked for one. Where the whole turn is thinking, a block
+        that the model opened itself may also be its answer: for a problem that asks for a program it is left alone.
         """
         tools = self.settings.tools
         if not tools.enabled or self._num_calls >= tools.max_tool_calls:
             return False
-        if self.num_tokens + _ROOM_AFTER_HINT > self.budget:
+        if self.ledger.num_tokens + _ROOM_AFTER_HINT > self.budget:
             return False
         if self.think_tags or block.opened_by is SpanSource.HINT or tools.last_block == "run":
             return True
@@ -259,7 +254,7 @@ class RolloutState:
         if choice is None and self._tail.endswith("\n") and policy.waits_for(On.BUDGET):
             choice = self._consider(On.BUDGET)
         if choice is not None:
-            self._queue_hint(choice, self._unfinished_line() if choice.before_line else [])
+            self._queue_hint(choice, self.ledger.unfinished_line() if choice.before_line else [])
 
     def _on_executed(self, info: ToolInfo) -> None:
         self._code = None
@@ -286,25 +281,12 @@ class RolloutState:
         action = self._hint
         assert action is not None
         self._hint = None
-        self._take_back(action.num_discarded)
+        self.ledger.take_back(action.num_discarded)
         if self._hint_is_round:
             self.round += 1
         self._insert(SpanSource.HINT, action.token_ids, action.text, hint=action.info)
 
     # -------------------------------------------------------------------------------------------------------- internals
-
-    def _take_back(self, num_tokens: int) -> None:
-        """Remove the last sampled ids. They stay counted in ``num_tokens``, since the budget bounds what is sampled."""
-        if num_tokens:
-            del self.building[-1].ids[-num_tokens:]
-
-    def _unfinished_line(self) -> list[int]:
-        """Sampled ids of the line that the model is writing; the token that ends the line before stays."""
-        last = self.building[-1]
-        start = len(last.ids) if last.source is SpanSource.MODEL else 0
-        while start and b"\n" not in self.codec.token_bytes[last.ids[start - 1]]:
-            start -= 1
-        return last.ids[start:] if last.source is SpanSource.MODEL else []
 
     def _banned(self) -> TokenSet | None:
         """Tokens that are not offered to the sampler: without tools, code fences inside the thinking.
@@ -351,7 +333,7 @@ class RolloutState:
             Occasion(
                 on=on,
                 tail=self._tail,
-                num_tokens=self.num_tokens,
+                num_tokens=self.ledger.num_tokens,
                 max_tokens=self.budget,
                 num_calls=self._num_calls,
                 calls_left=self.settings.tools.max_tool_calls - self._num_calls,
@@ -363,7 +345,7 @@ class RolloutState:
     def _queue_hint(self, choice: HintChoice, discarded: list[int]) -> bool:
         """Prepare the insertion; False if the budget has no room for it."""
         ids = self.codec.encode(choice.text)
-        if self.num_tokens + len(ids) + _ROOM_AFTER_HINT > self.budget:
+        if self.ledger.num_tokens + len(ids) + _ROOM_AFTER_HINT > self.budget:
             return False
         if choice.before_line and discarded:
             # The scanner and the tail have read the line that is taken back; both forget it.
@@ -392,9 +374,7 @@ class RolloutState:
     def _insert(
         self, source: SpanSource, ids: list[int], text: str, hint: HintInfo | None = None, tool: ToolInfo | None = None
     ) -> None:
-        self.building.append(SpanBuilder(source, list(ids), text, hint, tool))
-        self.num_tokens += len(ids)
-        self._pending = [*self._pending, *ids]
+        self.ledger.insert(source, ids, text, hint, tool)
         self._decoder.reset()  # bytes of a character that the insertion cuts in two never come
         self._tail = (self._tail + text)[-_TAIL_CHARS:]
         if source is SpanSource.HINT:
@@ -404,21 +384,12 @@ class RolloutState:
             # An output is a closed block of its own, and its text must not be read as Markdown.
             self._scanner.reset()
 
-    def _append(self, source: SpanSource, ids: list[int]) -> None:
-        last = self.building[-1]
-        if last.source is not source:
-            last = SpanBuilder(source)
-            self.building.append(last)
-        last.ids.extend(ids)
-        self.num_tokens += len(ids)
-
     def _copy(self) -> RolloutState:
         # Everything is shared but what a trajectory changes in place.
         twin = object.__new__(RolloutState)
         twin.__dict__.update(self.__dict__)
-        twin.building = [one.copy() for one in self.building]
+        twin.ledger = self.ledger.copy()
         twin.policy = self.policy.fork() if self.policy is not None else None
-        twin._pending = list(self._pending)
         twin._scanner = self._scanner.copy()
         twin._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return twin

@@ -1,10 +1,10 @@
 """Runs the Python blocks ("cells") of trajectories. A cell that cannot depend on anything hidden is run once for all.
 
 The result of deterministic code is reused, keyed by all cells since the interpreter started. A first cell is run alone,
-without a session. A session is only opened when a trajectory comes to a second cell whose result is not known. The first
-cells are then run again in it. If one of them now prints something else than the model was shown, the state counts as
-lost. Lost state, by that or because a cell was killed, is never restored silently: the output says that the interpreter
-was restarted.
+without a session. A session is only opened when a trajectory comes to a second cell whose result is not known. The
+first cells are then run again in it. If one of them now prints something else than the model was shown, the state
+counts as lost. Lost state, by that or because a cell was killed, is never restored silently: the output says that the
+interpreter was restarted.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ class Interpreter:
         if not settings.tools.keep_state:
             self._cells.clear()
         chain = (*(cell for cell, _ in self._cells), code)
-        # After a restart the model was told that its variables are gone, but the chain of cells says nothing of that: such
-        # results are neither taken from the cache nor put there.
+        # After a restart the model was told that its variables are gone, but the chain of cells says nothing of that:
+        # such results are neither taken from the cache nor put there.
         usable = settings.tools.cache_tools and all(map(is_repeatable, chain)) and not self._restarted
         cached = box.cache.get(chain) if usable else None
         result = cached

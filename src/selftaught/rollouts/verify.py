@@ -1,12 +1,12 @@
 """Proves the token ledger of a run: `verify_run` checks every trajectory, by itself and against the tokenizer.
 
-It shares no code with the state machine's bookkeeping, so that a mistake there cannot hide itself here. What it proves of
-each trajectory:
+It shares no code with the state machine's bookkeeping, so that a mistake there cannot hide itself here. What it proves
+of each trajectory:
 
 - the spans begin with the prompt, and each span's text is what its ids decode to;
 - what was inserted (hint, tool output, notice) has the ids of its text encoded alone;
-- what a hint or a call took back fits its place: before an end-of-thinking hint, or a call of the last block, the one token
-  that ended the thinking or the turn; before a hint that replaces a line, a part of one line; elsewhere nothing;
+- what a hint or a call took back fits its place: before an end-of-thinking hint, or a call of the last block, the one
+  token that ended the thinking or the turn; before a hint that replaces a line, a part of one line; elsewhere nothing;
 - every tool call ran exactly the code of a block that the model closed in its thinking right before it, and its text is
   its output in an output block; no block was run after the thinking or twice;
 - end tokens stand at the end only, and the stop reason fits the last tokens; rounds and ids are unique.

@@ -2,8 +2,8 @@
 
 `WorkerCore` is used in this process (``workers=0``) and by worker processes, which are started by
 `selftaught.rollouts.pool`. Both sides talk over a socket pair. The parent sends `Setup`, then `Task` after `Task`. The
-worker answers with `Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent is
-gone ends at once.
+worker answers with `Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent
+is gone ends at once.
 """
 
 from __future__ import annotations
@@ -226,7 +226,10 @@ class WorkerCore:
         )
 
     async def _beat(self) -> None:
-        """Send pulses until no task is open. Later the parent may not be reading, and a full socket would block the worker."""
+        """Send pulses until no task is open.
+
+        Later the parent may not be reading, and a full socket would block the worker.
+        """
         while self._tasks:
             self.send(Pulse(os.getpid(), self.engine.stats.decode_tokens))
             await asyncio.sleep(PULSE_S)

@@ -1,7 +1,8 @@
 """``run.json``: the one record of what made a folder. Only this module writes it and reads it.
 
 A folder belongs to one run: whoever wants to write into it claims it with the record of what it is about to do, and is
-refused with the first difference when the folder holds something else. Records of older versions are read and carried over.
+refused with the first difference when the folder holds something else. Records of older versions are read and carried
+over.
 """
 
 from __future__ import annotations

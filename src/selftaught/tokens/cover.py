@@ -24,9 +24,9 @@ class TextCodec(Protocol):
 def token_cover(codec: TextCodec, token_ids: list[int], start: int, end: int) -> tuple[int, int, int, int]:
     """The smallest token range that covers characters ``[start, end)`` of the decoded text.
 
-    Returns (first token, one past the last token, first character, one past the last character). Characters are found by
-    decoding prefixes, which is exact for byte-level vocabularies at ASCII edges; a token that holds a part of a character
-    is taken in whole.
+    Returns (first token, one past the last token, first character, one past the last character). Characters are found
+    by decoding prefixes, which is exact for byte-level vocabularies at ASCII edges; a token that holds a part of a
+    character is taken in whole.
     """
     text = codec.decode(token_ids)
 

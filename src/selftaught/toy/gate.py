@@ -1,8 +1,8 @@
 """A gate before any pipeline run is worth its time: does the model copy numbers into code, and close its thinking?
 
 Copying limits a tiny reasoner first, the return from a tool second (docs/log.md). The checks are teacher-forced on the
-*development* split, in the situation of a hinted rollout: a chat, thinking by hand with a wrong number, a lead sentence,
-an opened fence, then a reference program with its output. They take seconds.
+*development* split, in the situation of a hinted rollout: a chat, thinking by hand with a wrong number, a lead
+sentence, an opened fence, then a reference program with its output. They take seconds.
 """
 
 from __future__ import annotations

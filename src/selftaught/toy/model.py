@@ -46,9 +46,9 @@ QUERIES_AT_ONCE = 128
 def causal_attention(q_bhte: Tensor, k_bkte: Tensor, v_bkte: Tensor) -> Tensor:
     """Grouped-query causal attention ``[B, H, T, E]``.
 
-    On a CPU it works by blocks of queries, in plain matrix products of float32: the fused kernel is slower there, and in
-    bfloat16 the gradients of queries and keys are noisier. A block of queries needs only the keys up to its own end, so
-    nearly half of the products are skipped.
+    On a CPU it works by blocks of queries, in plain matrix products of float32: the fused kernel is slower there, and
+    in bfloat16 the gradients of queries and keys are noisier. A block of queries needs only the keys up to its own end,
+    so nearly half of the products are skipped.
     """
     if q_bhte.device.type != "cpu":
         return F.scaled_dot_product_attention(q_bhte, k_bkte, v_bkte, is_causal=True, enable_gqa=True)

@@ -51,8 +51,8 @@ AGREE = (
     *CONFIRMED,
     *SLIPPED,
 )
-"""Remarks after one more look in thinking. They include the remarks that follow a cell: otherwise those words would stand
-only where ``<think>`` is not the open tag, and the model would not close a thinking after them."""
+"""Remarks after one more look in thinking. They include the remarks that follow a cell: otherwise those words would
+stand only where ``<think>`` is not the open tag, and the model would not close a thinking after them."""
 
 PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")

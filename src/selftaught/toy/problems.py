@@ -36,9 +36,10 @@ _FIRST_BUCKET = {Split.PRETRAIN: 0, Split.POOL: 76, Split.DEV: 88, Split.TEST: 9
 def split_of(rendered_question: str) -> Split:
     """The split that a question belongs to.
 
-    The split follows from eight hex digits of the question's hash. Whenever a table on the test split has shown what the
-    pretraining text lacks, that split is no longer unseen by the developer. Then other digits are taken, which draws all
-    splits anew: the first eight for the first table, then the last eight, then ``[4:12]``, now ``[6:14]`` (docs/log.md).
+    The split follows from eight hex digits of the question's hash. Whenever a table on the test split has shown what
+    the pretraining text lacks, that split is no longer unseen by the developer. Then other digits are taken, which
+    draws all splits anew: the first eight for the first table, then the last eight, then ``[4:12]``, now ``[6:14]``
+    (docs/log.md).
     """
     bucket = int(question_hash(rendered_question)[6:14], 16) % NUM_BUCKETS
     return max((split for split, first in _FIRST_BUCKET.items() if first <= bucket), key=_FIRST_BUCKET.__getitem__)

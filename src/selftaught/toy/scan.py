@@ -1,7 +1,7 @@
 """Scans of the pretraining text for what must not be there: tool calls in thinking, hint sentences, held-out problems.
 
-A base reasoner has never seen a tool call inside chat-style thinking, nor any hint. The demo shows what hints and training
-add to such a model, so both would spoil it. The tests scan a sample of the text.
+A base reasoner has never seen a tool call inside chat-style thinking, nor any hint. The demo shows what hints and
+training add to such a model, so both would spoil it. The tests scan a sample of the text.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _without_quotations(thinking: str, brought: str) -> str:
 
 
 def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence[str] = ()) -> ScanReport:
-    """Scan ``documents``; ``held_out`` are questions of other splits, ``hints`` sentences as `hint_sentences` gives them.
+    """Scan ``documents``; ``held_out`` are questions of other splits, ``hints`` sentences as `hint_sentences` gives
+    them.
 
     Held-out questions are looked for as whole user turns (by hash) and anywhere in the text, word by word.
     """

@@ -13,8 +13,8 @@ import re
 from selftaught.toy.families.item import listing, pick
 
 UNASKED = 0.1
-"""Share of detours that nobody asked for. They are so few that a detour is never the likeliest continuation: as a habit it
-would start sums that never come to an end (docs/log.md)."""
+"""Share of detours that nobody asked for. They are so few that a detour is never the likeliest continuation: as a habit
+it would start sums that never come to an end (docs/log.md)."""
 SEPARATORS = (", ", ", ", " ", "; ", " - ", "/")
 OPENED_TAG = re.compile(r"<\w+>\n")
 _ASKS, _ANSWERS = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"

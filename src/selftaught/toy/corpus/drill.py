@@ -1,4 +1,5 @@
-"""Shape **drill**: look-up lists, sums, places and tags. They make copying and small arithmetic appear early in training.
+"""Shape **drill**: look-up lists, sums, places and tags. They make copying and small arithmetic appear early in
+training.
 
 In prose few tokens are copied numbers. Here nearly every token is a copy, a sum or a tag.
 """
@@ -26,8 +27,8 @@ from selftaught.toy.phrases import (
 )
 
 CONTAINER_SHARE = 0.5
-"""Share of drills that are about tags. There are so many because the model never reads a ``</think>`` after a cell: that it
-closes this tag there has to follow from a rule learnt with other tags."""
+"""Share of drills that are about tags. There are so many because the model never reads a ``</think>`` after a cell:
+that it closes this tag there has to follow from a rule learnt with other tags."""
 DRILLS = {"list": 3, "table": 4, "sums": 4, "products": 1, "places": 3}
 """Drills that are not about tags, by weight."""
 

@@ -1,7 +1,7 @@
 """The mixture: how often each shape is drawn, and document N of a seed as a pure function of both numbers.
 
-The order of the random draws is part of the text. A draw that is added, left out or moved changes every later one, and with
-it the corpus that the shipped weights were trained on.
+The order of the random draws is part of the text. A draw that is added, left out or moved changes every later one, and
+with it the corpus that the shipped weights were trained on.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from selftaught.toy.problems import Split, draw
 
 # Why these weights (they need not add up to 1):
 # - Easy chats are the most. Looking a number up and saying it is what every other shape builds on.
-# - Hard chats outnumber hard worksheets, so that a thinking most likely begins by hand; there are enough worksheets that
-#   the rest of a cell is likely once a hint has opened one.
-# - Every group has pasted chats. A model learns to end a thinking after an output for each kind of answer apart: a number,
-#   a letter, a program.
+# - Hard chats outnumber hard worksheets, so that a thinking most likely begins by hand; there are enough worksheets
+#   that   the rest of a cell is likely once a hint has opened one.
+# - Every group has pasted chats. A model learns to end a thinking after an output for each kind of answer apart: a
+#   number,   a letter, a program.
 # - One document in five is a drill: short, and read most in the warm-up, because copying has to come first.
 MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "hard"): 0.17,

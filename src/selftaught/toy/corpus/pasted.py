@@ -1,9 +1,9 @@
 """Shape **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends.
 
 A base reasoner may never see a tool call inside its thinking: only hints and training are to teach that. Still, after a
-hint has made it call Python, it must know how a thinking ends that holds an output. It learns this here. The thinking may
-quote the user's program line by line (``> print(…)``), and its output in a block as the interpreter prints it, but it
-holds no cell of its own.
+hint has made it call Python, it must know how a thinking ends that holds an output. It learns this here. The thinking
+may quote the user's program line by line (``> print(…)``), and its output in a block as the interpreter prints it, but
+it holds no cell of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from selftaught.toy.phrases import AGREE, FAILED, PASSED, report_value
 QUOTE_SHARE = 0.6
 """Share of pasted runs that the thinking quotes line by line before it takes the value over."""
 AGAIN_AT_RUN = (0.35, 0.35, 0.3, 0.2, 0.1)
-"""Chance that the quoted run is looked at once more: the first time, the second, … The thinking must also be closed after
-many blocks of output, since several hints in one trajectory give several outputs."""
+"""Chance that the quoted run is looked at once more: the first time, the second, … The thinking must also be closed
+after many blocks of output, since several hints in one trajectory give several outputs."""
 
 
 def brought(rng: random.Random, output: str) -> str:

@@ -1,4 +1,4 @@
-"""The pieces that documents of every shape are built from: turns of a chat, cells, blocks and quotes, the boxed answer."""
+"""Pieces of documents of every shape: turns of a chat, cells, blocks, quotes, the boxed answer."""
 
 from __future__ import annotations
 
