@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,18 +9,6 @@ from selftaught.curation.records import Facts
 from selftaught.records import ExecStatus, Grade, Outcome, ProblemKind, SpanSource, ToolInfo, Trajectory
 
 THINK_END = "</think>"
-
-_FENCED = re.compile(r"```(?P<tag>[^\n`]*)\n(?P<body>.*?)```", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block in the text after the prompt."""
-
-    tag: str
-    body: str
-    start: int
-    end: int
 
 
 @dataclass
@@ -88,13 +75,3 @@ class Candidate:
         text = "".join(parts)
         fence = text.rfind("```python")
         return text[:fence] if fence >= 0 else text
-
-    @cached_property
-    def blocks(self) -> list[Block]:
-        """Fenced blocks of the text after the prompt."""
-        return find_blocks(self.trajectory.text_after_prompt())
-
-
-def find_blocks(text: str) -> list[Block]:
-    """Fenced blocks of ``text`` in order; an unclosed one is not listed."""
-    return [Block(m["tag"].strip(), m["body"], m.start(), m.end()) for m in _FENCED.finditer(text)]
