@@ -17,8 +17,8 @@ from typing import Any
 
 from pydantic import Field
 
-from selftaught import __version__
 from selftaught.records import Record
+from selftaught.version import __version__
 
 PACKAGES = (
     "torch",

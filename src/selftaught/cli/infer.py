@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selftaught.cli.options import Given, settings_from, with_settings
+from selftaught.cli.options import Given, flag, with_settings
 
 if TYPE_CHECKING:
     from selftaught.cli.asked import Asked
@@ -63,12 +63,13 @@ def register(app: typer.Typer) -> None:
         Examples: selftaught infer "What is the remainder when 7^2023 is divided by 1000?" · selftaught infer --problem p3 --from runs/mine
         """
         from selftaught.rollouts.checks import check_settings
+        from selftaught.rollouts.defaults import for_infer
         from selftaught.rollouts.opening import manner_before
 
         asked = _asked(question, kind, choices or [], answer, problem_id, from_, raw)
         name = model or asked.model or "toy"
         manner = manner_before(name, given.get("tokenizer", asked.settings.get("tokenizer")))
-        settings = _settings(given, asked, manner)
+        settings = for_infer(given, manner, asked.settings, name=flag)
         check_settings(settings, name)
         _notice(asked.problem, manner)
         screen = None if as_json else _screen(name, settings, asked.problem)
@@ -101,25 +102,13 @@ def _asked(
     return typed(question, kind, choices, answer, raw=raw)
 
 
-def _settings(given: Given, asked: Asked, manner: Manner) -> RolloutSettings:
-    tools = bool(given.get("tools", asked.settings.get("tools", True)))
-    hints = str(given.get("hints", asked.settings.get("hints", (manner.hints or "auto") if tools else "none")))
-    own = {"max_rows": 1, "sandbox_workers": 1, **asked.settings, "hints": hints, "condition": f"infer+{hints}"}
-    return settings_from(given, manner=None if asked.settings else manner, **own)
-
-
 def _notice(problem: Problem, manner: Manner) -> None:
     """Say so when a model is asked what it was never made for."""
-    if manner.knows != "toy":
-        return
-    from selftaught.toy.known import is_known
+    from selftaught.rollouts.checks import outside_notice
 
-    if not is_known(problem.problem):
-        print(
-            "notice: the embedded model knows nineteen families of problems, and this is none of them; expect a wrong "
-            "answer. `selftaught toy problems test 20` prints some that it knows.",
-            file=sys.stderr,
-        )
+    notice = outside_notice(problem, manner)
+    if notice:
+        print(f"notice: {notice} `selftaught toy problems test 20` prints some that it knows.", file=sys.stderr)
 
 
 def _screen(model: str, settings: RolloutSettings, problem: Problem) -> Screen:

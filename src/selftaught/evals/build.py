@@ -14,7 +14,7 @@ from pathlib import Path
 from selftaught.evals.claims import check_claims
 from selftaught.evals.columns import Columns
 from selftaught.evals.loop import LOOP
-from selftaught.evals.paper import PAPER_FIGURES
+from selftaught.evals.paper import paper_figures
 from selftaught.evals.records import (
     BENCHMARK_ORDER,
     FunnelRow,
@@ -96,7 +96,7 @@ def build_report(
         funnel=list(funnel),
         stages=list(stages),
         provenance=provenance or Provenance(),
-        paper=list(PAPER_FIGURES),
+        paper=list(paper_figures()),
     )
     for benchmark in benchmarks:
         _add_benchmark(data, benchmark, base_folder, reference, ablation_reference, pairs)

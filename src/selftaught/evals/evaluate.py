@@ -7,6 +7,7 @@ with the same folder does only what is missing; another condition in the same fo
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, MissingPartError
 from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
 from selftaught.evals.records import Provenance, ReportData, StageRow
 from selftaught.grading import GRADER, Grader, grade_run
@@ -123,6 +124,12 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
         provenance=provenance,
         title=title,
     )
+
+
+def check_inspect() -> None:
+    """MissingPartError, before the work begins, when the package that `export_inspect` needs is not installed."""
+    if importlib.util.find_spec("inspect_ai") is None:
+        raise MissingPartError("this needs inspect_ai, which is not installed; pip install 'selftaught[inspect]'.")
 
 
 def export_inspect(out: Path) -> list[Path]:

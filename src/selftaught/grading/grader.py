@@ -42,6 +42,9 @@ class PairVerdict:
     path: str
     reason: str = ""
 
+    def __bool__(self) -> bool:
+        return self.correct
+
 
 class Grader:
     """Graders with their worker processes and sandbox, all started when first needed. Safe to use from threads."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from typing import TextIO
+from contextlib import AbstractContextManager, ExitStack
 
 from selftaught.pipeline.markers import Marker
 from selftaught.pipeline.outcome import Running
 from selftaught.pipeline.recipe import Estimates
 from selftaught.pipeline.stages import Stage
 from selftaught.progress import Progress
-from selftaught.progress.bars import Show, bars
+from selftaught.progress.bars import Show
 
 _DEFAULT_S = {"problems": 3.0, "rollout": 45.0, "grade": 4.0, "curate": 2.0, "train": 45.0, "report": 6.0}
 """Expected seconds of a stage that the recipe gives no time for."""
@@ -75,11 +74,11 @@ class Forecast:
 
 
 class Display:
-    """A run's progress on stderr: a bar for the run and one for each stage at work; a lasting line at each stage's end."""
+    """A run's progress: a bar for the run and one for each stage at work; a lasting line at each stage's end."""
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, shown: AbstractContextManager[Show]) -> None:
         self._stack = ExitStack()
-        self._bars = bars(stream, quiet=quiet)
+        self._bars = shown
         self._show: Show | None = None
         self._num_done = self._num_stages = 0
 

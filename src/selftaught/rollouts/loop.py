@@ -32,6 +32,11 @@ class Piece:
     where: str
     new_span: bool = True
 
+    @property
+    def text(self) -> str:
+        """What it adds to the text."""
+        return self.span.text
+
 
 Watcher = Callable[[Piece], None]
 Emit = Callable[[Trajectory], None]
@@ -135,12 +140,15 @@ class Rollout:
     # -------------------------------------------------------------------------------------------------------- watching
 
     def _watch_sampled(self, state: RolloutState, sampled: Sampled, where: str) -> None:
-        if self.watcher is not None and sampled.token_ids:
-            stretch = state.stretches[-1]
-            text = state.codec.decode(sampled.token_ids)
-            self.watcher(
-                Piece(Span(source=stretch.source, token_ids=sampled.token_ids, text=text), where, new_span=False)
-            )
+        if self.watcher is None:
+            return
+        action = state.next_action()
+        # What the seam rule is about to take back never becomes part of the text.
+        num_taken_back = action.num_discarded if isinstance(action, InsertHint | RunCode) else 0
+        token_ids = sampled.token_ids[: max(0, len(sampled.token_ids) - num_taken_back)]
+        if token_ids:
+            span = Span(source=state.stretches[-1].source, token_ids=token_ids, text=state.codec.decode(token_ids))
+            self.watcher(Piece(span, where, new_span=False))
 
     def _watch_inserted(self, state: RolloutState, where: str) -> None:
         if self.watcher is not None:

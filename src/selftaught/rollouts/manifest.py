@@ -39,7 +39,7 @@ def claim_folder(
     ``problem_file`` names the file that the problems lie in already. ConfigError names the first difference.
     """
     record = rollout_record(model, settings, problems)
-    defaults, is_begun = RolloutSettings().content(), _is_begun(folder)
+    defaults, is_begun = {**RolloutSettings().content(), "dtype": "float32"}, _is_begun(folder)
     if problem_file is not None:
         record.problems = Path(os.path.relpath(problem_file, folder.path)).as_posix()
         return claim(folder, record, is_begun=is_begun, defaults=defaults)

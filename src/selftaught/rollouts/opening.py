@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from selftaught.sandbox import Sandbox, SandboxSettings
 
 
-def open_engine(settings: RolloutSettings, model: str) -> Engine:
-    """Load or reach ``model``: ``toy``, a folder, a hub id or base URLs. Raises EngineError, MissingPartError, ConfigError."""
+def open_engine(settings: RolloutSettings, model: str, share: str | None = None) -> Engine:
+    """Load or reach ``model``: ``toy``, a folder, a GGUF file, a hub id or base URLs. Raises EngineError, MissingPartError, ConfigError.
+
+    ``share``: a memory file in which processes with the same model keep its weights once.
+    """
     engine = settings.engine
     return load_engine(
         model,
@@ -30,6 +33,7 @@ def open_engine(settings: RolloutSettings, model: str) -> Engine:
         allow_text=engine.allow_text,
         max_rows=settings.spread.max_rows,
         device=engine.device,
+        share=share,
     )
 
 

@@ -20,6 +20,7 @@ from selftaught.progress import Progress, Reporter, silent
 from selftaught.records import Problem, Trajectory, trajectory_id
 from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.manifest import claim_folder, write_stats
+from selftaught.rollouts.number_type import settle_dtype
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
 from selftaught.rollouts.progress import FAILED, RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
@@ -57,6 +58,7 @@ def run_rollout(
     check_settings(settings, model)
     folder = RolloutFolder(out)
     with WriterLock(folder.lock, "rollout"):
+        settings = settle_dtype(settings, model, folder)
         claim_folder(folder, model, settings, problems, problem_file)
         return _roll_out(problems, model, folder, settings, progress, scorer, what)
 

@@ -20,7 +20,7 @@ from selftaught.manner import ThinkStyle
 if TYPE_CHECKING:
     from selftaught.engines.base import SamplingParams
 
-Dtype = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Annotated[str, Field(pattern=r"^(cpu|mps|(cuda|xpu)(:\d{1,3})?)$")]
 
 _MOST = 1 << 31
@@ -114,8 +114,8 @@ class EngineSettings(Group):
     """Folder or hub id of a served model's tokenizer, if the server's own folder is not here."""
     allow_text: bool = False
     """Take a server that gives text without token ids; not for training unless curated so."""
-    dtype: Dtype = "float32"
-    """Number type of a local model's weights."""
+    dtype: Dtype = "auto"
+    """Number type of a local model; auto: as stored, bfloat16 only where the processor multiplies it fast."""
     device: Device | None = None
     """cpu, cuda or cuda:N; by default cuda where torch sees a GPU, else cpu."""
     threads: int = Field(default=1, ge=0, le=1024)

@@ -35,6 +35,8 @@ class Setup:
 
     model: str
     settings: RolloutSettings
+    share: str | None = None
+    """A memory file in which the workers keep the weights once (`selftaught.engines.matrices`)."""
 
     @property
     def in_flight(self) -> int:
@@ -151,12 +153,12 @@ class WorkerCore:
         from selftaught.rollouts.tools import ToolBox
 
         settings = setup.settings
-        key = (*engine_key(settings, setup.model), _stamp(setup.model))
+        key = (*engine_key(settings, setup.model), setup.share, weights_stamp(setup.model))
         if self._engine_key != key:
             if self.engine is not None:
                 await self.engine.aclose()
             self.engine, self._engine_key = None, ()
-            self.engine = open_engine(settings, setup.model)
+            self.engine = open_engine(settings, setup.model, setup.share)
             self._engine_key = key
         self.engine.reset_stats()
         manner = manner_of(self.engine)
@@ -259,7 +261,7 @@ class WorkerCore:
         self._sandbox_key, self._tool_cache = key, ToolCache()
 
 
-def _stamp(model: str) -> tuple[float, ...]:
+def weights_stamp(model: str) -> tuple[float, ...]:
     """Changes when a local model folder was written again."""
     from pathlib import Path
 
