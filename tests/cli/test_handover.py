@@ -82,7 +82,7 @@ def test_every_next_line_runs(run_cli: Any, mine: Path, hinted: Path, tmp_path: 
     again = run_cli(*words)
     assert again.exit_code == 0 and "holds this model already" in again.stderr
     other = run_cli(*words, "--epochs", "1")
-    assert other.exit_code == 2 and "--epochs is 3.0; here it is 1.0" in other.stderr
+    assert other.exit_code == 2 and "--epochs is 2.0; here it is 1.0" in other.stderr
     assert ModelFolder(Path(words[-1])).summary.exists()
 
 

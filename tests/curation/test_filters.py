@@ -82,3 +82,14 @@ def test_failed_execution_policies(policy: str, statuses: str, kept: bool) -> No
 def test_stating_another_number_first_is_fine() -> None:
     trajectory = with_model(hinted(), 1, "The answer is 420, or 42.5, I think. Wait")
     assert first_objection(trajectory) is None
+
+
+def test_an_answer_before_the_call_may_be_let_pass_where_the_whole_turn_is_thinking() -> None:
+    tagged = with_model(hinted(), 1, "So the answer is 42. Wait")
+    spans = [one.model_copy(update={"text": one.text.replace("</think>", "")}) for one in tagged.spans]
+    whole_turn = tagged.model_copy(update={"spans": spans})
+    only_tags = FilterSettings(answer_before_call="tags")
+    assert first_objection(whole_turn) is DropReason.ANSWER_BEFORE_CALL
+    assert first_objection(whole_turn, only_tags) is not DropReason.ANSWER_BEFORE_CALL
+    assert first_objection(tagged, only_tags) is DropReason.ANSWER_BEFORE_CALL
+    assert first_objection(tagged, FilterSettings(answer_before_call=False)) is None

@@ -7,7 +7,7 @@ import pytest
 from selftaught.grading import Grader
 from selftaught.grading.answers import extract_answer
 from selftaught.grading.boxes import last_box, last_boxes
-from selftaught.grading.extract import final_text, last_program
+from selftaught.grading.extract import final_text
 from selftaught.records import ExecStatus, Span, SpanSource, StopReason, ToolInfo, Trajectory
 
 
@@ -99,13 +99,3 @@ def test_a_turn_without_thinking_is_all_final_text() -> None:
 def test_thinking_opened_by_the_model_counts() -> None:
     prompt = (SpanSource.PROMPT, "<|im_start|>assistant\n")
     assert final_text(_trajectory(prompt, (SpanSource.MODEL, "<think>a</think>b"))) == "b"
-
-
-def test_last_program() -> None:
-    assert last_program("```python\na\n```\ntext\n```python\nb\n```\n") == "b\n"
-    assert last_program("```python\na\n```\n```output\n1\n```\n") == "a\n"
-    assert last_program("```\na\n```\n") == "a\n"
-    assert last_program("```cpp\na\n```\n") is None
-    assert last_program("no code") is None
-    assert last_program("```python\na = 1\n") == "a = 1\n"
-    assert last_program("```python\nprint('''\n```python\n''')\n") is not None

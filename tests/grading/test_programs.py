@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from selftaught.grading.extract import bare_program
 from selftaught.grading.programs import ProgramGrader
 from selftaught.records import TestCase
 
@@ -15,6 +15,16 @@ from selftaught.records import TestCase
 def programs() -> Iterator[ProgramGrader]:
     with ProgramGrader(workers=2, timeout_s=4.0) as grader:
         yield grader
+
+
+def str_of(base: int, exponent: int) -> str:
+    """Digits of a power, past Python's limit."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        return str(base**exponent)
+    finally:
+        sys.set_int_max_str_digits(limit)
 
 
 STDIN: list[tuple[str, str, str, str, bool]] = [
@@ -28,9 +38,23 @@ STDIN: list[tuple[str, str, str, str, bool]] = [
     ("main guard", "if __name__ == '__main__':\n    print(1)", "", "1", True),
     ("future import", "from __future__ import annotations\nprint(1)", "", "1", True),
     ("star imports are there", "d = deque([gcd(4, 6)])\nprint(d.pop())", "", "2", True),
-    ("sys.exit after output", "import sys\nprint(4)\nsys.exit(1)", "", "4", True),
+    ("sys.exit(0) after output", "import sys\nprint(4)\nsys.exit(0)", "", "4", True),
+    ("sys.exit() after output", "import sys\nprint(4)\nsys.exit()", "", "4", True),
+    ("exit() at the end", "print(4)\nexit()", "", "4", True),
+    ("quit() at the end", "print(4)\nquit()", "", "4", True),
+    ("raise SystemExit", "print(4)\nraise SystemExit", "", "4", True),
+    ("exit status 1", "import sys\nprint(4)\nsys.exit(1)", "", "4", False),
+    ("exit with words", "import sys\nprint(4)\nsys.exit('bad')", "", "4", False),
+    ("os._exit(3)", "import os\nprint(4, flush=True)\nos._exit(3)", "", "4", False),
+    ("killed by itself", "import os, signal\nprint(4, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)", "", "4", False),
+    ("aborted", "import os\nprint(4, flush=True)\nos.abort()", "", "4", False),
+    ("segmentation fault", "import ctypes\nprint(4, flush=True)\nctypes.string_at(0)", "", "4", False),
+    ("an error in another thread", "import threading\nt = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()\nprint(4)", "", "4", True),
+    ("a crash where nothing is expected", "1 / 0", "", "", False),
+    ("a syntax error where nothing is expected", "this is not python", "", "\n", False),
+    ("a signal where nothing is expected", "import ctypes\nctypes.string_at(0)", "", "", False),
     ("os._exit after a flush", "import os\nprint(4, flush=True)\nos._exit(0)", "", "4", True),
-    ("error after the whole output", "print(4)\n1 / 0", "", "4", True),
+    ("error after the whole output", "print(4)\n1 / 0", "", "4", False),
     ("error before any output", "1 / 0\nprint(4)", "", "4", False),
     ("syntax error", "def (", "", "4", False),
     ("deep recursion", "def g(n):\n    return 0 if n == 0 else 1 + g(n - 1)\nprint(g(20000))", "", "20000", True),
@@ -53,7 +77,13 @@ STDIN: list[tuple[str, str, str, str, bool]] = [
     ("lines joined", "print('1 2')", "", "1\n2", False),
     ("input() with a prompt", "x = input('n? ')\nprint(x)", "5", "5", False),
     ("carriage returns", "print(input())\nprint(input())", "a\r\nb\r\n", "a\r\nb\r\n", True),
-    ("reads past the end", "print(input())\ninput()", "1\n", "1", True),
+    ("reads past the end", "print(input())\ninput()", "1\n", "1", False),
+    ("a byte order mark", "\ufeffprint(1)", "", "1", True),
+    ("print replaced", "import builtins, os\nbuiltins.print = lambda x: os.write(1, b'7')\nprint(1)", "", "7", True),
+    ("names found when the program runs", "print(eval('gcd(4, 6)'))", "", "2", True),
+    ("sNaN", "print('sNaN')", "", "sNaN", True),
+    ("sNaN for a number", "print('sNaN')", "", "5", False),
+    ("a very long integer", "print(7 ** 20000)", "", str_of(7, 20000), True),
     ("standard error is not judged", "import sys\nprint('x', file=sys.stderr)\nprint(3)", "", "3", True),
     ("builtins stay builtins", "print(pow(2, 3, 5), sum([1, 2]), open.__name__)", "", "3 3 open", True),
     ("nothing printed", "pass", "", "1", False),
@@ -108,6 +138,23 @@ CALLS: list[tuple[str, str, str, str, str, bool]] = [
     ("wrong number of arguments", "def f(a, b):\n    return a", "f", "2", "2", False),
     ("checks itself while loading", "def f(a):\n    return a\nprint(f(3))\nassert f(1) == 1", "f", "1", "1", True),
     ("endless", "def f():\n    while True:\n        pass", "f", "", "1", False),
+    ("a long integer", "def f(n):\n    return 3 ** n", "f", "10000", str_of(3, 10000), True),
+    ("a negative long integer", "def f(n):\n    return -3 ** n", "f", "10000", "-" + str_of(3, 10000), True),
+    ("a very long integer", "def f(n):\n    return 10 ** n", "f", "150000", "1" + "0" * 150000, True),
+    ("long integers in a list", "def f(n):\n    return [[3 ** n], n]", "f", "9000", f"[[{str_of(3, 9000)}], 9000]", True),
+    ("a long argument", "def f(n):\n    return n + 1", "f", "9" * 9000, "1" + "0" * 9000, True),
+    ("a long integer that differs in the last digit", "def f(n):\n    return 3 ** n + 1", "f", "10000", str_of(3, 10000), False),
+    ("the digits as a string", "def f(n):\n    return '1' + '0' * n", "f", "9000", "1" + "0" * 9000, False),
+    ("a long float", "def f():\n    return 1e300", "f", "", "1" + "0" * 300, False),
+    ("a name of the prelude", "x = 1", "gcd", "4\n6", "2", False),
+    ("another one, in a class", "class Solution:\n    pass", "median", "[1, 2, 9]", "2", False),
+    ("a built-in name", "pass", "sorted", "[2, 1]", "[1, 2]", False),
+    ("a module of the prelude", "pass", "copy", "[1]", "[1]", False),
+    ("the harness's own", "pass", "exec", '"1"', "null", False),
+    ("imported by the program", "from math import gcd", "gcd", "4\n6", "2", True),
+    ("a wrapper of its own", "from math import gcd as g\ndef gcd(a, b):\n    return g(a, b)", "gcd", "4\n6", "2", True),
+    ("exit status 1 while loading", "def f(a):\n    return a\nimport sys\nsys.exit(1)", "f", "1", "1", False),
+    ("far too much", "def f():\n    return [0] * 10**6", "f", "", "[0]", False),
 ]  # fmt: skip
 
 
@@ -149,27 +196,5 @@ def test_each_test_starts_anew(programs: ProgramGrader) -> None:
     assert programs.grade(leaves, [TestCase(input="", output="1")] * 3).passed
 
 
-@pytest.mark.parametrize(
-    ("response", "program"),
-    [
-        ("Here:\n```python\nprint(1)\n```\nDone.", "print(1)\n"),
-        ("```python\nprint(1)\n```\nbetter:\n```py\nprint(2)\n```\n```output\n2\n```", "print(2)\n"),
-        ("print('```python')", "print('```python')"),
-        ("print(3)", "print(3)"),
-        ("s = \"\"\"\n```python\nx\n```\n\"\"\"", "s = \"\"\"\n```python\nx\n```\n\"\"\""),
-    ],
-)  # fmt: skip
-def test_a_program_may_come_inside_a_response(response: str, program: str) -> None:
-    assert bare_program(response) == program
-
-
 def test_no_tests_pass_nothing(programs: ProgramGrader) -> None:
     assert not programs.grade("print(1)", []).passed
-
-
-def test_humaneval_check(programs: ProgramGrader) -> None:
-    check = "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(2) == 3\n"
-    test = [TestCase(input="", output="true")]
-    assert programs.grade("def inc(x):\n    return x + 1", test, fn_name="inc", check_code=check).passed
-    assert not programs.grade("def inc(x):\n    return 2", test, fn_name="inc", check_code=check).passed
-    assert not programs.grade("import os\ndef inc(x):\n    os._exit(0)", test, fn_name="inc", check_code=check).passed

@@ -91,3 +91,21 @@ def test_real_problems(shared_data: Path) -> None:
             assert text.endswith("\n```python\n") and text.count("```python\n") >= 2
             num += len(samples(problem)) > 0
     assert num > 100
+
+
+@pytest.mark.parametrize(
+    ("starter", "end"),
+    [
+        ("def f(x):", "def f(x):\n    ..."),
+        ('def f(x):\n    """Doubles.\n    >>> f(1)\n    2\n    """', '    """\n    ...'),
+        ("class Solution:\n    def f(self, x):", "\n        ..."),
+        ("class Solution:\n    def f(self, x):\n        'Doubles.'", "'Doubles.'\n        ..."),
+        ("def f(x):\n    return 2", "return 2"),
+        ("def g(x):\n    'Doc.'\n\ndef f(x):\n    return g(x)", "return g(x)"),
+        ("not python (", "not python ("),
+    ],
+)
+def test_the_template_has_a_place_for_the_body(starter: str, end: str) -> None:
+    text = render_debug(code(starter_code=starter, fn_name="f"), load_library(), "en", "O.")
+    template = text.split("```python\n")[1].split("```")[0]
+    assert end in template and (end.endswith("...") or "..." not in template)

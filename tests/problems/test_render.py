@@ -36,6 +36,7 @@ def rows_of(problem: Problem) -> list[dict[str, Any]]:
     return [
         {**row, "tests": hidden, "fn_name": "solve"},
         {**row, "tests": hidden, "fn_name": "solve", "starter_code": starter},
+        {**row, "tests": hidden, "starter_code": starter},
         {**row, "problem": statement, "tests": tests, "fn_name": "solve"},
         {**row, "problem": statement, "tests": values, "fn_name": "solve", "starter_code": starter},
     ]

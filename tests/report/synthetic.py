@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from selftaught.evals.paper import PAPER_FIGURES
+from selftaught.evals.paper import paper_figures
 from selftaught.evals.records import (
     Check,
     ConditionRow,
@@ -415,7 +415,7 @@ def _fill(
             ("twelve calls", 0.05),
         )
     ]
-    data.paper = list(PAPER_FIGURES)
+    data.paper = list(paper_figures())
     data.notes = ["This run is synthetic: nobody measured these numbers."]
     data.provenance = Provenance(
         config_digest="d41d8cd9", seeds=[7], git_commit="0123abcd", git_dirty=False, versions={"python": "3.11.9", "torch": "2.13.0"},

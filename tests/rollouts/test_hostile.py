@@ -11,9 +11,9 @@ import pytest
 
 from selftaught.engines import ScriptedEngine
 from selftaught.records import ExecStatus, SpanSource, StopReason
-from selftaught.rollouts.fences import FenceScanner
 from selftaught.rollouts.verify import verify_trajectory
 from selftaught.tokens import Codec
+from selftaught.tokens.fences import FenceScanner
 
 from .playing import CODE, MATHS, PlainPython, play, play_async, settings, sources
 
@@ -48,7 +48,7 @@ def test_a_block_that_never_closes_is_never_run(codec: Codec) -> None:
         codec, ["```python\n" + "".join(f"x{n} = {n}\n" for n in range(500))], sandbox=python, max_tokens=2000
     )
     assert endless.stop_reason is StopReason.MAX_TOKENS and python.ran == []
-    cut = play(codec, ["```python\nprint(1)\n```" + END], sandbox=python, hints="auto")
+    cut = play(codec, ["```python\nprint(1)\n``" + END], sandbox=python, hints="auto")
     assert cut.stop_reason is StopReason.ANSWERED and python.ran == [] and cut.hints() == []
     ended = play(codec, ["```python\nprint(1)\n<|im_end|>"], sandbox=python)
     assert ended.stop_reason is StopReason.ENDED_IN_THINKING and python.ran == []

@@ -150,11 +150,14 @@ def test_a_server_is_kept_busy_while_tools_run() -> None:
     assert num_sandbox_workers(settings(sandbox_workers=3), served.model) == 3
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_life_is_shown_before_the_first_trajectory_ends(model_folder: Path, tmp_path: Path, workers: int) -> None:
-    """One long trajectory: loading is said at once, then the tokens of the unfinished one."""
+def test_life_is_shown_before_the_first_trajectory_ends(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading is said at once, then the tokens of unfinished trajectories."""
+    monkeypatch.setattr("selftaught.rollouts.worker.PULSE_S", 0.0)
+    monkeypatch.setattr("selftaught.rollouts.runner._PROGRESS_EVERY_S", 0.0)
     seen: list[Progress] = []
-    long = settings(workers=workers, max_tokens=1500, repetition_window=0, tools=False, hints="none")
+    long = settings(workers=0, max_tokens=300, tools=False, hints="none")
     run_rollout(PROBLEMS[:1], str(model_folder), tmp_path, long, progress=seen.append, what="mine")
     assert seen[0].notes == (f"loading {model_folder}",) and seen[0].what == "mine"
     early = [now for now in seen if now.done == 0 and now.tokens]

@@ -36,11 +36,17 @@ CHANGED = {"hints": "auto", "tools": False, "temperature": 0.5, "preload": ["num
 
 
 def test_what_is_kept_on_disk_stays() -> None:
-    assert RolloutSettings().content() == CONTENT
+    new = {"last_block": "auto"}
+    assert RolloutSettings(dtype="float32").content() == {**CONTENT, **new}
     spread = {"workers": 3, "device": "cpu", "max_rows": 7, "threads": 2, "sandbox_workers": 1, "allow_text": True}
-    assert RolloutSettings.model_validate({**CHANGED, **spread}).content() == {**CONTENT, **CHANGED}
-    assert RolloutSettings.model_validate(CONTENT) == RolloutSettings()
-    assert set(CONTENT) | set(spread) == {"condition", *FLAT}
+    assert RolloutSettings.model_validate({**CHANGED, **spread}).content() == {
+        **CONTENT,
+        **new,
+        **CHANGED,
+        "dtype": "auto",
+    }
+    assert RolloutSettings.model_validate(CONTENT) == RolloutSettings(dtype="float32")
+    assert set(CONTENT) | set(new) | set(spread) == {"condition", *FLAT}
 
 
 def test_groups_and_flat_keys_are_one() -> None:
@@ -86,7 +92,7 @@ def test_every_setting_is_described_and_bounded(key: str) -> None:
         ({"top_p": 2}, "top_p is 2; expected above 0, at most 1."),
         ({"temperature": -1}, "temperature is -1; expected at least 0, at most 10."),
         ({"temperature": float("nan")}, "temperature is nan"),
-        ({"dtype": "fp99"}, "dtype is 'fp99'; expected one of float32, bfloat16, float16"),
+        ({"dtype": "fp99"}, "dtype is 'fp99'; expected one of auto, float32, bfloat16, float16"),
         ({"language": "fr"}, "language is 'fr'; expected one of en, zh"),
         ({"device": "banana"}, "device is 'banana'; expected cpu, cuda, cuda:N, mps or xpu"),
         ({"samples": 0}, "samples is 0; expected at least 1"),

@@ -18,7 +18,7 @@ def test_names() -> None:
 
 @pytest.mark.parametrize("name", ["nothing", "./nothing", "/no/where", "~/no/where", "a/b/c"])
 def test_what_is_not_there(name: str) -> None:
-    with pytest.raises(EngineError, match=r"was not found; expected a folder, a hub id"):
+    with pytest.raises(EngineError, match=r"was not found; expected a folder, a .gguf file, a hub id"):
         resolve_model(name)
 
 

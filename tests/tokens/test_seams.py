@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftaught.records import Problem, ProblemKind, StopReason, Trajectory
+from selftaught.rollouts.actions import Executed, Generate, RunCode
 from selftaught.rollouts.settings import RolloutSettings, ThinkStyle
-from selftaught.rollouts.state import Executed, Generate, RolloutState, RunCode
+from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.verify import verify_trajectory
 from selftaught.tokens import Codec
 from selftaught.toy import WEIGHTS_DIR

@@ -9,8 +9,8 @@ from typing import Any
 
 from selftaught.errors import ConfigError
 from selftaught.problems import load_file, load_problems
-from selftaught.problems.formats import LETTERS, problem_from_row
-from selftaught.records import Problem, ProblemKind, question_hash
+from selftaught.problems.asked import asked_problem
+from selftaught.records import Problem
 from selftaught.rollouts.settings import FLAT
 from selftaught.runs.found import find_rollouts, is_one_rollout, problem_file
 from selftaught.runs.names import FILES
@@ -31,35 +31,10 @@ class Asked:
 
 def typed(question: str, kind: str | None, choices: list[str], answer: str | None, *, raw: bool) -> Asked:
     """The problem that the command line spells out. ConfigError says which option is wrong."""
-    text = (sys.stdin.read() if question == "-" else question).strip()
-    if not text:
-        raise ConfigError("the problem is empty; expected its text.")
-    if kind is not None and kind not in list(ProblemKind):
-        raise ConfigError(f"--kind is {kind!r}; expected math, choice or code.")
-    options = _split(choices)
-    _check_fit(kind, options, answer)
-    row: dict[str, Any] = {
-        "problem": text,
-        "kind": kind or ("choice" if options else "math"),
-        "metadata": {"rendered": raw},
-    }
-    if options:
-        row["choices"] = options
-        row["answer"] = _letter(answer, options)
-    elif answer is not None:
-        row["answer"] = answer
-    try:
-        if answer is not None and row["kind"] != "code":
-            return Asked(problem_from_row(row))
-        if options and not 2 <= len(options) <= len(LETTERS):
-            raise ValueError(f"choices has {len(options)} entries; expected 2 to {len(LETTERS)} texts")
-    except ValueError as error:
-        raise ConfigError(f"{error}.") from None
-    metadata = {"rendered": True} if raw else {}
-    found = Problem(
-        id=question_hash(text), problem=text, kind=ProblemKind(row["kind"]), choices=options or None, metadata=metadata
+    text = sys.stdin.read() if question == "-" else question
+    return Asked(
+        asked_problem(text, kind=kind, choices=_split(choices), answer=answer, raw=raw, name=lambda key: f"--{key}")
     )
-    return Asked(found)
 
 
 def _check_fit(kind: str | None, options: list[str], answer: str | None) -> None:
@@ -96,13 +71,6 @@ def _split(choices: list[str]) -> list[str]:
         return choices
     mark = "|" if "|" in choices[0] else ","
     return [part.strip() for part in choices[0].split(mark) if part.strip()]
-
-
-def _letter(answer: str | None, options: list[str]) -> str | None:
-    """The letter of an answer that may be given as a letter or as an option's text."""
-    if answer is not None and answer.strip() in options:
-        return LETTERS[options.index(answer.strip())]
-    return answer
 
 
 def _named(problem_id: str, problems: list[Problem], place: Path) -> Problem:

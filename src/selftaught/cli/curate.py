@@ -6,17 +6,15 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from selftaught.cli.problem_options import DropOption, MapOption, query_of
 
 if TYPE_CHECKING:
-    from selftaught.curation.inputs import Curated
-    from selftaught.curation.records import CurateSettings, Funnel
+    from selftaught.curation.records import Funnel
     from selftaught.problems import ProblemQuery
-    from selftaught.tokens import Codec
 
 
 Run = Annotated[
@@ -88,12 +86,13 @@ def register(app: typer.Typer) -> None:
 
         Every trajectory lands in kept or dropped, with a reason. --explain ID shows it, with a diff of what was changed.
         """
-        from selftaught.curation.settings import read_settings
+        from selftaught.pipeline.curating import curate_folder, curate_settings, data_folder
+        from selftaught.progress.bars import bars
 
         if explain is not None:
             _explain(run, explain, as_json)
             return
-        place = _data_folder(run, out)
+        place = data_folder(run, out)
         if editable is not None:
             _editable(place, editable)
             return
@@ -101,95 +100,24 @@ def register(app: typer.Typer) -> None:
         if export is not None:
             _export(place, query, export, loss, model)
             return
-        given: dict[str, Any] = {"dataset": rule, "rule": rule, "tool_share": tool_share, "seed": seed}
-        if max_kept is not None:
-            given["max_rows"] = {"all": max_kept}
-        if allow_text_only:
-            given["filters"] = {"allow_text_only": True}
-        settings = read_settings(given, set_ or [])
-        funnel, used = _curate(run, place, settings, query, greedy, model, contaminated, edits)
+        settings = curate_settings(rule, tool_share, seed, max_kept, allow_text_only, set_ or [])
+        with bars() as show:
+            made = curate_folder(
+                run,
+                out,
+                settings,
+                problems=query,
+                greedy=greedy,
+                model=model,
+                contaminated=contaminated,
+                edits=edits,
+                progress=show,
+                tell=lambda line: print(line, file=sys.stderr),
+            )
         if as_json:
-            print(json.dumps(funnel.model_dump(mode="json")))
+            print(json.dumps(made.funnel.model_dump(mode="json")))
         else:
-            _show(funnel, place, used)
-
-
-def _data_folder(run: Path, out: Path | None) -> Path:
-    """Where the data set lies or will lie: --out, ``run`` itself when it is one, else a folder inside it."""
-    from selftaught.runs.folders import DataFolder
-    from selftaught.runs.names import FILES
-
-    return out or (run if DataFolder(run).kept.exists() else run / FILES.curated)
-
-
-def _curate(
-    run: Path,
-    place: Path,
-    settings: CurateSettings,
-    problems: ProblemQuery | None,
-    greedy: Path | None,
-    model: str | None,
-    contaminated: Path | None,
-    edits: Path | None,
-) -> tuple[Funnel, str]:
-    """Curate the rollouts of ``run`` into ``place``; what was counted, and the model whose tokenizer was used."""
-    from selftaught.curation import Rule
-    from selftaught.curation import curate as run_curation
-    from selftaught.curation.inputs import what_to_curate
-    from selftaught.problems import load_file
-    from selftaught.progress import counted
-    from selftaught.progress.bars import bars
-
-    chosen = what_to_curate(run, greedy)
-    if settings.rule is Rule.D_START and chosen.greedy is None:
-        print(
-            "rule d_start, the best of the right ones: no greedy rollout is known. `selftaught rollout … --no-tools` makes one; "
-            "--greedy FOLDER --rule d_seed keeps what only the hint solves.",
-            file=sys.stderr,
-        )
-    known = {problem.id: problem for problem in problems.load()} if problems is not None else {}
-    for file in chosen.problem_files() if problems is None else ():
-        known |= {problem.id: problem for problem in load_file(file)}
-    codec, used = _codec(chosen, model)
-    record = chosen.record(place).model_copy(update={"tokenizer": used})
-    with bars() as show:
-        funnel = run_curation(
-            chosen.inputs(mixes_text=settings.mixes_text),
-            known.values(),
-            place,
-            settings,
-            codec=codec,
-            contaminated=_banned(contaminated),
-            edits=edits,
-            made=record,
-            progress=counted(show, "curating"),
-        )
-    return funnel, used
-
-
-def _codec(chosen: Curated, model: str | None) -> tuple[Codec | None, str]:
-    """The tokenizer that encodes changed text, and whose it is; none when the rollout's own is not here."""
-    from selftaught.errors import SelftaughtError
-    from selftaught.runs.found import tokenizer_of
-    from selftaught.tokens import Codec, tokenizer_folder
-
-    if model is not None:
-        return Codec(tokenizer_folder(model)), model
-    try:
-        used = tokenizer_of(chosen.rollouts[0])
-        return Codec(tokenizer_folder(used)), used
-    except SelftaughtError:
-        return None, ""
-
-
-def _banned(contaminated: Path | None) -> frozenset[str]:
-    """Ids of the problems whose trajectories are dropped."""
-    if contaminated is None:
-        return frozenset()
-    from selftaught.store import iter_lines, parse_object
-
-    lines = iter_lines(contaminated)
-    return frozenset(str(parse_object(line, f"{contaminated}:{number}", "id")["id"]) for number, line in lines)
+            _show(made.funnel, place, made.tokenizer)
 
 
 def _show(funnel: Funnel, place: Path, model: str) -> None:

@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 import typer
 
-from selftaught import __version__
 from selftaught.errors import SelftaughtError
 from selftaught.provenance import cores, version_of
+from selftaught.version import __version__
 
 Mark = Literal["ok", "missing", "weak", "bad"]
 
@@ -127,7 +127,10 @@ def devices() -> Iterator[Check]:
         return
     import torch
 
+    from selftaught.engines.dtype import describe_cpu
+
     yield Check("devices", "cpu", "ok", f"torch {torch.__version__}")
+    yield Check("devices", "dtype auto", "ok", f"bfloat16 models run in {describe_cpu()}")
     if not torch.cuda.is_available():
         yield Check("devices", "cuda", "missing", "no CUDA device; the embedded reasoner needs none")
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):

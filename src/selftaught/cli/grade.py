@@ -87,44 +87,25 @@ def _grade_run(run: Path, problems: ProblemQuery | None, grader: Grader, regrade
     import sys
 
     from selftaught.cli.next_step import say_next
-    from selftaught.grading import grade_run
-    from selftaught.grading.run import shown_by
-    from selftaught.problems import load_file
+    from selftaught.grading.folder import grade_folder
     from selftaught.progress.bars import bars
-    from selftaught.runs.found import find_rollouts, problem_file
-    from selftaught.store import iter_lines
 
     given = problems.load() if problems is not None else None
     results = []
     if not as_json:
         print("run\taccuracy\ttrajectories", file=sys.stderr)
-    for found in find_rollouts(run):
-        file = run if run.is_file() else found.folder.trajectories
-        grades = found.folder.grades
-        known = given if given is not None else load_file(problem_file(found))
-        with bars() as show:
-            shown = shown_by(show, file.parent.name, sum(1 for _ in iter_lines(file)))
-            summary = grade_run(known, file, grades, grader.workers, regrade=regrade, grader=grader, progress=shown)
-        results.append(
-            {
-                "trajectories": str(file),
-                "grades": str(grades),
-                "new": summary.num_new,
-                "total": summary.num_total,
-                "accuracy": round(summary.accuracy, 6),
-                "outcomes": {outcome.value: count for outcome, count in sorted(summary.outcomes.items())},
-                "paths": dict(sorted(summary.paths.items())),
-            }
-        )
+    for graded in grade_folder(run, grader, bars, problems=given, regrade=regrade):
+        results.append(graded.document())
         if not as_json:
+            summary = graded.summary
             outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
-            print(f"{grades}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+            print(f"{graded.grades}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
             for name, count in summary.others.items():
                 print(
-                    f"{grades}: {count} grades are of {name}, this is {grader.name}; --regrade makes them anew.",
+                    f"{graded.grades}: {count} grades are of {name}, this is {grader.name}; --regrade makes them anew.",
                     file=sys.stderr,
                 )
-            print(f"{found.folder.path}\t{summary.accuracy:.4f}\t{summary.num_total}")
+            print(f"{graded.folder}\t{summary.accuracy:.4f}\t{summary.num_total}")
     if as_json:
         print(json.dumps({"runs": results}, indent=2))
     elif run.is_dir():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selftaught.cli.options import Given, settings_from, with_settings
+from selftaught.cli.options import Given, flag, with_settings
 
 if TYPE_CHECKING:
     from selftaught.cli.asked import Asked
@@ -63,12 +63,13 @@ def register(app: typer.Typer) -> None:
         Examples: selftaught infer "What is the remainder when 7^2023 is divided by 1000?" · selftaught infer --problem p3 --from runs/mine
         """
         from selftaught.rollouts.checks import check_settings
+        from selftaught.rollouts.defaults import for_infer
         from selftaught.rollouts.opening import manner_before
 
         asked = _asked(question, kind, choices or [], answer, problem_id, from_, raw)
         name = model or asked.model or "toy"
         manner = manner_before(name, given.get("tokenizer", asked.settings.get("tokenizer")))
-        settings = _settings(given, asked, manner)
+        settings = for_infer(given, manner, asked.settings, name=flag)
         check_settings(settings, name)
         _notice(asked.problem, manner)
         screen = None if as_json else _screen(name, settings, asked.problem)
@@ -101,25 +102,13 @@ def _asked(
     return typed(question, kind, choices, answer, raw=raw)
 
 
-def _settings(given: Given, asked: Asked, manner: Manner) -> RolloutSettings:
-    tools = bool(given.get("tools", asked.settings.get("tools", True)))
-    hints = str(given.get("hints", asked.settings.get("hints", (manner.hints or "auto") if tools else "none")))
-    own = {"max_rows": 1, "sandbox_workers": 1, **asked.settings, "hints": hints, "condition": f"infer+{hints}"}
-    return settings_from(given, manner=None if asked.settings else manner, **own)
-
-
 def _notice(problem: Problem, manner: Manner) -> None:
     """Say so when a model is asked what it was never made for."""
-    if manner.knows != "toy":
-        return
-    from selftaught.toy.known import is_known
+    from selftaught.rollouts.checks import outside_notice
 
-    if not is_known(problem.problem):
-        print(
-            "notice: the embedded model knows nineteen families of problems, and this is none of them; expect a wrong "
-            "answer. `selftaught toy problems test 20` prints some that it knows.",
-            file=sys.stderr,
-        )
+    notice = outside_notice(problem, manner)
+    if notice:
+        print(f"notice: {notice} `selftaught toy problems test 20` prints some that it knows.", file=sys.stderr)
 
 
 def _screen(model: str, settings: RolloutSettings, problem: Problem) -> Screen:
@@ -137,10 +126,9 @@ def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> Non
     """The closing line, or the whole as JSON; IncompleteError when the engine or the sandbox failed."""
     from selftaught.errors import IncompleteError
     from selftaught.records import ProblemKind
-    from selftaught.rollouts.progress import FAILED
 
     text = trajectory.text_after_prompt()
-    answer = last_program(text) if problem.kind is ProblemKind.CODE else boxed_answer(text)
+    answer = final_program(problem, trajectory) if problem.kind is ProblemKind.CODE else boxed_answer(text)
     grade = _grade(problem, trajectory)
     if screen is None:
         document = {"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())}
@@ -162,7 +150,7 @@ def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> Non
             f"{found} · {trajectory.stop_reason.value} · {len(trajectory.hints())} hints · "
             f"{len(trajectory.tool_calls())} calls · {num_tokens} tokens · {trajectory.wall_s:.1f} s"
         )
-    if trajectory.stop_reason in FAILED:
+    if trajectory.stop_reason.is_failure:
         raise IncompleteError(f"the rollout ended by {trajectory.stop_reason.value}: {trajectory.error}")
 
 
@@ -181,11 +169,12 @@ def _wrong(problem: Problem, grade: Grade) -> str:
     return f"wrong, expected {problem.answer}"
 
 
-def last_program(text: str) -> str | None:
-    """The last fenced program after the thinking, for the closing line; None when there is none."""
-    from selftaught.grading.extract import last_program as found
+def final_program(problem: Problem, trajectory: Trajectory) -> str | None:
+    """The program that would be graded, for the closing line; None when there is none."""
+    from selftaught.grading.extract import final_text
+    from selftaught.grading.program_source import program_source
 
-    return found(text.rpartition("</think>")[2].replace("<|im_end|>", ""))
+    return program_source(final_text(trajectory) or "", problem.fn_name)
 
 
 def boxed_answer(text: str) -> str | None:

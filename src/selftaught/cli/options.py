@@ -14,7 +14,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 
 from selftaught.manner import Manner
-from selftaught.rollouts.settings import FLAT, RolloutSettings, checked_settings, choices_of, expected
+from selftaught.rollouts.defaults import chosen, option_name
+from selftaught.rollouts.settings import FLAT, RolloutSettings, choices_of, expected
 
 PANELS = {
     "sampling": "Sampling",
@@ -25,18 +26,13 @@ PANELS = {
 }
 """Group of settings → heading on the help page."""
 
-UNITS = ("_s", "_mb")
-"""Endings of settings that their flags do without."""
-
 Given = dict[str, Any]
 """Options that were named, by flat key."""
 
 
 def flag(key: str) -> str:
     """``tool_timeout_s`` → ``--tool-timeout``."""
-    for unit in UNITS:
-        key = key.removesuffix(unit)
-    return "--" + key.replace("_", "-")
+    return "--" + option_name(key).replace("_", "-")
 
 
 def with_settings(
@@ -76,10 +72,7 @@ def settings_from(given: Given, *, manner: Manner | None = None, **verb: object)
 
     ConfigError in one line when a value is out of bounds.
     """
-    own: dict[str, object] = {}
-    if manner is not None and manner.sampling is not None:
-        own = manner.sampling.model_dump(exclude_none=True)
-    return checked_settings({**verb, **own, **given}, name=lambda key: flag(key) if key in given else key)
+    return chosen(given, manner=manner, name=flag, **verb)
 
 
 def _parameter(key: str, default: str | None, also: tuple[str, ...]) -> inspect.Parameter:

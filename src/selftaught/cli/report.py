@@ -59,34 +59,17 @@ def register(app: typer.Typer) -> None:
 
 def _write(runs: list[Path], out: Path | None, gated_text: bool, publish: Path | None) -> ReportPaths:
     """Write the report of one run into its folder, or that of several into a folder of its own; and the copy for the web."""
-    from selftaught.errors import ConfigError, DataError
-    from selftaught.report import write_report
-    from selftaught.report.folder import report_data
-    from selftaught.report.several import default_out, join_runs
+    from selftaught.report.make import make_report
 
-    missing = next((one for one in runs if not one.is_dir()), None)
-    if missing is not None:
-        raise DataError(f"{missing} is not a folder; expected the folder of a run, such as runs/demo.")
-    if len(runs) > 1:
-        if publish is not None:
-            raise ConfigError("--publish copies one run; name one.")
-        folder = out or default_out(runs)
-        if not folder.is_dir():
-            Folder(folder).make()
-        return write_report(folder, join_runs(runs, folder), gated_text=gated_text, records=False)
-    if out is not None:
-        raise ConfigError("--out is for a report of several runs; the report of one run lies in its own folder.")
-    paths = write_report(runs[0], report_data(runs[0]), gated_text=gated_text)
-    if publish is not None:
-        from selftaught.report.publish import publish as write_copy
-
-        copy = write_copy(runs[0], publish)
+    made = make_report(runs, out, gated_text=gated_text, publish=publish)
+    copy = made.published
+    if copy is not None:
         print(
             f"wrote {copy.folder}: {len(copy.files)} record files and a report; the text of {copy.num_withheld} problems withheld; "
             f"{len(copy.left_behind)} other files left behind",
             file=sys.stderr,
         )
-    return paths
+    return made.paths
 
 
 def _print_table(paths: ReportPaths) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selftaught.cli.options import Given, settings_from, with_settings
+from selftaught.cli.options import Given, flag, with_settings
 from selftaught.cli.problem_options import DropOption, MapOption
 
 if TYPE_CHECKING:
@@ -49,15 +49,9 @@ def register(app: typer.Typer) -> None:
         """
         from selftaught.errors import IncompleteError
         from selftaught.problems import load_problems
-        from selftaught.rollouts.opening import manner_before
+        from selftaught.rollouts.defaults import for_rollout
 
-        hints = str(given.get("hints", "none"))
-        settings = settings_from(
-            given,
-            manner=manner_before(model, given.get("tokenizer")),
-            condition=condition or ("rollout" if hints == "none" else f"rollout+{Path(hints).name}"),
-            workers=default_workers(model, given.get("device")),
-        )
+        settings = for_rollout(given, model, condition, name=flag)
         loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
         summary = _roll(loaded, model, out, settings, ray, ray_address)
         if as_json:
@@ -68,17 +62,6 @@ def register(app: typer.Typer) -> None:
             raise IncompleteError(
                 f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
             )
-
-
-def default_workers(model: str, device: str | None) -> int:
-    """One process per core for a small local model on a CPU; none apart for a server or a GPU."""
-    import os
-
-    from selftaught.tokens.folder import is_url
-
-    if is_url(model) or (device or "cpu") != "cpu":
-        return 0
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def stall_line(stall: StallReport) -> str:

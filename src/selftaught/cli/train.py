@@ -38,6 +38,10 @@ def register(app: typer.Typer) -> None:
         micro_batch_size: Annotated[int | None, typer.Option(help="Rows a process takes at once.")] = None,
         max_length: Annotated[int | None, typer.Option(help="Longest row in tokens; longer ones are refused.")] = None,
         seed: Annotated[int | None, typer.Option(help="Order of the rows.")] = None,
+        report_to: Annotated[
+            str | None,
+            typer.Option(help="Also send the curves to wandb, trackio or tensorboard (several by commas)."),
+        ] = None,
         set_: Annotated[
             list[str] | None, typer.Option("--set", help="Any other setting: packing=true, loss.hint=0.")
         ] = None,
@@ -48,14 +52,8 @@ def register(app: typer.Typer) -> None:
         The loss weight of each token follows from who wrote it: the model and hints 1, prompt and tool output 0, unless
         --set loss.hint=0 says otherwise. Under torchrun or accelerate launch, every process runs this same command.
         """
-        from selftaught.progress import Progress, counted
         from selftaught.progress.bars import bars
-        from selftaught.runs.folders import DataFolder, ModelFolder
-        from selftaught.tokens.folder import model_source
-        from selftaught.training.launch import read_settings
-        from selftaught.training.render import load_rows
-        from selftaught.training.settings import defaults_for
-        from selftaught.training.sft import train_sft
+        from selftaught.training.folder import plan_training
 
         given: dict[str, Any] = {
             "learning_rate": learning_rate,
@@ -64,20 +62,15 @@ def register(app: typer.Typer) -> None:
             "micro_batch_size": micro_batch_size,
             "max_length": max_length,
             "seed": seed,
+            "report_to": report_to,
         }
-        base = model_source(model)
-        defaults = defaults_for(base) if config is None else {}
-        if defaults:
-            shown = ", ".join(f"{key} {value:g}" for key, value in defaults.items())
+        plan = plan_training(data, model, out, given, config=config, part=round_, overrides=set_)
+        if plan.defaults:
+            shown = ", ".join(f"{key} {value:g}" for key, value in plan.defaults.items())
             print(f"the embedded model's training settings where none are given: {shown}", file=sys.stderr)
-        given = defaults | {key: value for key, value in given.items() if value is not None}
-        settings = read_settings(config, round_, given, set_ or [])
-        path = DataFolder(data).kept if data.is_dir() else data
-        was_done = ModelFolder(out).summary.exists()
-        rows = load_rows(path, settings.loss, settings.max_length)
+        was_done = plan.is_done
         with bars() as show:
-            show(Progress("training", notes=(f"loading {model}",)))
-            summary = train_sft(rows, base, out, settings, progress=counted(show, "training"))
+            summary = plan.run(show)
         if was_done:
             print(f"{out} holds this model already, trained with the same settings on the same rows.", file=sys.stderr)
         if as_json:

@@ -38,6 +38,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("decontaminate", _PARTS, "Remove training problems that overlap a benchmark."),
     Verb("verify", _PARTS, "Prove that the token ledger of a run holds."),
     Verb("compare", _PARTS, "Two runs on the same problems, paired."),
+    Verb("push", _PARTS, "A model, a data set or a run's records to the hub."),
     Verb("exec", _PARTS, "Run code in the sandbox."),
     Verb("hints", _PARTS, "Show and check hint libraries."),
     Verb("toy", _PARTS, "The embedded reasoner: its problems, and its pretraining from nothing."),
@@ -60,6 +61,7 @@ SYNONYMS = {
     "pipeline": "run",
     "sandbox": "exec",
     "score": "grade",
+    "upload": "push",
     "sft": "train",
     "watch": "view",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -26,35 +27,13 @@ def register(app: typer.Typer) -> None:
         Example: selftaught verify runs/demo
         """
         from selftaught.errors import IncompleteError
-        from selftaught.rollouts.verify import verify_run
-        from selftaught.runs.found import find_rollouts
-        from selftaught.tokens.codec import Codec
-        from selftaught.tokens.folder import tokenizer_folder
+        from selftaught.rollouts.verify_folder import verify_folder
 
-        codec = Codec(tokenizer_folder(model)) if model else None
-        files = [run] if run.is_file() else [found.folder.trajectories for found in find_rollouts(run)]
-        num_checked, first = 0, None
-        for file in files:
-            for mismatch in verify_run(file, codec):
-                num_checked += 1
-                if mismatch is not None:
-                    first = mismatch
-                    break
-            if first is not None:
-                break
+        found = verify_folder(run, model)
         if as_json:
-            print(
-                json.dumps(
-                    {
-                        "holds": first is None,
-                        "checked": num_checked,
-                        "files": len(files),
-                        "mismatch": str(first) if first else None,
-                    }
-                )
-            )
-        if first is not None:
-            raise IncompleteError(f"the ledger does not hold: {first}")
+            print(json.dumps(dataclasses.asdict(found)))
+        if not found:
+            raise IncompleteError(f"the ledger does not hold: {found.mismatch}")
         if not as_json:
-            print(f"the ledger holds: {num_checked} trajectories in {len(files)} files")
+            print(f"the ledger holds: {found.checked} trajectories in {found.files} files")
             sys.stdout.flush()

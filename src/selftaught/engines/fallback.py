@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.dtype import resolve_dtype
 from selftaught.engines.sampler import UniformStream, draw
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import Codec
@@ -88,7 +89,7 @@ class TransformersEngine:
         *,
         max_rows: int = 8,
         threads: int = 1,
-        dtype: str = "float32",
+        dtype: str = "auto",
         device: str | None = None,
         name: str = "",
     ) -> None:
@@ -103,8 +104,9 @@ class TransformersEngine:
             torch.set_num_threads(threads)
         self.name, self.max_rows, self.codec = name or str(folder), max_rows, Codec(folder)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.dtype = resolve_dtype(dtype, folder, self.device)
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self.dtype))
         except (OSError, ValueError, KeyError) as error:
             raise EngineError(f"{folder} cannot be loaded by transformers: {error}".replace("\n", " ")) from None
         self._model: Any = model.eval().to(self.device)

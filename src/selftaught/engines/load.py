@@ -14,12 +14,13 @@ def load_engine(
     model: str,
     *,
     threads: int = 1,
-    dtype: str = "float32",
+    dtype: str = "auto",
     model_name: str | None = None,
     max_rows: int = 64,
     device: str | None = None,
     tokenizer: str | None = None,
     allow_text: bool = False,
+    share: str | None = None,
 ) -> Engine:
     """Open ``model``.
 
@@ -27,7 +28,8 @@ def load_engine(
     transformers, ``http://…/v1`` (several, comma-separated, for replicas) through a server. ``model_name`` names the
     model on a server, ``tokenizer`` the folder or hub id of its tokenizer if the server's own path is not readable
     here, ``allow_text`` takes a server that gives text without token ids. The environment's ``SELFTAUGHT_API_KEY`` goes
-    to a server as its bearer token. EngineError tells what is missing.
+    to a server as its bearer token. ``dtype`` auto is explained in `selftaught.engines.dtype`. ``share`` is a memory file in
+    which processes with the same model keep its weights once. EngineError tells what is missing.
     """
     if max_rows < 1:
         raise ConfigError(f"max_rows is {max_rows}; expected 1 or more.")
@@ -57,7 +59,7 @@ def load_engine(
         return TransformersEngine(folder, max_rows=max_rows, threads=threads, dtype=dtype, device=device, name=name)
     from selftaught.engines.local import LocalEngine
 
-    return LocalEngine(folder, max_rows=max_rows, threads=threads, dtype=dtype, device=device, name=name)
+    return LocalEngine(folder, max_rows=max_rows, threads=threads, dtype=dtype, device=device, name=name, share=share)
 
 
 def _missing_torch() -> str | None:

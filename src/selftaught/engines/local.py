@@ -21,6 +21,7 @@ import torch
 
 from selftaught.engines.bands import BAND_ROWS, Packing, bands_of, join_bands
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.dtype import resolve_dtype
 from selftaught.engines.model import Prefill, SlotModel
 from selftaught.engines.sampler import UniformStream, draw
 from selftaught.errors import EngineError
@@ -114,16 +115,18 @@ class LocalEngine:
         *,
         max_rows: int = 64,
         threads: int = 1,
-        dtype: str = "float32",
+        dtype: str = "auto",
         device: str | None = None,
         name: str = "",
+        share: str | None = None,
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
         self.name = name or str(folder)
         self.codec = Codec(folder)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = SlotModel(folder, max_rows, getattr(torch, dtype), device)
+        self.dtype = resolve_dtype(dtype, folder, device)
+        self.model = SlotModel(folder, max_rows, getattr(torch, self.dtype), device, share)
         self.max_context = self.model.shape.max_context
         self.max_rows = max_rows
         self.stats = EngineStats()

@@ -1,7 +1,7 @@
 """The forward pass of the slot engine: rows of different lengths, each at its own position, over a preallocated cache.
 
-The cache is two tensors a model: keys ``[layer, slot, kv head, D, N]`` (transposed, so that scores are one plain batched
-product) and values ``[layer, slot, kv head, N, D]``. ``step`` feeds one token to each of B slots and a run of tokens to
+The cache is two tensors a layer: keys ``[slot, kv head, D, N]`` (transposed, so that scores are one plain batched
+product) and values ``[slot, kv head, N, D]``. ``step`` feeds one token to each of B slots and a run of tokens to
 any others, in one pass: the linear layers see only tokens that are wanted. Query heads that share a key head are folded
 into the query axis. Attention of the decoding slots goes by bands of neighbouring slots, each as far as its longest row
 (`selftaught.engines.bands`). Shapes: see `selftaught.engines.shape`.
@@ -55,54 +55,72 @@ class _Decoding(NamedTuple):
 class SlotModel:
     """Weights plus KV slots. Pure tensor code: it knows no tokens, no stops, no requests."""
 
-    def __init__(self, folder: Path, num_slots: int, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        num_slots: int,
+        dtype: torch.dtype = torch.float32,
+        device: str = "cpu",
+        share: str | None = None,
+    ) -> None:
         self.shape = ModelShape.read(folder)
-        self.weights = load_weights(folder, self.shape, dtype, device)
+        self.weights = load_weights(folder, self.shape, dtype, device, share)
         self.dtype, self.device, self.num_slots = dtype, device, num_slots
-        shape = self.shape
         self.capacity = 0
-        self._keys_LSKDN = torch.empty(0)
-        self._values_LSKND = torch.empty(0)
-        self.reserve(min(_GROW_COLUMNS, shape.max_context))
-        positions = torch.arange(shape.max_context, dtype=torch.float32)
-        angles = torch.outer(positions, torch.tensor(shape.inv_freq, dtype=torch.float32))
-        table = torch.cat([angles, angles], dim=-1)
-        self._cos_PD = table.cos().to(device=device, dtype=dtype)
-        self._sin_PD = table.sin().to(device=device, dtype=dtype)
-        half = shape.head_dim // 2
-        self._sin_PD[:, :half] *= -1  # rotate_half's sign, folded into the table
-        self._columns_N = torch.arange(shape.max_context, device=device)
+        size = (num_slots, self.shape.num_kv_heads, self.shape.head_dim, 0)
+        self._keys_SKDN = [torch.empty(size, dtype=dtype, device=device) for _ in range(self.shape.num_layers)]
+        self._values_SKND = [keys.transpose(2, 3) for keys in self._keys_SKDN]
+        self.reserve(min(_GROW_COLUMNS, self.shape.max_context))
         self._slots_B = torch.arange(num_slots, device=device)
-        self._scale = shape.head_dim**-0.5
+        self._scale = self.shape.head_dim**-0.5
 
     # ---------------------------------------------------------------------------------------------------------- cache
 
+    @torch.inference_mode()
     def reserve(self, num_columns: int) -> None:
-        """Make room for rows of ``num_columns`` tokens; what is cached stays."""
+        """Make room for rows of ``num_columns`` tokens; what is cached stays.
+
+        The cache grows with the longest row, not to the model's context. On a CPU even that is address space alone: a page
+        takes memory when something is written to it, so short rows and empty slots cost little. Layers grow one after
+        another, so that old and new lie side by side for one layer only.
+        """
         if num_columns <= self.capacity:
             return
         shape, old = self.shape, self.capacity
         new = min(shape.max_context, max(num_columns, old + max(_GROW_COLUMNS, old // 2)))
-        size = (shape.num_layers, self.num_slots, shape.num_kv_heads)
-        keys = torch.zeros(*size, shape.head_dim, new, dtype=self.dtype, device=self.device)
-        values = torch.zeros(*size, new, shape.head_dim, dtype=self.dtype, device=self.device)
-        if old:
-            keys[..., :old] = self._keys_LSKDN
-            values[..., :old, :] = self._values_LSKND
-        self._keys_LSKDN, self._values_LSKND, self.capacity = keys, values, new
+        size = (self.num_slots, shape.num_kv_heads)
+        for index in range(shape.num_layers):
+            keys = torch.zeros(*size, shape.head_dim, new, dtype=self.dtype, device=self.device)
+            keys[..., :old] = self._keys_SKDN[index]
+            self._keys_SKDN[index] = keys
+            values = torch.zeros(*size, new, shape.head_dim, dtype=self.dtype, device=self.device)
+            values[..., :old, :] = self._values_SKND[index]
+            self._values_SKND[index] = values
+        self.capacity = new
+        positions = torch.arange(new, dtype=torch.float32)
+        angles = torch.outer(positions, torch.tensor(shape.inv_freq, dtype=torch.float32))
+        table = torch.cat([angles, angles], dim=-1)
+        self._cos_PD = table.cos().to(device=self.device, dtype=self.dtype)
+        self._sin_PD = table.sin().to(device=self.device, dtype=self.dtype)
+        half = shape.head_dim // 2
+        self._sin_PD[:, :half] *= -1  # rotate_half's sign, folded into the table
+        self._columns_N = torch.arange(new, device=self.device)
 
+    @torch.inference_mode()
     def copy_slot(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` columns of one slot into another."""
-        self._keys_LSKDN[:, target, :, :, :length] = self._keys_LSKDN[:, source, :, :, :length]
-        self._values_LSKND[:, target, :, :length] = self._values_LSKND[:, source, :, :length]
+        for keys, values in zip(self._keys_SKDN, self._values_SKND, strict=True):
+            keys[target, :, :, :length] = keys[source, :, :, :length]
+            values[target, :, :length] = values[source, :, :length]
 
+    @torch.inference_mode()
     def swap_slots(self, one: int, other: int, length: int) -> None:
         """Exchange the first ``length`` columns of two slots."""
-        keys = self._keys_LSKDN[:, one, :, :, :length].clone()
-        values = self._values_LSKND[:, one, :, :length].clone()
-        self.copy_slot(other, one, length)
-        self._keys_LSKDN[:, other, :, :, :length] = keys
-        self._values_LSKND[:, other, :, :length] = values
+        for keys, values in zip(self._keys_SKDN, self._values_SKND, strict=True):
+            for cached in (keys[..., :length], values[:, :, :length]):
+                kept = cached[one].clone()
+                cached[one] = cached[other]
+                cached[other] = kept
 
     # -------------------------------------------------------------------------------------------------------- forward
 
@@ -137,12 +155,12 @@ class SlotModel:
                 low,
                 high,
                 self._mask(pos_T[low:high], flat_positions[high - 1] + 1),
-                self._keys_LSKDN[:, slot, :, :, : start + high - low].unbind(0),
-                self._values_LSKND[:, slot, :, : start + high - low].unbind(0),
+                [keys[slot, :, :, : start + high - low] for keys in self._keys_SKDN],
+                [values[slot, :, : start + high - low] for values in self._values_SKND],
             )
             for (slot, start, _), (low, high) in zip(prefills, bounds, strict=True)
         ]
-        x_TC = functional.embedding(torch.tensor(flat_ids, device=self.device), self.weights.embed_VC)
+        x_TC = functional.embedding(torch.tensor(flat_ids, device=self.device), self.weights.embed_VC).to(self.dtype)
         width = self.shape.num_heads * self.shape.head_dim
         for index, layer in enumerate(self.weights.layers):
             q, k, v = self._project(layer, x_TC, cos, sin)
@@ -172,14 +190,15 @@ class SlotModel:
         else:
             rows_B = torch.tensor(slots, device=self.device)
             pos_W = pos_B.new_zeros(window).index_copy_(0, rows_B, pos_B)
-        keys_LSDN, values_LSND = self._keys_LSKDN.flatten(1, 2), self._values_LSKND.flatten(1, 2)
+        keys_L = [keys.flatten(0, 1) for keys in self._keys_SKDN]
+        values_L = [values.flatten(0, 1) for values in self._values_SKND]
         views = [
             _BandViews(
                 low * kv,
                 high * kv,
                 self._mask(pos_W[low:high].repeat_interleave(kv), columns)[:, None],
-                keys_LSDN[:, low * kv : high * kv, :, :columns].unbind(0),
-                values_LSND[:, low * kv : high * kv, :columns].unbind(0),
+                [keys[low * kv : high * kv, :, :columns] for keys in keys_L],
+                [values[low * kv : high * kv, :columns] for values in values_L],
             )
             for low, high, columns in bands
         ]
@@ -192,8 +211,8 @@ class SlotModel:
         kv, dim = self.shape.num_kv_heads, self.shape.head_dim
         num_rows, window, rows_B, pos_B, bands = decoding
         group = self.shape.num_heads // kv
-        self._keys_LSKDN[index][rows_B, :, :, pos_B] = k[:num_rows]
-        self._values_LSKND[index][rows_B, :, pos_B] = v[:num_rows]
+        self._keys_SKDN[index][rows_B, :, :, pos_B] = k[:num_rows]
+        self._values_SKND[index][rows_B, :, pos_B] = v[:num_rows]
         query = q[:num_rows].view(num_rows, kv, group, dim)
         found = mixed[:num_rows].view(num_rows, kv, group, dim)
         dense = num_rows == window
@@ -237,9 +256,7 @@ class SlotModel:
         """Normalised input to rotated q [T,H,D] (scaled), rotated k [T,K,D] and v [T,K,D]."""
         shape = self.shape
         heads, kv, dim = shape.num_heads, shape.num_kv_heads, shape.head_dim
-        qkv = functional.linear(self._norm(x_TC, layer.norm1_C), layer.qkv, layer.qkv_bias).view(
-            -1, heads + 2 * kv, dim
-        )
+        qkv = layer.qkv(self._norm(x_TC, layer.norm1_C)).view(-1, heads + 2 * kv, dim)
         qk, v = qkv[:, : heads + kv], qkv[:, heads + kv :]
         if layer.q_norm_D is not None and layer.k_norm_D is not None:
             qk = torch.cat(
@@ -252,13 +269,13 @@ class SlotModel:
 
     def _finish(self, layer: LayerWeights, x_TC: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
         """The output projection, the residual and the MLP."""
-        x_TC = x_TC + functional.linear(mixed, layer.out)
-        gate_up = functional.linear(self._norm(x_TC, layer.norm2_C), layer.gate_up)
+        x_TC = x_TC + layer.out(mixed)
+        gate_up = layer.gate_up(self._norm(x_TC, layer.norm2_C))
         half = gate_up.shape[-1] // 2
-        return x_TC + functional.linear(functional.silu(gate_up[:, :half]) * gate_up[:, half:], layer.down)
+        return x_TC + layer.down(functional.silu(gate_up[:, :half]) * gate_up[:, half:])
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.shape.norm_eps)
 
     def _logits(self, x_TC: torch.Tensor) -> torch.Tensor:
-        return functional.linear(self._norm(x_TC, self.weights.norm_C), self.weights.head_VC).float()
+        return self.weights.head(self._norm(x_TC, self.weights.norm_C)).float()

@@ -1,12 +1,14 @@
 """Evaluate a model on benchmarks: rollout, grade, tabulate, resumable at every step.
 
-``OUT/<benchmark>/problems.jsonl``, ``OUT/<benchmark>/<condition>/{trajectories,grades}.jsonl``, ``OUT/report.json``. Running again
-with the same folder does only what is missing; another condition in the same folder is added to the same tables. With
-``scaling_rounds`` the matched-budget curves are made too: hint rounds, budget forcing ("Wait" without tools), and majority votes.
+``OUT/<benchmark>/problems.jsonl``, ``OUT/<benchmark>/<condition>/{trajectories,grades}.jsonl``, ``OUT/report.json``.
+Running again with the same folder does only what is missing; another condition in the same folder is added to the same
+tables. With ``scaling_rounds`` the matched-budget curves are made too: hint rounds, budget forcing ("Wait" without
+tools), and majority votes.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, MissingPartError
 from selftaught.evals.build import BenchmarkRuns, EvalRun, build_report
 from selftaught.evals.records import Provenance, ReportData, StageRow
 from selftaught.grading import GRADER, Grader, grade_run
@@ -41,7 +43,10 @@ BUDGET_FORCING = Path(__file__).with_name("budget_forcing.yaml")
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What to evaluate. ``settings.sampling.samples`` holds where a benchmark names no number of its own (``aime24:16``)."""
+    """What to evaluate.
+
+    ``settings.sampling.samples`` holds where a benchmark names no number of its own (``aime24:16``).
+    """
 
     model: str
     benchmarks: Sequence[BenchmarkSpec]
@@ -123,6 +128,12 @@ def tabulate(out: Path, *, reference: str | None = None, ablation_reference: str
         provenance=provenance,
         title=title,
     )
+
+
+def check_inspect() -> None:
+    """MissingPartError, before the work begins, when the package that `export_inspect` needs is not installed."""
+    if importlib.util.find_spec("inspect_ai") is None:
+        raise MissingPartError("this needs inspect_ai, which is not installed; pip install 'selftaught[inspect]'.")
 
 
 def export_inspect(out: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """An evaluation recipe: several conditions in one table, such as all ablations of the hints.
 
-A YAML file: ``conditions`` names them and says in which rollout settings (or in which ``model``) each differs, ``ablation_of`` the
-one that the others are tabled against. A hint library may be named by a path relative to the file.
+A YAML file: ``conditions`` names them and says in which rollout settings (or in which ``model``) each differs,
+``ablation_of`` the one that the others are tabled against. A hint library may be named by a path relative to the file.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from selftaught.complaints import complaint
-from selftaught.errors import ConfigError
-from selftaught.overrides import read_mapping
+from selftaught.errors import ConfigError, first_mistake
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutSettings
@@ -88,4 +86,4 @@ def load_plan(name: str) -> tuple[EvalPlan, Path]:
     try:
         return EvalPlan.model_validate(content), path.parent
     except ValidationError as error:
-        raise ConfigError(f"{path}: {complaint(error, EvalPlan.model_fields, whole='the recipe')}") from None
+        raise ConfigError(f"{path}: {first_mistake(error)}.") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selftaught.complaints import complaint
 from selftaught.errors import DataError
-from selftaught.grading.extract import bare_program
+from selftaught.grading.comparison import MAX_INT_CHARS
 from selftaught.grading.grader import Grader
+from selftaught.grading.program_source import bare_program
 from selftaught.records import TestCase
 from selftaught.store import BYTE_ORDER_MARK
 
@@ -103,12 +106,9 @@ def grade_programs(path: Path, grader: Grader) -> Iterator[ProgramResultLine]:
             TestCase(input=_text(test.input, is_call, True), output=_text(test.output, is_call, False))
             for test in request.tests
         ]
-        verdict = grader.programs.grade(
-            bare_program(request.solution),
-            tests,
-            fn_name=request.fn_name if is_call else None,
-            timeout_s=request.timeout,
-        )
+        fn_name = request.fn_name if is_call else None
+        source = bare_program(request.solution, fn_name)
+        verdict = grader.programs.grade(source, tests, fn_name=fn_name, timeout_s=request.timeout)
         outcomes = [
             ProgramTestOutcome(passed=test.passed, reason=test.reason, wall_s=round(test.wall_s, 4))
             for test in verdict.tests
@@ -119,13 +119,48 @@ def grade_programs(path: Path, grader: Grader) -> Iterator[ProgramResultLine]:
 
 
 def _text(value: Any, is_call: bool, is_input: bool) -> str:
-    import json
-
-    if isinstance(value, str):
+    if isinstance(value, str) and not _LONG_INTEGER.fullmatch(value):
         return value
     if is_call and is_input and isinstance(value, list):
-        return "\n".join(json.dumps(argument) for argument in value)
-    return json.dumps(value)
+        return "\n".join(map(_json, value))
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    return _LONG_INTEGER_IN_JSON.sub(r"\1", json.dumps(value))
+
+
+_LONG_INTEGER = re.compile("\x00(-?[0-9]+)")
+"""How an integer that is too long for a conversion stands among the values of a request: a mark, then its digits."""
+_LONG_INTEGER_IN_JSON = re.compile(r'"\\u0000(-?[0-9]+)"')
+
+
+def _parse(line: bytes, model: type[RequestT]) -> RequestT:
+    """One request. ValueError (ValidationError is one) says what is wrong with it."""
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        if error.errors()[0]["type"] != "json_invalid":
+            raise
+    # pydantic's parser refuses integers of any length and lone surrogates, which JSON may hold.
+    try:
+        values = json.loads(
+            line, parse_int=lambda digits: int(digits) if len(digits) <= MAX_INT_CHARS else f"\0{digits}"
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return model.model_validate(_encodable(values))
+
+
+def _encodable(value: Any) -> Any:
+    """``value`` with a question mark for every lone surrogate."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    return value
 
 
 def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
@@ -140,9 +175,13 @@ def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
             if not line.strip():
                 continue
             try:
-                yield model.model_validate_json(line)
+                yield _parse(line, model)
             except ValidationError as error:
-                raise DataError(f"{path}:{number}: {complaint(error, model.model_fields)}") from None
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"]) or "line"
+                raise DataError(f"{path}:{number}: {where}: {first['msg']}.") from None
+            except ValueError as error:
+                raise DataError(f"{path}:{number}: line: not JSON ({error}).") from None
 
 
 def _in_order(requests: Iterable[RequestT], judge: Callable[[RequestT], ResultT], workers: int) -> Iterator[ResultT]:

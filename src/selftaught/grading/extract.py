@@ -1,4 +1,4 @@
-"""What the model gave as its answer: the text after its thinking, the part of it that may hold an answer, the last program.
+"""What the model gave as its answer: the text after its thinking, the part of it that may hold an answer.
 
 Everything runs in one pass over the text, so that 10⁵ boxes or unbalanced braces cost no more than their length.
 """
@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import re
 
-from selftaught.records import SpanSource, Trajectory
+from selftaught.records import Span, SpanSource, Trajectory
+from selftaught.tokens import fences
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
 CHAT_TOKEN = re.compile(r"<\|[a-z_]{2,32}\|>|</s>")
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^\n`]*$", re.MULTILINE)
 
-_PYTHON_TAGS = frozenset({"python", "py", "python3", ""})
+_CODE_AND_OUTPUT = fences.PYTHON | {
+    "output",
+    "stdout",
+    "result",
+    "tool",
+    "tool_call",
+    "tool_code",
+    "tool_output",
+    "debug",
+}
+"""Languages of blocks in which no answer is looked for."""
 
 
 def final_text(trajectory: Trajectory) -> str | None:
@@ -24,9 +34,7 @@ def final_text(trajectory: Trajectory) -> str | None:
     """
     prompt = "".join(span.text for span in trajectory.spans if span.source is SpanSource.PROMPT)
     opened = prompt.rfind(THINK_OPEN) > prompt.rfind(THINK_CLOSE)
-    # Hints stay: in a turn without thinking tags they open the fences that the model closes.
-    skipped = (SpanSource.PROMPT, SpanSource.TOOL)
-    text = "".join(span.text for span in trajectory.spans if span.source not in skipped)
+    text = "".join(map(_text_of_answer, trajectory.spans))
     if not opened and THINK_OPEN in text:
         before, text = text.split(THINK_OPEN, 1)
         opened = True
@@ -42,13 +50,31 @@ def final_text(trajectory: Trajectory) -> str | None:
     return CHAT_TOKEN.sub("", text)
 
 
-_OUTPUT_BLOCK = re.compile(
-    r"^[ \t]*```[ \t]*(?:output|tool|stdout|result)[^\n]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+def _text_of_answer(span: Span) -> str:
+    """What a span may add to the answer: no prompt, no tool output, and of a hint not the template that it shows.
+
+    Hints as such stay: in a turn without thinking tags they open the fences that the model closes.
+    """
+    if span.source is SpanSource.PROMPT:
+        return ""
+    if span.source is SpanSource.TOOL:
+        return (
+            "\n" if span.tool is not None and span.tool.discarded_ids else ""
+        )  # the closing fence before it has no newline of its own
+    return fences.without_closed_blocks(span.text) if span.source is SpanSource.HINT else span.text
+
+
+_LOST = re.compile(
+    "\x08(?=oxed|inom|egin)|\x0c(?=rac|box)|\t(?=ext\\b|imes\\b|heta\\b|frac\\b|an\\b)|\x07(?=lpha|pprox)|\r(?=ight|ho\\b)"
 )
-_CODE_BLOCK = re.compile(
-    r"^[ \t]*```[ \t]*(?:python|py|python3|Debug Code Template)[ \t]*\n.*?(?:^[ \t]*```[ \t]*$|\Z)",
-    re.DOTALL | re.MULTILINE,
-)
+_ESCAPES = {"\x08": "\\b", "\x0c": "\\f", "\t": "\\t", "\x07": "\\a", "\r": "\\r"}
+
+
+def with_backslashes(text: str) -> str:
+    """``\\boxed``, ``\\frac`` and the like again, where a string's escapes made control characters of their first letters."""
+    if "\x08" in text or "\x0c" in text or "\t" in text or "\x07" in text or "\r" in text:
+        return _LOST.sub(lambda lost: _ESCAPES[lost[0]], text)
+    return text
 
 
 def answer_part(text: str) -> str:
@@ -60,43 +86,6 @@ def answer_part(text: str) -> str:
         text = text.rpartition(THINK_CLOSE)[2]
     elif THINK_OPEN in text:
         text = text.partition(THINK_OPEN)[0]
-    if "```" in text:
-        text = _CODE_BLOCK.sub("\n", _OUTPUT_BLOCK.sub("\n", text))
-    return text
-
-
-def last_program(text: str) -> str | None:
-    """Source of the last fenced Python block (or block without a tag); None without one.
-
-    A block that the text ends in, unclosed, counts when no closed one is there.
-    """
-    best: str | None = None
-    fences = list(_FENCE.finditer(text))
-    index = 0
-    while index < len(fences):
-        opening = fences[index]
-        mark = opening[1][0] * 3
-        close = next(
-            (n for n in range(index + 1, len(fences)) if fences[n][1].startswith(mark) and not fences[n][2]), None
-        )
-        is_python = opening[2].lower() in _PYTHON_TAGS
-        if close is None:
-            if is_python and best is None and text[opening.end() :].strip():
-                best = text[opening.end() + 1 :]
-            index += 1
-            continue
-        if is_python:
-            best = text[opening.end() + 1 : fences[close].start()]
-        index = close + 1
-    return best
-
-
-def bare_program(text: str) -> str:
-    """A program that is given as such, or the last fenced one where ``text`` is a response around it."""
-    if "```" not in text and "~~~" not in text:
-        return text
-    try:
-        compile(text, "<program>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return last_program(text) or text
-    return text
+    if "```" in text or "~~~" in text:
+        text = fences.without_blocks(text, _CODE_AND_OUTPUT)
+    return with_backslashes(text)

@@ -13,9 +13,11 @@ from typing import Literal
 
 from selftaught.grading.answers import Extraction, extract_answer
 from selftaught.grading.boxes import last_boxes
+from selftaught.grading.checks import helpers_before
 from selftaught.grading.choice import extract_letter
-from selftaught.grading.extract import answer_part, final_text, last_program
+from selftaught.grading.extract import answer_part, final_text
 from selftaught.grading.maths import MathsResult, grade_maths
+from selftaught.grading.program_source import program_source
 from selftaught.grading.programs import TEST_TIMEOUT_S, ProgramGrader, with_helpers
 from selftaught.grading.published import qwen_tolerance
 from selftaught.grading.workers import MathWorkers
@@ -27,8 +29,10 @@ GRADER = "selftaught/3"
 MAX_EXTRACTED_CHARS = 2_000
 """A longer extracted answer is shortened in the grade (never before comparison)."""
 
+MAX_BOXES = 12
+"""More boxes side by side are no list."""
+
 _TRUNCATED = (StopReason.MAX_TOKENS, StopReason.MAX_TOOL_CALLS, StopReason.REPETITION)
-_FAILED = (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class PairVerdict:
     extracted: str | None
     path: str
     reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.correct
 
 
 class Grader:
@@ -76,7 +83,7 @@ class Grader:
         )
 
     def _judge(self, problem: Problem, trajectory: Trajectory) -> tuple[Outcome, str | None, str, str]:
-        if trajectory.stop_reason in _FAILED:
+        if trajectory.stop_reason.is_failure:
             return Outcome.ERROR, None, "none", trajectory.error or trajectory.stop_reason.value
         text = final_text(trajectory)
         if text is None:
@@ -95,14 +102,19 @@ class Grader:
         return _verdict(result.correct), answer, result.path, result.reason
 
     def _judge_code(self, problem: Problem, trajectory: Trajectory, text: str) -> tuple[Outcome, str | None, str, str]:
-        source = last_program(text)
+        source = program_source(text, problem.fn_name)
         if source is None:
             return _without_answer(trajectory, "no fenced program in the final answer")
-        check_code = problem.metadata.get("check_code")
+        check_code, helpers = problem.metadata.get("check_code"), ""
         if check_code and problem.fn_name:
             source = with_helpers(source, problem.starter_code, problem.fn_name)
+            helpers = helpers_before(problem.starter_code, problem.fn_name)
         verdict = self.programs.grade(
-            source, problem.tests or [], fn_name=problem.fn_name, check_code=str(check_code) if check_code else None
+            source,
+            problem.tests or [],
+            fn_name=problem.fn_name,
+            check_code=str(check_code) if check_code else None,
+            helpers=helpers,
         )
         if verdict.infrastructure_failed:
             return Outcome.ERROR, source, "tests", verdict.reason
@@ -116,11 +128,19 @@ class Grader:
         return result
 
     def compare_extracted(self, gold: str, extraction: Extraction, text: str) -> tuple[str, MathsResult]:
-        """Compare what was extracted; several boxes side by side are one list where the reference is a list as long."""
+        """Compare what was extracted; several boxes side by side are one list where the reference is a list as long.
+
+        Boxes with "or" between them are one list for any reference: a hedge is no answer.
+        """
+        if extraction.rule == "box" and text.count("boxed") > 1:
+            offered = list(dict.fromkeys(last_boxes(answer_part(text), offered=True)))
+            if 1 < len(offered) <= MAX_BOXES and not all(self.compare_maths(gold, box).correct for box in offered):
+                joined = ", ".join(offered)
+                return joined, self.compare_maths(gold, joined)
         result = self.compare_maths(gold, extraction.answer)
         if not result.correct and extraction.rule == "box" and re.search(r"[,;]|\\pm|\band\b|\bor\b", gold):
             boxes = last_boxes(answer_part(text))
-            if 1 < len(boxes) <= 12:
+            if 1 < len(boxes) <= MAX_BOXES:
                 joined = ", ".join(boxes)
                 together = self.compare_maths(gold, joined)
                 if together.correct:

@@ -1,24 +1,26 @@
 """Judge programs by tests: one sandboxed process a test, with the real standard input and output.
 
-A program for standard input is run as a script and its output compared; a function is called and its result comes back beside
-standard output, so that leaving early (``os._exit(0)``) cannot pass for an answer. Exit codes and standard error are not judged,
-``SystemExit`` is swallowed, and what was printed so far counts.
+A program for standard input is run as a script: it must end well (exit status 0, no exception, no signal) and its output must
+match. A function is called and its result comes back beside standard output, so that leaving early (``os._exit(0)``) cannot
+pass for an answer; a check is run in another process than the program (`selftaught.grading.checks`). Standard error is not
+judged.
 
 Covered: time, memory and output limits of each test, programs that read standard input in any way, results that only claim to
-be equal. Not covered: a program that recognises the tests.
+be equal, names that the program does not define itself. Not covered: a program that recognises the tests.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from selftaught.grading.comparison import decode_expected, first_difference, same_output, same_value
+from selftaught.grading.checks import LIMITS, Checkers, helpers_before, last_line, run_check
+from selftaught.grading.comparison import decode, decode_expected, first_difference, may_equal, same_output, same_value
+from selftaught.grading.prelude import PRELUDE, set_up
 from selftaught.grading.published import lcb_call_script, lcb_stdin_script
 from selftaught.records import ExecStatus, TestCase
 
@@ -26,34 +28,8 @@ if TYPE_CHECKING:
     from selftaught.sandbox import ProgramResult, Sandbox
 
 TEST_TIMEOUT_S = 6.0
-RECURSION_LIMIT = 50_000
 MAX_OUTPUT_BYTES = 16 << 20
 MEMORY_BYTES = 2 << 30
-
-PRELUDE = """\
-import sys as _sys
-_sys.setrecursionlimit({limit})
-from string import *
-from re import *
-from datetime import *
-from collections import *
-from heapq import *
-from bisect import *
-from copy import *
-from math import *
-from random import *
-from statistics import *
-from itertools import *
-from functools import *
-from operator import *
-from io import *
-from sys import *
-from json import *
-from typing import *
-import string, re, datetime, collections, heapq, bisect, copy, math, random, statistics, itertools, functools, operator, io, sys, json, os, time, decimal, fractions, queue, typing
-from builtins import *
-"""
-"""Star imports of common modules, as LiveCodeBench gives programs; builtins last, so that ``pow`` and ``open`` are themselves."""
 
 _CHECK_NAME = "_selftaught_check"
 
@@ -78,33 +54,26 @@ class ProgramVerdict:
     """The sandbox refused or failed: no verdict on the program."""
 
 
-def wrap_program(
-    source: str, *, check_code: str | None = None, entry_point: str | None = None, is_call: bool = False
-) -> str:
-    """The script that is run: prelude, then the program compiled apart, so that its ``__future__`` imports stay first.
+def wrap_program(source: str, *, is_call: bool = False) -> str:
+    """The script that is run: the prelude under it, then the program compiled apart, so that its ``__future__`` imports stay
+    first.
 
-    A program whose function is called is imported rather than run: what stands under ``if __name__ == "__main__"`` is left out.
-    With ``check_code`` (HumanEval) a function that runs its ``check`` on ``entry_point`` is added.
+    A program whose function is called is imported rather than run: what stands under ``if __name__ == "__main__"`` is left out,
+    and a ``sys.exit()`` at its end does no harm.
     """
-    script = PRELUDE.format(limit=RECURSION_LIMIT)
-    if is_call:
-        script += "_sys.modules['solution'] = _sys.modules[__name__]\n__name__ = 'solution'\n"
-    script += (
-        f"try:\n    exec(compile({source!r}, '<program>', 'exec', 0, True), globals())\nexcept SystemExit:\n    pass\n"
-    )
-    if check_code is not None:
-        script += f"exec(compile({check_code!r}, '<check>', 'exec', 0, True), globals())\n"
-        script += f"def {_CHECK_NAME}():\n    check({entry_point})\n    return True\n"
-    return script
+    source = source.removeprefix("\ufeff")
+    script = set_up(source)
+    run = f"exec(compile({source!r}, '<program>', 'exec', 0, True), globals())\n"
+    if not is_call:
+        return script + run
+    script += "__import__('sys').modules['solution'] = __import__('sys').modules[__name__]\n__name__ = 'solution'\n"
+    return f"{script}try:\n    {run}except SystemExit as _stop:\n    if _stop.code not in (None, 0):\n        raise\n"
 
 
 def with_helpers(source: str, starter_code: str | None, entry_point: str) -> str:
     """Put what stands before the entry point in the starter code (imports, helper functions) before the program."""
-    if not starter_code:
-        return source
-    match = re.search(rf"^def\s+{re.escape(entry_point)}\b", starter_code, re.MULTILINE)
-    helpers = starter_code[: match.start()] if match else ""
-    return f"{helpers.rstrip()}\n\n{source}" if helpers.strip() and "from __future__" not in source else source
+    helpers = helpers_before(starter_code, entry_point)
+    return f"{helpers}\n\n{source}" if helpers.strip() and "from __future__" not in source else source
 
 
 class ProgramGrader:
@@ -118,6 +87,7 @@ class ProgramGrader:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._sandbox: Sandbox | None = None
+        self._checkers: Checkers | None = None
         self._start_lock = threading.Lock()
 
     def grade(
@@ -127,27 +97,24 @@ class ProgramGrader:
         *,
         fn_name: str | None = None,
         check_code: str | None = None,
+        helpers: str = "",
         timeout_s: float | None = None,
     ) -> ProgramVerdict:
-        """Run ``source`` against ``tests``; later tests are left out once one has failed."""
+        """Run ``source`` against ``tests``; later tests are left out once one has failed.
+
+        With ``check_code`` a test is one run of its function ``check`` on ``fn_name``; ``helpers`` are definitions that the
+        check may use.
+        """
         self._start()
         assert self._loop is not None
-        work = self._grade(source, tests, fn_name, check_code, timeout_s or self.timeout_s)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        job = _Job(source, fn_name, check_code, helpers, timeout_s or self.timeout_s)
+        return asyncio.run_coroutine_threadsafe(self._grade(job, tests), self._loop).result()
 
-    async def _grade(
-        self, source: str, tests: Sequence[TestCase], fn_name: str | None, check_code: str | None, timeout_s: float
-    ) -> ProgramVerdict:
-        if self.lcb_exact and check_code is None:
-            script = source
-        else:
-            script = wrap_program(source, check_code=check_code, entry_point=fn_name, is_call=bool(fn_name))
+    async def _grade(self, job: _Job, tests: Sequence[TestCase]) -> ProgramVerdict:
         results: list[ProgramTestResult] = []
         for start in range(0, len(tests), self.workers):
             batch = tests[start : start + self.workers]
-            outcomes = await asyncio.gather(
-                *(self._run_test(script, test, fn_name, check_code, timeout_s) for test in batch)
-            )
+            outcomes = await asyncio.gather(*(self._run_test(job, test) for test in batch))
             results.extend(result for result, _ in outcomes)
             refused = next((result for result, failed in outcomes if failed), None)
             if refused is not None:
@@ -160,25 +127,24 @@ class ProgramGrader:
             return ProgramVerdict(False, f"test {failed}: {results[failed - 1].reason}", results)
         return ProgramVerdict(bool(tests), "" if tests else "no tests", results)
 
-    async def _run_test(
-        self, script: str, test: TestCase, fn_name: str | None, check_code: str | None, timeout_s: float
-    ) -> tuple[ProgramTestResult, bool]:
+    async def _run_test(self, job: _Job, test: TestCase) -> tuple[ProgramTestResult, bool]:
         """One test, and whether the sandbox failed rather than the program."""
         from selftaught.sandbox import FunctionCall
 
         assert self._sandbox is not None
-        if self.lcb_exact and check_code is None:
-            return await self._run_as_lcb(script, test, fn_name, timeout_s)
-        if check_code is not None:
-            call, stdin = FunctionCall(name=_CHECK_NAME, arguments=[]), ""
-        elif fn_name:
-            call, stdin = (
-                FunctionCall(name=fn_name, arguments=[line for line in test.input.split("\n") if line.strip()]),
-                "",
+        if job.check_code is not None and job.fn_name:
+            assert self._checkers is not None
+            ending = await run_check(
+                self._checkers, job.script, job.check_code, job.fn_name, helpers=job.helpers, timeout_s=job.timeout_s
             )
-        else:
-            call, stdin = None, test.input
-        result = await self._sandbox.run_program(script, stdin=stdin, call=call, timeout_s=timeout_s)
+            return ProgramTestResult(not ending.reason, ending.reason, ending.wall_s), ending.refused
+        if self.lcb_exact:
+            return await self._run_as_lcb(job.source, test, job.fn_name, job.timeout_s)
+        call, stdin = None, test.input
+        if job.fn_name:
+            lines = [line for line in test.input.split("\n") if line.strip()]
+            call, stdin = FunctionCall(name=job.fn_name, arguments=lines), ""
+        result = await self._sandbox.run_program(job.script, stdin=stdin, call=call, timeout_s=job.timeout_s)
         if result.status is ExecStatus.REFUSED:
             return ProgramTestResult(
                 False, f"sandbox: {result.stderr_tail.strip()[-200:] or 'refused'}", result.wall_s
@@ -193,7 +159,7 @@ class ProgramGrader:
         from selftaught.sandbox import FunctionCall
 
         assert self._sandbox is not None
-        script, call = PRELUDE.format(limit=RECURSION_LIMIT), None
+        script, call = PRELUDE, None
         if fn_name:
             lines = [line for line in test.input.split("\n") if line.strip()]
             script += lcb_call_script(source, fn_name, lines, test.output, _CHECK_NAME)
@@ -232,20 +198,27 @@ class ProgramGrader:
             max_output_bytes=MAX_OUTPUT_BYTES,
             max_line_chars=MAX_OUTPUT_BYTES,
             preload=("numpy",),
+            int_max_str_digits=0,
             neutralise=False,
             echo=False,
         )
         sandbox = Sandbox(settings)
         await sandbox.__aenter__()
+        self._checkers = Checkers(sandbox, num_kept=self.workers)
         return sandbox
 
     def close(self) -> None:
         """Stop the sandbox and its loop."""
         with self._start_lock:
             if self._sandbox is not None and self._loop is not None:
-                asyncio.run_coroutine_threadsafe(self._sandbox.__aexit__(None, None, None), self._loop).result()
-                self._sandbox = None
+                asyncio.run_coroutine_threadsafe(self._shut(self._sandbox), self._loop).result()
+                self._sandbox = self._checkers = None
             self._stop_loop()
+
+    async def _shut(self, sandbox: Sandbox) -> None:
+        if self._checkers is not None:
+            await self._checkers.close()
+        await sandbox.__aexit__(None, None, None)
 
     def _stop_loop(self) -> None:
         if self._loop is not None and self._thread is not None:
@@ -263,39 +236,40 @@ class ProgramGrader:
         self.close()
 
 
-_STATUS_REASONS = {
-    ExecStatus.TIMEOUT: "time limit",
-    ExecStatus.MEMORY: "memory limit",
-    ExecStatus.OUTPUT: "output limit",
-}
+@dataclass(frozen=True)
+class _Job:
+    """A program and how it is to be tested."""
+
+    source: str
+    fn_name: str | None
+    check_code: str | None
+    helpers: str
+    timeout_s: float
+    script: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "script", wrap_program(self.source, is_call=bool(self.fn_name)))
 
 
 def _judge_output(result: ProgramResult, test: TestCase) -> str:
-    """Why a script failed; empty when its output is right. An error after the whole right output is not held against it."""
-    if result.status in _STATUS_REASONS:
-        return _STATUS_REASONS[result.status]
+    """Why a script failed; empty when it ended well and its output is right. The status comes first, as at every judge."""
+    if result.status is not ExecStatus.OK:
+        return LIMITS.get(result.status) or f"error: {last_line(result.stderr_tail) or result.status.value}"
     if same_output(result.stdout, test.output):
         return ""
-    if result.status is not ExecStatus.OK:
-        return f"error: {_last_line(result.stderr_tail) or result.status.value}"
     return f"wrong answer: {first_difference(result.stdout, test.output)}"
 
 
 def _judge_call(result: ProgramResult, test: TestCase) -> str:
     """Why a call failed; empty when it returned the right value."""
-    if result.status in _STATUS_REASONS:
-        return _STATUS_REASONS[result.status]
-    if result.returned_json is None:
-        return f"error: {_last_line(result.stderr_tail) or 'no result: the program ended before the call returned'}"
+    if result.status in LIMITS:
+        return LIMITS[result.status]
+    text = result.returned_json
+    if text is None:
+        return f"error: {last_line(result.stderr_tail) or 'no result: the program ended before the call returned'}"
     try:
-        value: Any = result.returned()
+        if may_equal(text, test.output) and same_value(decode(text), decode_expected(test.output)):
+            return ""
     except (ValueError, RecursionError):
         return "error: the result is not JSON"
-    if same_value(value, decode_expected(test.output)):
-        return ""
-    return f"wrong answer: returned {result.returned_json[:60]} instead of {test.output[:60]}"
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1].strip()[:200] if lines else ""
+    return f"wrong answer: returned {text[:60]} instead of {test.output[:60]}"

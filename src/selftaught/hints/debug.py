@@ -113,12 +113,25 @@ def _fill(template: str, fields: dict[str, str]) -> str:
 
 
 def _with_body(starter: str) -> str:
-    """Starter code with ``...`` where a body is missing."""
+    """Starter code with ``...`` where the last function has no body, or nothing but a docstring."""
     last = starter.rstrip().rsplit("\n", 1)[-1]
-    if not last.rstrip().endswith(":"):
-        return starter
-    indent = len(last) - len(last.lstrip()) + 4
-    return f"{starter}\n{' ' * indent}..."
+    if last.rstrip().endswith(":"):
+        indent = len(last) - len(last.lstrip()) + 4
+    else:
+        indent = _indent_after_docstring(starter)
+    return f"{starter}\n{' ' * indent}..." if indent else starter
+
+
+def _indent_after_docstring(starter: str) -> int:
+    """Columns at which the body of the last function is to stand, if a docstring is all that it has; else 0."""
+    try:
+        functions = [one for one in ast.walk(ast.parse(starter)) if isinstance(one, ast.FunctionDef)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return 0
+    last = max(functions, key=lambda one: one.lineno, default=None)
+    if last is None or len(last.body) != 1 or ast.get_docstring(last, clean=False) is None:
+        return 0
+    return last.body[0].col_offset
 
 
 def _literal(text: str) -> str | None:

@@ -7,6 +7,7 @@ from the built-in library, so adding one hint or one policy is a file of a few l
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -18,9 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selftaught.complaints import complaint
-from selftaught.errors import ConfigError
-from selftaught.overrides import parse_mapping, read_mapping
+from selftaught.errors import ConfigError, first_mistake
 from selftaught.records import ProblemKind
 
 Language = Literal["en", "zh"]
@@ -68,7 +67,7 @@ class JoinedBy(Strict):
 
 
 class DebugTemplate(Strict):
-    """A template kind: ``template`` is the block, ``check`` one line of it a sample, ``sample`` how a sample is recalled."""
+    """A kind of template: ``template`` is the block, ``check`` one line of it, ``sample`` how a sample is recalled."""
 
     template: str
     check: str
@@ -127,6 +126,9 @@ class Rule(Strict):
     """For ``word``: matched with their case, as whole words."""
     pattern: str | None = None
     """For ``regex``: searched in the last 400 characters of thinking after every token, so end it with ``$``."""
+    before_line: bool = False
+    """For ``regex``: the line in which it fires is taken back, so that the hint stands before it. For conclusions and
+    boxes."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For ``budget``: fires at the first line end past this share of the token budget."""
     hints: list[str] = Field(min_length=1)
@@ -149,6 +151,8 @@ class Rule(Strict):
         needs = {On.WORD: ("words", self.words), On.REGEX: ("pattern", self.pattern), On.BUDGET: ("share", self.share)}
         if self.when in needs and not needs[self.when][1]:
             raise ValueError(f"rule {self.name!r} waits for {self.when.value!r} and needs {needs[self.when][0]!r}")
+        if self.before_line and self.when is not On.REGEX:
+            raise ValueError(f"rule {self.name!r} has before_line, which needs 'when: regex'")
         if self.choose == "weighted" and set(self.weights or {}) != set(self.hints):
             raise ValueError(f"rule {self.name!r} chooses by weight and needs one weight for each of its hints")
         if isinstance(self.cap, int) and self.cap < 0:
@@ -165,6 +169,9 @@ class Policy(Strict):
     """A list of rules, or another policy for each kind of problem."""
 
     purpose: str = ""
+    since: int = Field(default=1, ge=1)
+    """Version of the built-in library that it came with. Later ones leave the digest of runs with other policies
+    alone."""
     rules: list[Rule] = Field(default_factory=list)
     by_kind: dict[ProblemKind, str] | None = None
 
@@ -218,6 +225,24 @@ class HintLibrary(Strict):
         known = ", ".join(self.policies)
         return ConfigError(f"hints: no policy {name!r}; expected one of {known}, or a YAML file[:policy].{meant}")
 
+    def content(self, policy: str) -> str:
+        """What decides the trajectories of a run with ``policy``, as JSON, for a digest.
+
+        It is the whole library without those policies that came later and are not used, and without fields at the
+        defaults that came later. So the digests of older runs stay what they were.
+        """
+        content = self.model_dump(mode="json")
+        used = {policy, *(self.policies[policy].by_kind or {}).values()} if policy in self.policies else {policy}
+        content["policies"] = {
+            name: one for name, one in content["policies"].items() if one["since"] == 1 or name in used
+        }
+        for one in content["policies"].values():
+            del one["since"]
+            for rule in one["rules"]:
+                if not rule["before_line"]:
+                    del rule["before_line"]
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
     def texts(self) -> Iterator[tuple[str, str]]:
         """Every (id, text) that this library can put into a trajectory, without fences and filled-in samples."""
         for name, function in self.functions.items():
@@ -229,13 +254,6 @@ class HintLibrary(Strict):
                 text = getattr(getattr(self.debug, part), language)
                 if text:
                     yield f"debug.{part}/{language}", text
-
-    def sentences(self) -> Iterator[str]:
-        """Every sentence of `texts` by itself, for scanning a corpus."""
-        for _, text in self.texts():
-            for sentence in re.split(r"(?<=[.?!。？！])\s*", text):
-                if sentence.strip():
-                    yield sentence.strip()
 
 
 def hint_id(function: str, language: str, index: int) -> str:
@@ -274,7 +292,7 @@ def _validate(value: dict[str, Any], where: str) -> HintLibrary:
     try:
         return HintLibrary.model_validate(value)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {complaint(error, HintLibrary.model_fields, whole='the library')}") from None
+        raise ConfigError(f"{where}: {first_mistake(error)}.") from None
 
 
 def split_name(hints: str) -> tuple[Path | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from selftaught.pipeline import report
@@ -12,6 +13,7 @@ from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.runfile import open_run
 from selftaught.pipeline.scheduler import run_stages
 from selftaught.pipeline.stages import Stage, TrainStage, build_stages
+from selftaught.progress.bars import Show, bars
 from selftaught.provenance import cores, file_digest
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.lock import WriterLock
@@ -25,14 +27,16 @@ def execute(
     fresh: bool = False,
     num_cores: int | None = None,
     quiet: bool = False,
+    shown: AbstractContextManager[Show] | None = None,
     start_method: str = "forkserver",
     verb: str = "run",
 ) -> RunResult:
     """Run ``recipe`` in folder ``run`` to its end, or go on where it stopped.
 
-    ``num_cores`` limits the CPU cores (default: all that the process may use); ``verb`` is what a second writer is told.
-    Raises ConfigError for a folder of another recipe or one that another process writes, and StageFailed when a stage fails.
-    A data set without rows raises nothing: what was measured is reported, and ``RunResult.empty`` says why.
+    ``num_cores`` limits the CPU cores (default: all that the process may use); ``verb`` is what a second writer is
+    told; ``shown`` is who shows the progress, instead of bars on stderr. Raises ConfigError for a folder of another
+    recipe or one that another process writes, and StageFailed when a stage fails. A data set without rows raises
+    nothing: what was measured is reported, and ``RunResult.empty`` says why.
     """
     stages = build_stages(recipe)
     folder = RunFolder(run)
@@ -44,7 +48,7 @@ def execute(
         available = num_cores or cores()
         parallel = max(1, min(recipe.parallel_stages, available))
         workers = available // parallel
-        display = Display(quiet=quiet)
+        display = Display(shown or bars(quiet=quiet))
         display.begin(len(stages), len(done))
         try:
             outcome = run_stages(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from typing import TextIO
+from contextlib import AbstractContextManager, ExitStack
 
 from selftaught.pipeline.markers import Marker
 from selftaught.pipeline.outcome import Running
 from selftaught.pipeline.recipe import Estimates
 from selftaught.pipeline.stages import Stage
 from selftaught.progress import Progress
-from selftaught.progress.bars import Show, bars
+from selftaught.progress.bars import Show
 
 _DEFAULT_S = {"problems": 3.0, "rollout": 45.0, "grade": 4.0, "curate": 2.0, "train": 45.0, "report": 6.0}
 """Expected seconds of a stage that the recipe gives no time for."""
@@ -48,7 +47,7 @@ class Forecast:
         return time.monotonic() - self._started
 
     def left_s(self, running: Mapping[str, Running]) -> float:
-        """Seconds to the end: the stages left are laid out on the processes as the scheduler will do it."""
+        """Seconds to the end: a small simulation of the scheduler, with each stage's expected seconds."""
         # Ten seconds of prior weight keep the first, very short stages from swinging the factor.
         factor = (self._seconds_done + 10.0) / (self._expected_done + 10.0)
         now = time.monotonic()
@@ -59,6 +58,7 @@ class Forecast:
             expected = self.expected_s(item.stage) * factor
             share = item.share
             if share > 0.05:
+                # What the stage itself says of its progress counts more the further it is.
                 expected = share * spent / share + (1 - share) * (0.5 * spent / share + 0.5 * expected)
             ends[name] = max(1.0, expected - spent)
             slots.append(ends[name])
@@ -75,11 +75,11 @@ class Forecast:
 
 
 class Display:
-    """A run's progress on stderr: a bar for the run and one for each stage at work; a lasting line at each stage's end."""
+    """A run's progress: a bar for the run and one for each stage at work; a lasting line at each stage's end."""
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, shown: AbstractContextManager[Show]) -> None:
         self._stack = ExitStack()
-        self._bars = bars(stream, quiet=quiet)
+        self._bars = shown
         self._show: Show | None = None
         self._num_done = self._num_stages = 0
 

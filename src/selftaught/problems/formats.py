@@ -1,7 +1,7 @@
 """Our own format: a row with ``problem`` and ``answer`` | ``choices`` | ``tests`` becomes a ``Problem``.
 
-Rows of known data sets are turned into such a row first (`presets`), rows of any other by ``--map`` (`mapping`). A row that
-is none of these raises ``ValueError`` with what was wrong; the reader adds file and line.
+Rows of known data sets are turned into such a row first (`presets`), rows of any other by ``--map`` (`mapping`). A row
+that is none of these raises ``ValueError`` with what was wrong; the reader adds file and line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from selftaught.problems.fields import LETTERS, decoded, fail, number_text, optional_text, text_of
 from selftaught.problems.rows import Row
+from selftaught.problems.starter import called_function
 from selftaught.problems.testcases import read_tests
 from selftaught.records import Problem, ProblemKind, TestCase, question_hash
 
@@ -26,6 +27,8 @@ def problem_from_row(row: Row) -> Problem:
     text = text_of(row, "problem")
     choices = _choices(row.get("choices"))
     tests, fn_name = read_tests(row.get("tests"), optional_text(row, "fn_name"))
+    if tests and fn_name is None:
+        fn_name = called_function(optional_text(row, "starter_code"), tests)
     kind = _kind(row, choices, tests)
     answer = _answer(row.get("answer"), kind, choices)
     metadata = {key: value for key, value in row.items() if key not in OWN_KEYS}

@@ -1,18 +1,19 @@
 """The user message for a problem: question, options or starter code, and how to give the answer.
 
-How a model wants to be asked stands in its manner (`selftaught.manner`): with a request for the answer's form, or plainly.
-What the problem's own text says already (its options, its samples) is not said again. A problem whose
-``metadata["rendered"]`` is true is asked in its own words alone. The chat template is applied by the engine's tokenizer.
+How a model wants to be asked stands in its manner (`selftaught.manner`): with a request for the answer's form, or
+plainly. What the problem's own text says already (its options, its samples) is not said again. A problem whose
+``metadata["rendered"]`` is true is asked in its own words alone. The chat template is applied by the engine's
+tokenizer.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 
 from selftaught.manner import Manner
 from selftaught.problems.formats import LETTERS
+from selftaught.problems.starter import defined_function
 from selftaught.records import Problem, ProblemKind, TestCase
 
 MATH_REQUEST = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -64,7 +65,8 @@ def _plain(problem: Problem) -> str:
     """The question alone; options, samples or starter code follow where the text does not hold them."""
     parts = [problem.problem.rstrip(), *_choice_lines(problem)]
     if problem.kind is ProblemKind.CODE and "check_code" not in problem.metadata:
-        name = problem.fn_name or _defined_name(problem.starter_code)
+        function = defined_function(problem.starter_code)
+        name = problem.fn_name or (function.name if function is not None else None)
         if problem.starter_code and (name is None or not re.search(rf"\b{name}\b", problem.problem)):
             parts.append(problem.starter_code.rstrip())
         samples = [_sample(name, test) for test in problem.tests or () if test.public] if name else []
@@ -86,19 +88,6 @@ def _literal(text: str) -> str:
         return repr(json.loads(text))
     except ValueError:
         return text.strip()
-
-
-def _defined_name(code: str | None) -> str | None:
-    """Name of the only function that a starter code defines; None if there are several, or none."""
-    try:
-        tree = ast.parse(f"{(code or '').rstrip()}\n    pass\n")
-    except (SyntaxError, ValueError):
-        try:
-            tree = ast.parse(code or "")
-        except (SyntaxError, ValueError):
-            return None
-    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    return names[0] if len(names) == 1 else None
 
 
 def _render_code(problem: Problem) -> str:

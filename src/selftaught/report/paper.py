@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from selftaught.evals.loop import LOOP
 from selftaught.evals.records import ReportData
 from selftaught.report.tables import Table
 from selftaught.report.text import interval, percent, points
@@ -27,13 +28,13 @@ def paper_table(data: ReportData) -> Table:
     if not set(benchmarks) & set(data.benchmarks()):
         return Table("Beside the paper", [], [])
     scores = {(figure.model, figure.benchmark): figure.pass_at_1 for figure in data.paper}
-    base_mean = next((_mean(scores, model, benchmarks) for model, condition in models if condition == "base"), None)
+    base_mean = next((_mean(scores, model, benchmarks) for model, condition in models if condition == LOOP.base), None)
     rows = []
     for model, condition in models:
         mean = _mean(scores, model, benchmarks)
-        gain = None if mean is None or base_mean is None or condition == "base" else mean - base_mean
+        gain = None if mean is None or base_mean is None or condition == LOOP.base else mean - base_mean
         rows.append([model, *(percent(scores.get((model, b))) for b in benchmarks), percent(mean), points(gain)])
-    strong = [index for index, (_, condition) in enumerate(models) if condition == "start"]
+    strong = [index for index, (_, condition) in enumerate(models) if condition == LOOP.start]
     for name in data.condition_names():
         found = [data.condition(name, benchmark) for benchmark in benchmarks]
         cells = ["–" if row is None else f"{percent(row.pass_at_1)} {interval(row.ci95)}" for row in found]

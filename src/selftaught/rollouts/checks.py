@@ -6,6 +6,8 @@ import importlib.util
 
 from selftaught.errors import ConfigError, MissingPartError
 from selftaught.hints import HintLibrary, load_library, split_name
+from selftaught.manner import Manner
+from selftaught.records import Problem
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.tokens.folder import is_url
 
@@ -28,6 +30,17 @@ def check_settings(settings: RolloutSettings, model: str) -> None:
             )
     if settings.engine.device is not None and not is_url(model):
         _check_device(settings.engine.device)
+
+
+def outside_notice(problem: Problem, manner: Manner) -> str | None:
+    """What is to be said when a model is asked what it was never made for; None otherwise."""
+    if manner.knows != "toy":
+        return None
+    from selftaught.toy.known import is_known
+
+    if is_known(problem.problem):
+        return None
+    return "the embedded model knows nineteen families of problems, and this is none of them; expect a wrong answer."
 
 
 def _opens_code(library: HintLibrary, policy: str) -> bool:

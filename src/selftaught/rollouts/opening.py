@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from selftaught.sandbox import Sandbox, SandboxSettings
 
 
-def open_engine(settings: RolloutSettings, model: str) -> Engine:
-    """Load or reach ``model``: ``toy``, a folder, a hub id or base URLs. Raises EngineError, MissingPartError, ConfigError."""
+def open_engine(settings: RolloutSettings, model: str, share: str | None = None) -> Engine:
+    """Load or reach ``model``: ``toy``, a folder, a GGUF file, a hub id or base URLs. Raises EngineError,
+    MissingPartError, ConfigError.
+
+    ``share``: a memory file in which processes with the same model keep its weights once.
+    """
     engine = settings.engine
     return load_engine(
         model,
@@ -30,6 +34,7 @@ def open_engine(settings: RolloutSettings, model: str) -> Engine:
         allow_text=engine.allow_text,
         max_rows=settings.spread.max_rows,
         device=engine.device,
+        share=share,
     )
 
 
@@ -39,7 +44,7 @@ def engine_key(settings: RolloutSettings, model: str) -> tuple[object, ...]:
 
 
 def num_sandbox_workers(settings: RolloutSettings, model: str) -> int:
-    """Calls of the tool at once: what the settings say, or by where the model runs (calls beside a server mostly wait)."""
+    """Calls of the tool at once: as the settings say, else 2, or 8 with a server, where most calls wait."""
     return settings.spread.sandbox_workers or (8 if is_url(model) else 2)
 
 

@@ -8,11 +8,13 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from selftaught.errors import EngineError
-from selftaught.rollouts.worker import Ready, Setup
+from selftaught.rollouts.worker import Ready, Setup, weights_stamp
+from selftaught.tokens.folder import is_url
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -65,6 +67,8 @@ class WorkerPool:
 
     def __init__(self) -> None:
         self.workers: list[WorkerProcess] = []
+        self._memory: int | None = None
+        self._memory_key: tuple[object, ...] = ()
 
     def ensure(self, num: int) -> list[WorkerProcess]:
         """At least ``num`` living workers; the first ``num`` of them."""
@@ -87,6 +91,7 @@ class WorkerPool:
 
     def setup(self, workers: list[WorkerProcess], setup: Setup, timeout_s: float = 600.0) -> None:
         """Send the set-up to all and wait for all. Raises what a worker could not do."""
+        setup = replace(setup, share=self._memory_for(setup))
         for worker in workers:
             worker.connection.send(setup)
         missing = {worker.connection: worker for worker in workers}
@@ -111,8 +116,29 @@ class WorkerPool:
                 if answer.message:
                     raise EngineError(f"a worker failed to start: {answer.message}")
 
+    def _memory_for(self, setup: Setup) -> str | None:
+        """The path of a memory file for the model's weights; None where one worker has the model for itself, or a
+        server.
+
+        The file takes memory only when a worker writes weights into it. It is named by this process's open descriptor,
+        so nothing lies on a disk, and nothing is left when the processes are gone.
+        """
+        if len(self.workers) < 2 or is_url(setup.model) or not hasattr(os, "memfd_create"):
+            return None
+        key = (setup.model, setup.settings.engine.dtype, weights_stamp(setup.model))
+        if self._memory is None or self._memory_key != key:
+            self._forget_memory()
+            self._memory, self._memory_key = os.memfd_create("selftaught-weights"), key
+        return f"/proc/{os.getpid()}/fd/{self._memory}"
+
+    def _forget_memory(self) -> None:
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
+
     def close(self) -> None:
         """End all workers."""
+        self._forget_memory()
         for worker in self.workers:
             worker.close()
         self.workers = []

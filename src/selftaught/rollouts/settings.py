@@ -22,7 +22,7 @@ from selftaught.manner import ThinkStyle
 if TYPE_CHECKING:
     from selftaught.engines.base import SamplingParams
 
-Dtype = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Annotated[str, Field(pattern=r"^(cpu|mps|(cuda|xpu)(:\d{1,3})?)$")]
 
 _MOST = 1 << 31
@@ -76,6 +76,9 @@ class ToolSettings(Group):
     """Most calls of a trajectory."""
     at_call_cap: Literal["notice", "stop"] = "notice"
     """What a block beyond the most calls gets: one notice in the text that no calls are left, or the end."""
+    last_block: Literal["auto", "run", "leave"] = "auto"
+    """A Python block of the model's that a turn without think tags ends with: auto runs it unless a program is asked
+    for."""
     tool_timeout_s: float = Field(default=30.0, ge=0.05, le=86_400)
     """Seconds that a call may take."""
     tool_memory_mb: int | None = Field(default=None, ge=16, le=1 << 20)
@@ -114,8 +117,8 @@ class EngineSettings(Group):
     """Folder or hub id of a served model's tokenizer, if the server's own folder is not here."""
     allow_text: bool = False
     """Take a server that gives text without token ids; not for training unless curated so."""
-    dtype: Dtype = "float32"
-    """Number type of a local model's weights."""
+    dtype: Dtype = "auto"
+    """Number type of a local model; auto: as stored, bfloat16 only where the processor multiplies it fast."""
     device: Device | None = None
     """cpu, cuda or cuda:N; by default cuda where torch sees a GPU, else cpu."""
     threads: int = Field(default=1, ge=0, le=1024)
@@ -205,8 +208,8 @@ FLAT: dict[str, tuple[str, str, FieldInfo]] = dict(_fields())
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by group from any mixture of groups and flat keys.
 
-    A mapping or a group under a group's name is the group itself; anything else there (``tools: true``, ``hints: auto``)
-    is the flat key of the same name. Unknown keys stay, for the model to refuse.
+    A mapping or a group under a group's name is the group itself; anything else there (``tools: true``, ``hints:
+    auto``) is the flat key of the same name. Unknown keys stay, for the model to refuse.
     """
     result: dict[str, Any] = {}
     for key, value in values.items():
@@ -221,7 +224,8 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-# ----------------------------------------------------------------------------------------------------- bounds and errors
+# ----------------------------------------------------------------------------------------------------- bounds and
+# errors
 
 
 def expected(key: str) -> str:
@@ -247,7 +251,10 @@ def choices_of(annotation: Any) -> list[str]:
 
 
 def checked_settings(values: Mapping[str, Any], name: Callable[[str], str] = str, where: str = "") -> RolloutSettings:
-    """Settings from flat keys or groups. ConfigError in one line; ``name`` turns a flat key into what the user wrote."""
+    """Settings from flat keys or groups.
+
+    ConfigError in one line; ``name`` turns a flat key into what the user wrote.
+    """
     try:
         return RolloutSettings.model_validate(values)
     except ValidationError as error:

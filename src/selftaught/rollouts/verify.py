@@ -1,10 +1,12 @@
 """Proves the token ledger of a run: `verify_run` checks every trajectory, by itself and against the tokenizer.
 
-It shares no code with the state machine's bookkeeping. What it proves of each trajectory:
+It shares no code with the state machine's bookkeeping, so that a mistake there cannot hide itself here. What it proves
+of each trajectory:
 
 - the spans begin with the prompt, and each span's text is what its ids decode to;
 - what was inserted (hint, tool output, notice) has the ids of its text encoded alone;
-- a hint's discarded ids were sampled at its place, and no ``</think>`` stands before an end-of-thinking hint;
+- what a hint or a call took back fits its place: before an end-of-thinking hint, or a call of the last block, the one
+  token that ended the thinking or the turn; before a hint that replaces a line, a part of one line; elsewhere nothing;
 - every tool call ran exactly the code of a block that the model closed in its thinking right before it, and its text is
   its output in an output block; no block was run after the thinking or twice;
 - end tokens stand at the end only, and the stop reason fits the last tokens; rounds and ids are unique.
@@ -17,11 +19,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from selftaught.errors import shorten
 from selftaught.records import HintPosition, Span, SpanSource, StopReason, Trajectory
-from selftaught.rollouts.fences import Block, FenceScanner
 from selftaught.runs.found import rollout_at, tokenizer_of
 from selftaught.store import read_jsonl
 from selftaught.tokens.codec import Codec
+from selftaught.tokens.fences import Block, FenceScanner
 from selftaught.tokens.folder import tokenizer_folder
 
 
@@ -96,7 +99,7 @@ class _Checker:
             return f"id {bad[0]} is not in the vocabulary of {self.codec.vocab_size}"
         decoded = self.codec.decode(span.token_ids)
         if decoded != span.text:
-            return f"text is {_clip(span.text)}, the ids decode to {_clip(decoded)}"
+            return f"text is {_quoted(span.text)}, the ids decode to {_quoted(decoded)}"
         if span.source is SpanSource.PROMPT:
             self._enter_prompt(span)
             return None
@@ -147,22 +150,40 @@ class _Checker:
         if self.in_answer:
             return f"a {span.source.value} span stands after the thinking"
         if self.codec.encode(span.text) != span.token_ids:
-            return f"the ids are not those of its text encoded alone ({_clip(span.text)})"
+            return f"the ids are not those of its text encoded alone ({_quoted(span.text)})"
         self.last_model = []
+        taken_back = _taken_back(span)
+        if taken_back and taken_back[0] in self._endings():
+            # The end of the thinking, had it stayed, would have ended the model's line.
+            block = self.scanner.finish(SpanSource.MODEL)
+            if block is not None:
+                self.closed = block if block.is_runnable else None
         closed, self.closed = self.closed, None
         if span.source is SpanSource.TOOL:
             return self._check_tool(span, closed)
         if span.source is SpanSource.HINT:
-            if span.hint is None:
-                return "a hint span without its hint"
-            at_end = span.hint.position in (HintPosition.END_OF_THINKING, HintPosition.BEFORE_FINAL)
-            if at_end and len(span.hint.discarded_ids) != 1:
-                return f"an end-of-thinking hint discarded {span.hint.discarded_ids}; expected the token that ended it"
-            if not at_end and span.hint.discarded_ids:
-                return f"a hint at {span.hint.position.value} discarded {span.hint.discarded_ids}"
-            self.scanner.feed(span.text, SpanSource.HINT)
-        else:
-            self.scanner.reset()
+            return self._check_hint(span)
+        self.scanner.reset()
+        return None
+
+    def _endings(self) -> set[int]:
+        think_close = self.codec.think_close_id
+        return {*self.codec.end_ids, *([think_close] if think_close is not None else [])}
+
+    def _check_hint(self, span: Span) -> str | None:
+        if span.hint is None:
+            return "a hint span without its hint"
+        position, taken_back = span.hint.position, span.hint.discarded_ids
+        if position in (HintPosition.END_OF_THINKING, HintPosition.BEFORE_FINAL):
+            if len(taken_back) != 1 or taken_back[0] not in self._endings():
+                return f"an end-of-thinking hint discarded {taken_back}; expected the token that ended it"
+        elif position is HintPosition.BEFORE_LINE:
+            begun = b"".join(self.codec.token_bytes[token_id] for token_id in taken_back)
+            if b"\n" in begun or self._endings() & set(taken_back):
+                return f"a hint before a line discarded {_quoted(self.codec.decode(taken_back))}; expected a part of one line"
+        elif taken_back:
+            return f"a hint at {position.value} discarded {taken_back}"
+        self.scanner.feed(span.text, SpanSource.HINT)
         return None
 
     def _check_tool(self, span: Span, closed: Block | None) -> str | None:
@@ -171,12 +192,24 @@ class _Checker:
         if closed is None:
             return "a call that follows no closed block of the model's"
         if closed.code != span.tool.code:
-            return f"ran {_clip(span.tool.code)}, the block before it is {_clip(closed.code)}"
-        if not span.text.startswith("```output\n") or not span.text.endswith("```\n"):
-            return f"the output block is {_clip(span.text)}"
+            return f"ran {_quoted(span.tool.code)}, the block before it is {_quoted(closed.code)}"
+        text = span.text
+        if span.tool.discarded_ids is not None:
+            if len(span.tool.discarded_ids) != 1 or span.tool.discarded_ids[0] not in self._endings():
+                return f"a call discarded {span.tool.discarded_ids}; expected the token that ended the turn"
+            text = text.removeprefix("\n")  # the closing fence has none
+        if not text.startswith("```output\n") or not text.endswith("```\n"):
+            return f"the output block is {_quoted(span.text)}"
         self.scanner.reset()
         return None
 
 
-def _clip(text: str, limit: int = 60) -> str:
-    return repr(text if len(text) <= limit else text[:limit] + "…")
+def _taken_back(span: Span) -> list[int]:
+    """Sampled ids in whose place the span stands."""
+    if span.hint is not None:
+        return span.hint.discarded_ids
+    return (span.tool.discarded_ids or []) if span.tool is not None else []
+
+
+def _quoted(text: str) -> str:
+    return repr(shorten(text))

@@ -1,8 +1,9 @@
 """The part of a rollout that runs inside one process: an engine, a sandbox and many trajectories on one event loop.
 
 `WorkerCore` is used in this process (``workers=0``) and by worker processes, which are started by
-`selftaught.rollouts.pool` and talk over a socket pair: `Setup`, then `Task` after `Task`; back come
-`Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent is gone ends at once.
+`selftaught.rollouts.pool`. Both sides talk over a socket pair. The parent sends `Setup`, then `Task` after `Task`. The
+worker answers with `Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent
+is gone ends at once.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Setup:
 
     model: str
     settings: RolloutSettings
+    share: str | None = None
+    """A memory file in which the workers keep the weights once (`selftaught.engines.matrices`)."""
 
     @property
     def in_flight(self) -> int:
@@ -151,12 +154,12 @@ class WorkerCore:
         from selftaught.rollouts.tools import ToolBox
 
         settings = setup.settings
-        key = (*engine_key(settings, setup.model), _stamp(setup.model))
+        key = (*engine_key(settings, setup.model), setup.share, weights_stamp(setup.model))
         if self._engine_key != key:
             if self.engine is not None:
                 await self.engine.aclose()
             self.engine, self._engine_key = None, ()
-            self.engine = open_engine(settings, setup.model)
+            self.engine = open_engine(settings, setup.model, setup.share)
             self._engine_key = key
         self.engine.reset_stats()
         manner = manner_of(self.engine)
@@ -223,7 +226,10 @@ class WorkerCore:
         )
 
     async def _beat(self) -> None:
-        """Pulses until no task is open: afterwards nobody may be reading."""
+        """Send pulses until no task is open.
+
+        Later the parent may not be reading, and a full socket would block the worker.
+        """
         while self._tasks:
             self.send(Pulse(os.getpid(), self.engine.stats.decode_tokens))
             await asyncio.sleep(PULSE_S)
@@ -259,7 +265,7 @@ class WorkerCore:
         self._sandbox_key, self._tool_cache = key, ToolCache()
 
 
-def _stamp(model: str) -> tuple[float, ...]:
+def weights_stamp(model: str) -> tuple[float, ...]:
     """Changes when a local model folder was written again."""
     from pathlib import Path
 

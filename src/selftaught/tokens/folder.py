@@ -1,4 +1,4 @@
-"""From a model's name to its folder: the embedded reasoner, a local folder, or a hub id that is downloaded once."""
+"""From a model's name to its folder: the embedded reasoner, a local folder, a GGUF file, or a hub id."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selftaught.errors import EngineError, MissingPartError
+from selftaught.tokens.gguf import gguf_folder
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "toy" / "weights"
-"""The embedded reasoner's folder, part of the package. It stands here so that its tokenizer needs nothing else of it."""
+"""The embedded reasoner's folder, part of the package. It stands here so that its tokenizer needs nothing else of
+it."""
 
 _EVERYTHING = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _TOKENIZER_ONLY = ("tokenizer*", "special_tokens_map.json", "*.jinja", "*config.json")
@@ -22,7 +24,9 @@ def is_url(model: str) -> bool:
 
 
 def resolve_model(model: str) -> Path:
-    """The folder of ``model``: a local folder, ``toy`` (the embedded reasoner), or a hub id. EngineError if there is none."""
+    """The folder of ``model``: a local folder, ``toy`` (the embedded reasoner), a ``.gguf`` file (its folder is written
+    once), or a hub id (downloaded once). EngineError if there is none.
+    """
     return _resolve(model, _EVERYTHING)
 
 
@@ -46,13 +50,15 @@ def _resolve(model: str, patterns: Sequence[str]) -> Path:
     if not model.strip():
         raise EngineError("the model's name is ''; expected a folder, a hub id (owner/name), `toy` or http://…/v1.")
     folder = Path(model).expanduser()
+    if folder.suffix.lower() == ".gguf":
+        return gguf_folder(folder)
     if (folder / "config.json").is_file() or (patterns is _TOKENIZER_ONLY and (folder / "tokenizer.json").is_file()):
         return folder
     if folder.exists():
         raise EngineError(f"{folder} has no config.json; expected a model folder in the Hugging Face layout.")
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise EngineError(
-            f"model {model!r} was not found; expected a folder, a hub id (owner/name), `toy` or http://…/v1."
+            f"model {model!r} was not found; expected a folder, a .gguf file, a hub id (owner/name), `toy` or http://…/v1."
         )
     try:
         from huggingface_hub import snapshot_download
@@ -87,5 +93,7 @@ def model_digest(folder: Path) -> str:
 
 
 def model_source(model: str) -> str:
-    """A model as transformers takes it: a local folder (``toy`` resolved) or a hub id, which transformers fetches itself."""
-    return str(embedded_folder()) if model == "toy" else model
+    """A model as transformers takes it: a local folder (``toy`` and GGUF files resolved), or a hub id, which it
+    fetches itself.
+    """
+    return str(resolve_model(model)) if model == "toy" or model.lower().endswith(".gguf") else model

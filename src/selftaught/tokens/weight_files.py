@@ -2,9 +2,9 @@
 
 A folder may hold more than a model's weights: adapters, optimizer state, another format's copy. Only these count:
 ``model.safetensors.index.json`` and the shards that it names, or ``model.safetensors``, or a whole numbered set
-``model-00001-of-00003.safetensors`` …, or else the only ``*.safetensors`` file. Two sets are taken for one if they hold the same bytes;
-otherwise nobody can know which one is meant. Only headers are read here (safetensors: eight bytes of length, then JSON),
-so neither torch nor safetensors is needed.
+``model-00001-of-00003.safetensors`` …, or else the only ``*.safetensors`` file. Two sets are taken for one if they hold
+the same bytes; otherwise nobody can know which one is meant. Only headers are read here (safetensors: eight bytes of
+length, then JSON), so neither torch nor safetensors is needed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ _BLOCK = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
-    """Where one tensor lies."""
+class StoredTensor:
+    """Where one tensor lies: bytes ``start:end`` of ``file``."""
 
     file: Path
     dtype: str
+    """As safetensors names it: ``F32``, ``BF16``, ``F16``, …"""
     shape: tuple[int, ...]
     start: int
     end: int
@@ -55,6 +56,25 @@ def find_weight_files(folder: Path) -> list[Path]:
     if single.is_file():
         return [single]
     return _numbered(folder) or _only_one(folder)
+
+
+def stored_tensors(files: list[Path]) -> dict[str, StoredTensor]:
+    """All tensors of ``files`` by name. EngineError when a file is cut or is something else."""
+    found: dict[str, StoredTensor] = {}
+    for file in files:
+        found |= _header(file)
+    return found
+
+
+def stored_types(file: Path) -> dict[str, int]:
+    """Number type of safetensors (``BF16``, ``F32``, …) → how many elements of a file have it."""
+    counts: dict[str, int] = {}
+    for tensor in _header(file).values():
+        num = 1
+        for axis in tensor.shape:
+            num *= axis
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + num
+    return counts
 
 
 def _indexed(index: Path) -> list[Path]:
@@ -103,9 +123,7 @@ def _only_one(folder: Path) -> list[Path]:
 
 
 def _refuse_unless_equal(index: Path, shards: list[Path], single: Path) -> None:
-    sharded: dict[str, _Tensor] = {}
-    for shard in shards:
-        sharded |= _header(shard)
+    sharded = stored_tensors(shards)
     alone = _header(single)
     different = sorted(sharded.keys() ^ alone.keys()) or [
         name for name, one in sharded.items() if not _same_bytes(one, alone[name])
@@ -117,7 +135,7 @@ def _refuse_unless_equal(index: Path, shards: list[Path], single: Path) -> None:
         )
 
 
-def _same_bytes(one: _Tensor, other: _Tensor) -> bool:
+def _same_bytes(one: StoredTensor, other: StoredTensor) -> bool:
     if (one.dtype, one.shape) != (other.dtype, other.shape):
         return False
     with one.file.open("rb") as a, other.file.open("rb") as b:
@@ -132,7 +150,7 @@ def _same_bytes(one: _Tensor, other: _Tensor) -> bool:
     return True
 
 
-def _header(file: Path) -> dict[str, _Tensor]:
+def _header(file: Path) -> dict[str, StoredTensor]:
     """The tensors of a safetensors file by name. EngineError when it is cut or is something else."""
     try:
         with file.open("rb") as stream:
@@ -145,7 +163,9 @@ def _header(file: Path) -> dict[str, _Tensor]:
         for name, about in content.items():
             if name != "__metadata__":
                 start, end = about["data_offsets"]
-                found[name] = _Tensor(file, about["dtype"], tuple(about["shape"]), 8 + size + start, 8 + size + end)
+                found[name] = StoredTensor(
+                    file, about["dtype"], tuple(about["shape"]), 8 + size + start, 8 + size + end
+                )
         if any(tensor.end > total for tensor in found.values()):
             raise ValueError("its end is missing")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

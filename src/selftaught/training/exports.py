@@ -21,6 +21,9 @@ from selftaught.training.render import IGNORE_INDEX, LossPolicy, render_row
 ROWS_PER_GROUP = 1_000
 """Rows held in memory at a time while Parquet is written."""
 
+_DATA_SET = "selftaught"
+"""Name under which LLaMA-Factory knows the data."""
+
 
 @dataclass(frozen=True)
 class Export:
@@ -167,11 +170,11 @@ def axolotl(job: Export) -> list[Path]:
 
 def llamafactory(job: Export) -> list[Path]:
     """``llamafactory/selftaught.json`` in ShareGPT form with the ``dataset_info.json`` that registers it."""
-    path = job.out / "llamafactory" / "selftaught.json"
+    path = job.out / "llamafactory" / f"{_DATA_SET}.json"
     write_json(path, [_conversation(turn) for turn in _turns(job)])
     info = {
-        "selftaught": {
-            "file_name": "selftaught.json",
+        _DATA_SET: {
+            "file_name": path.name,
             "formatting": "sharegpt",
             "columns": {"messages": "conversations"},
             "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},

@@ -1,0 +1,107 @@
+"""Decoding of a real model by the local engine and by transformers' ``generate``, in one process, on one thread.
+
+    python benchmarks/decoding.py MODEL [--problems FILE] [--rows 32] [--tokens 17] [--dtype auto]
+
+Prints tokens per CPU-second of the process, so that other load decides little, how much of the text is the same, and the
+logit gap where it is not. MODEL is a folder, a GGUF file or a hub id that transformers can load. FILE is JSON Lines with
+``problem`` or ``question``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch
+
+from selftaught.engines import SampleRequest, SamplingParams, SequenceKey, load_engine
+from selftaught.engines.local import LocalEngine
+from selftaught.tokens import resolve_model
+
+
+async def ours(engine: LocalEngine, prompts: list[list[int]], num_tokens: int) -> tuple[list[list[int]], float, float]:
+    """What the engine says, and its CPU seconds up to the first tokens and for the others."""
+    none = engine.codec.token_set("none", lambda: ())
+    rows = [engine.open(SequenceKey(0, str(index)), SamplingParams()) for index in range(len(prompts))]
+    for row, prompt in zip(rows, prompts, strict=True):
+        row.extend(prompt)
+    started = time.process_time()
+    first = await asyncio.gather(*(row.sample(SampleRequest(1, none)) for row in rows))
+    middle = time.process_time()
+    rest = await asyncio.gather(*(row.sample(SampleRequest(num_tokens - 1, none)) for row in rows))
+    ids = [[*a.token_ids, *b.token_ids] for a, b in zip(first, rest, strict=True)]
+    return ids, middle - started, time.process_time() - middle
+
+
+def theirs(model: Any, prompts: list[list[int]], num_tokens: int) -> tuple[list[list[int]], float, float]:
+    """The same of ``generate``: rows are padded on the left."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    seconds = []
+    for count in (1, num_tokens):
+        started = time.process_time()
+        with torch.inference_mode():
+            found = model.generate(
+                ids,
+                attention_mask=mask,
+                max_new_tokens=count,
+                min_new_tokens=count,
+                do_sample=False,
+                eos_token_id=None,
+                pad_token_id=0,
+            )
+        seconds.append(time.process_time() - started)
+    return found[:, width:].tolist(), seconds[0], seconds[1] - seconds[0]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--problems", type=Path)
+    parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=17)
+    parser.add_argument("--dtype", default="auto")
+    args = parser.parse_args()
+    from transformers import AutoModelForCausalLM
+
+    lines = args.problems.read_text("utf-8").splitlines() if args.problems else []
+    asked = [row.get("problem") or row["question"] for row in map(json.loads, lines)]
+    asked = sorted(asked, key=len)[: args.rows] or [f"What is {17 * index} + {index}?" for index in range(args.rows)]
+    engine = load_engine(args.model, max_rows=args.rows, dtype=args.dtype)
+    assert isinstance(engine, LocalEngine)
+    prompts = [engine.codec.encode_chat(question) for question in asked]
+    mine, prefill_s, decode_s = asyncio.run(ours(engine, prompts, args.tokens))
+    model = AutoModelForCausalLM.from_pretrained(resolve_model(args.model), dtype=getattr(torch, engine.dtype)).eval()
+    other, their_prefill_s, their_decode_s = theirs(model, prompts, args.tokens)
+    gaps = []
+    for prompt, one, two in zip(prompts, mine, other, strict=True):
+        at = next((i for i, (a, b) in enumerate(zip(one, two, strict=True)) if a != b), None)
+        if at is not None:
+            with torch.inference_mode():
+                logits = model(torch.tensor([prompt + two[:at]])).logits[0, -1].float()
+            gaps.append(round(float(logits[two[at]] - logits[one[at]]), 6))
+    num_decoded = len(prompts) * (args.tokens - 1)
+    result = {
+        "dtype": engine.dtype,
+        "rows": len(prompts),
+        "prompt_tokens": sum(map(len, prompts)),
+        "identical": len(prompts) - len(gaps),
+        "logit_gaps_where_different": sorted(gaps),
+        "decoded_per_cpu_second": {"ours": num_decoded / decode_s, "generate": num_decoded / their_decode_s},
+        "decode_ratio": their_decode_s / decode_s,
+        "prefill_ratio": their_prefill_s / prefill_s,
+    }
+    print(json.dumps(result, indent=1))
+
+
+main()
