@@ -70,7 +70,8 @@ class Serving(Record):
     replicas: int = Field(default=1, ge=1)
     """Servers to start."""
     gpus_per_replica: int = Field(default=0, ge=0)
-    """Each replica gets so many GPUs of its own (``CUDA_VISIBLE_DEVICES``), host after host; 0: all that its host has."""
+    """Each replica gets so many GPUs of its own (``CUDA_VISIBLE_DEVICES``), host after host; 0: all that its host
+    has."""
     first_port: int = 8100
     """Of the first replica; each further one takes the next port."""
     environment: dict[str, str] = Field(default_factory=dict)
@@ -94,8 +95,8 @@ class Launch(Record):
     """How training processes are started. ``command`` empty: in this process."""
 
     command: str = ""
-    """Shell words put before ``-m selftaught.training.launch``, e.g. ``torchrun --nproc-per-node 8``. With ``{rank}`` among
-    them (also ``{num_hosts}``, ``{first_host}``) they are run on each host of ``cluster``."""
+    """Shell words put before ``-m selftaught.training.launch``, e.g. ``torchrun --nproc-per-node 8``. With ``{rank}``
+    among them (also ``{num_hosts}``, ``{first_host}``) they are run on each host of ``cluster``."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables for the training processes."""
 

@@ -1,4 +1,4 @@
-"""A set of problems as a recipe names it: what the command line says with a file, ``--map`` and ``--drop``, or the embedded reasoner's."""
+"""A set of problems as a recipe names it: a source with ``--map`` and ``--drop``, or the embedded reasoner's."""
 
 from __future__ import annotations
 
