@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from selftaught.curation.records import FilterSettings
 from selftaught.curation.score import THINK_END, Candidate
 from selftaught.records import DropReason, ExecStatus, Outcome, SpanSource
+from selftaught.tokens import fences
 
 _BOXED = re.compile(r"\\boxed\{([^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*)\}")
 _STATED = re.compile(r"\banswer(?:\s+(?:is|must be|should be)|\s*[:=])\s*\$?\s*", re.IGNORECASE)
@@ -209,4 +210,4 @@ def _code_lines(code: str) -> tuple[str, ...]:
 
 def _fenced_code(text: str) -> list[tuple[str, ...]]:
     """Code lines of each block in a hint, the last one too when it is left open."""
-    return [_code_lines(part.partition("\n")[2]) for part in text.split("```")[1::2]]
+    return [_code_lines(block.code) for block in fences.blocks(text, SpanSource.HINT)]

@@ -15,6 +15,7 @@ from selftaught.curation.records import ENCODE_TEXT, Modification
 from selftaught.curation.score import THINK_END
 from selftaught.errors import ConfigError
 from selftaught.records import ExecStatus, Span, SpanSource, Trajectory
+from selftaught.tokens import fences
 from selftaught.tokens.cover import TextCodec, token_cover
 
 TEMPLATE_TAG = "Debug Code Template"
@@ -48,14 +49,19 @@ Rule = Callable[[Trajectory], "Edit | Removal | None"]
 
 
 def rename_template(trajectory: Trajectory) -> Edit | None:
-    """A closed ``python`` block inside a hint is the template: rename its tag, so that it is never taken for a call."""
+    """A closed Python block inside a hint is the template: rename its tag, so that it is never taken for a call."""
     for index, span in enumerate(trajectory.spans):
-        if span.source is SpanSource.HINT and span.text.count("```") >= 2:
-            match = re.search(r"```(python)\n(?=.*?```)", span.text, re.DOTALL)
-            if match:
-                return Edit(index, match.start(1), match.end(1), TEMPLATE_TAG, "the hint's template block")
+        if span.source is not SpanSource.HINT:
+            continue
+        for block in fences.blocks(span.text, span.source):
+            tag = _TAG.search(span.text, block.start)
+            if block.is_python and block.closed_by is not None and tag is not None:
+                return Edit(index, tag.start(1), tag.end(1), TEMPLATE_TAG, "the hint's template block")
     return None
 
+
+_TAG = re.compile(r"(?:`{3,}|~{3,})[ \t]*(\S[^\n]*?)[ \t\r]*(?:\n|$)")
+"""The info string of the fence that a line is, from the beginning of the line on."""
 
 _PLACEHOLDER = re.compile(
     r"^[ \t]*(?:#[ \t]*)?(?:<[^<>\n]*(?:output|result)[^<>\n]*>|\[[^\[\]\n]*(?:output|result) (?:here|goes here|placeholder)\]"

@@ -155,13 +155,16 @@ class CurateSettings(Record):
     """One curation. Its digest goes into ``run.json``."""
 
     dataset: str = "d_seed"
+    """Name of the data set, written into its rows."""
     rule: Rule = Rule.D_SEED
+    """Which trajectories the data set wants."""
     filters: FilterSettings = FilterSettings()
     modifications: list[str] = Field(default_factory=lambda: ["rename_template", "delete_placeholders", "cut_tail"])
     """Rules of ``modify.py``, in this order."""
     require_tool: bool = True
     """False for the control without tools: right traces without a call are what it wants."""
     max_per_problem: int = Field(default=1, ge=1)
+    """Trajectories kept of one problem."""
     tool_share: float | dict[str, float] = 1.0
     """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is
     kept. By problem kind (those not named: 1) where it matters: a first draft that passes by luck is no reason to test
@@ -172,6 +175,7 @@ class CurateSettings(Record):
     max_per_family: int | None = Field(default=None, ge=1)
     """At most this many rows for each ``metadata.family``."""
     seed: int = 0
+    """Of the draw between equally good trajectories."""
 
     def share_of(self, kind: ProblemKind) -> float:
         """Share of the rows of one kind that call the tool."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from selftaught.curation.records import Facts
 from selftaught.records import ExecStatus, Grade, Outcome, ProblemKind, SpanSource, ToolInfo, Trajectory
+from selftaught.tokens import fences
 
 THINK_END = "</think>"
 
@@ -73,5 +74,5 @@ class Candidate:
             if span.source is not SpanSource.PROMPT:
                 parts.append(span.text)
         text = "".join(parts)
-        fence = text.rfind("```python")
-        return text[:fence] if fence >= 0 else text
+        code = next((block for block in reversed(fences.blocks(text)) if block.is_python), None)
+        return text[: code.start] if code is not None else text
