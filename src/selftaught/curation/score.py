@@ -11,6 +11,7 @@ from selftaught.tokens import fences
 
 THINK_END = "</think>"
 
+
 @dataclass
 class Candidate:
     """One trajectory under curation with everything that the filters ask for, computed at most once."""
