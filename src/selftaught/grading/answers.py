@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from selftaught.grading.boxes import last_box
+from selftaught.grading.choice.vocabulary import ANSWER, FILLER, LINK, RIGHT
 from selftaught.grading.extract import CHAT_TOKEN, answer_part
 
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,8}(\d[\d.,/]*|[A-Za-z])(?![A-Za-z{])")
@@ -18,14 +19,25 @@ _HEADING = re.compile(
     r"(?:\*\*|^#+[ \t]*)final answer\b[ \t:]{0,4}(?:\*\*)?[ \t:]{0,4}\n\s{0,8}([^\n]+)", re.IGNORECASE | re.MULTILINE
 )
 _MORE_MATH = re.compile(r"\s*(?:,|and|or|, and|, or)\s*\$([^$\n]+)\$")
-_CHINESE_ANSWER = re.compile(r"答案[是为]?\s*[:：]?\s*")
+_TAG = re.compile(r"<(?:final_?)?answer>\s*(.+?)\s*(?:</(?:final_?)?answer>|$)", re.DOTALL | re.IGNORECASE)
+_JSON = re.compile(
+    r"[\"'](?:final_?)?answer[\"']\s?:\s?(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([-+\d.eE/]+|\[[^\[\]]*\]))", re.IGNORECASE
+)
+_SAID = re.compile(
+    rf"{ANSWER}[*_\s]*(?:(?:{LINK}|{RIGHT}|{FILLER}|[:：=])[*_\s]*){{0,5}}(?=[-+−]?[.$\\(\[{{\d０-９√π±])",
+    re.IGNORECASE,
+)
+"""In other languages only what starts like a formula is taken: "es mayor que 5" is no answer."""
+_SAID_END = re.compile(r"\s?(?:です|である|だ|입니다|이다|है).*$", re.DOTALL)
 _INLINE_MATH = re.compile(r"\s*(?:\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\])", re.DOTALL)
-_SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope)\b|。|, not\b")
+_SENTENCE_END = re.compile(
+    r"[.!?](?:\s|$)|\n|,? (?:because|since|as|so|which|where|I hope|porque|weil|car|perché)\b|。|[，,]?因为|[，,]\s?(?:而?不是|nicht|sino|pas)|, not\b"
+)
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """An answer and the rule that found it: ``box``, ``bare_box``, ``hashes``, ``answer_is``, ``whole``."""
+    """An answer and the rule that found it: ``box``, ``bare_box``, ``hashes``, ``marked``, ``answer_is``, ``whole``."""
 
     answer: str
     rule: str
@@ -50,6 +62,11 @@ def extract_answer(text: str, *, allow_whole: bool = False) -> Extraction | None
         pass
     if hashes is not None and hashes[1].strip():
         return Extraction(hashes[1].strip(), "hashes")
+    marked = None
+    for marked in (*_TAG.finditer(text), *_JSON.finditer(text)) if "nswer" in text or "NSWER" in text else ():
+        pass
+    if marked is not None and (found := next(filter(None, marked.groups()), "")):
+        return Extraction(_after_answer_is(found) or found, "marked")
     said = _after_answer_is(text)
     if said:
         return Extraction(said, "answer_is")
@@ -68,12 +85,15 @@ def _after_answer_is(text: str) -> str | None:
     for match in _ANSWER_IS.finditer(text):
         if not _is_denied(text, match):
             last = match
-    if last is None and "答案" in text:
-        for last in _CHINESE_ANSWER.finditer(text):
-            pass
+    if last is None:
+        for match in _SAID.finditer(text):
+            if not _is_denied(text, match):
+                last = match
     if last is None:
         return None
     rest = text[last.end() : last.end() + 2000]
+    if last.re is _SAID:
+        rest = _SAID_END.sub("", rest.split("\n")[0])
     inline = _INLINE_MATH.match(rest)
     if inline:
         first = next(group for group in inline.groups() if group is not None).strip()

@@ -64,6 +64,19 @@ def _text_of_answer(span: Span) -> str:
     return fences.without_closed_blocks(span.text) if span.source is SpanSource.HINT else span.text
 
 
+_LOST = re.compile(
+    "\x08(?=oxed|inom|egin)|\x0c(?=rac|box)|\t(?=ext\\b|imes\\b|heta\\b|frac\\b|an\\b)|\x07(?=lpha|pprox)|\r(?=ight|ho\\b)"
+)
+_ESCAPES = {"\x08": "\\b", "\x0c": "\\f", "\t": "\\t", "\x07": "\\a", "\r": "\\r"}
+
+
+def with_backslashes(text: str) -> str:
+    """``\\boxed``, ``\\frac`` and the like again, where a string's escapes made control characters of their first letters."""
+    if "\x08" in text or "\x0c" in text or "\t" in text or "\x07" in text or "\r" in text:
+        return _LOST.sub(lambda lost: _ESCAPES[lost[0]], text)
+    return text
+
+
 def answer_part(text: str) -> str:
     """A response without thinking, tool output and code: where its answer is looked for.
 
@@ -75,4 +88,4 @@ def answer_part(text: str) -> str:
         text = text.partition(THINK_OPEN)[0]
     if "```" in text or "~~~" in text:
         text = fences.without_blocks(text, _CODE_AND_OUTPUT)
-    return text
+    return with_backslashes(text)

@@ -29,8 +29,10 @@ GRADER = "selftaught/3"
 MAX_EXTRACTED_CHARS = 2_000
 """A longer extracted answer is shortened in the grade (never before comparison)."""
 
+MAX_BOXES = 12
+"""More boxes side by side are no list."""
+
 _TRUNCATED = (StopReason.MAX_TOKENS, StopReason.MAX_TOOL_CALLS, StopReason.REPETITION)
-_FAILED = (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Grader:
         )
 
     def _judge(self, problem: Problem, trajectory: Trajectory) -> tuple[Outcome, str | None, str, str]:
-        if trajectory.stop_reason in _FAILED:
+        if trajectory.stop_reason.is_failure:
             return Outcome.ERROR, None, "none", trajectory.error or trajectory.stop_reason.value
         text = final_text(trajectory)
         if text is None:
@@ -126,11 +128,19 @@ class Grader:
         return result
 
     def compare_extracted(self, gold: str, extraction: Extraction, text: str) -> tuple[str, MathsResult]:
-        """Compare what was extracted; several boxes side by side are one list where the reference is a list as long."""
+        """Compare what was extracted; several boxes side by side are one list where the reference is a list as long.
+
+        Boxes with "or" between them are one list for any reference: a hedge is no answer.
+        """
+        if extraction.rule == "box" and text.count("boxed") > 1:
+            offered = list(dict.fromkeys(last_boxes(answer_part(text), offered=True)))
+            if 1 < len(offered) <= MAX_BOXES and not all(self.compare_maths(gold, box).correct for box in offered):
+                joined = ", ".join(offered)
+                return joined, self.compare_maths(gold, joined)
         result = self.compare_maths(gold, extraction.answer)
         if not result.correct and extraction.rule == "box" and re.search(r"[,;]|\\pm|\band\b|\bor\b", gold):
             boxes = last_boxes(answer_part(text))
-            if 1 < len(boxes) <= 12:
+            if 1 < len(boxes) <= MAX_BOXES:
                 joined = ", ".join(boxes)
                 together = self.compare_maths(gold, joined)
                 if together.correct:

@@ -30,6 +30,9 @@ MAX_LETTERS = 200
 
 _STANDALONE = re.compile(rf"(?<![{LETTERS}0-9\\'_^])([A-Z])(?![{LETTERS}0-9'_^])")
 _END = re.compile(r"[)*_\]\"'”`]{0,3}[.!。,;]?\s*(?:$|\n)|[)*_\]\"'”`]{0,3}[.!。]\s")
+_PLACED = re.compile(
+    r"(?<![A-Za-z])(?:at|of|in|on|through|from|by|per|than|into|onto|via|under|over|from [A-Z] to)\s{1,2}[(*]{0,2}$"
+)
 _SAID_TEXT = re.compile(rf"(?:{ANSWER})[\s*_]*(?::|：|{LINK})[\s*_:：]*(?P<said>[^\n]{{1,300}})", re.IGNORECASE)
 
 
@@ -72,6 +75,8 @@ def _only_letter(text: str, finder: Finder) -> str | None:
         letter = finder.letter_at(place, announced=False)
         if letter is None or names_thing(text, place):
             continue
+        if _PLACED.search(text[max(0, place - 12) : place]):
+            found.add("")  # "a right angle at C": a thing of the problem
         if finder.is_hedged(place):
             found.add("")
         if finder.is_negated(place) or finder.is_supposed(place) or finder.is_rejected(place):

@@ -27,12 +27,12 @@ class Statement:
 
 
 _OPEN = r"[\s*_\"'“„«「『【(\[<`:：>~#|]{0,8}"
-_SEPARATOR = r"[ \t*_\"'“„«»「」『』【】()（）\[\]<>`:：=~#|，—–→-]{0,8}(?:\n[ \t*_>#(\[\"-]{0,4}){0,2}"
+_SEPARATOR = r"[ \t*_\"'“„«»「」『』【】()（）\[\]{}<>`:：=~#|，—–→-]{0,8}(?:\n[ \t*_>#(\[\"-]{0,4}){0,2}"
 _LETTER = rf"(?:{BOX_OPEN}(?P<box>[A-Z]?){BOX_CLOSE}|(?<![{words.LETTERS}0-9\\'])(?P<letter>[A-Za-z])(?![{words.LETTERS}0-9_^]))"
 _NAMED = rf"(?:(?:{words.OPTION}){_SEPARATOR})?"
 
 _ANNOUNCED = re.compile(
-    rf"(?P<label>{words.ANSWER}(?:\s(?:to|of|for|in|auf|à|a|para)\s[\w' ]{{1,40}}?(?=\s(?:is|ist|est|es|é)\s))?|{words.RIGHT}[ \t]{{0,3}}{words.OPTION}|{words.OPTION}[ \t]{{0,3}}{words.RIGHT}|(?<![{words.LETTERS}]){words.RIGHT}(?=[ \t*_]{{0,4}}[:：])|{words.OPTION}(?=[ \t*_]{{0,4}}[:：]))"
+    rf"(?P<label>{words.ANSWER}(?:\s(?:to|of|for|in|auf|à|a|para)\s[\w' ]{{1,40}}?(?=\s(?:is|ist|est|es|é)\s))?|{words.RIGHT}[ \t]{{0,3}}{words.OPTION}|{words.OPTION}[ \t]{{0,3}}{words.RIGHT}|(?<![{words.LETTERS}]){words.RIGHT}(?=[ \t*_]{{0,4}}[:：])|{words.OPTION}(?=[ \t*_\"']{{0,4}}[:：]))"
     rf"(?P<gap>(?:{_SEPARATOR}(?:{words.LINK}|{words.FILLER}|{words.RIGHT}|{words.OPTION}|{words.ANSWER})){{0,8}}{_SEPARATOR}){_LETTER}",
     re.IGNORECASE,
 )
@@ -58,11 +58,17 @@ _CHOSEN = re.compile(
 _NOT_BUT = re.compile(
     rf"(?:(?:not|nicht|pas|no|não|non|не)\s|不是|非)\s{{0,3}}(?:option\s|choice\s|\()?[A-Z]\)?\s?,?\s{{0,3}}(?:but|sondern|mais|sino|mas|ma|bensì|而是|а)\s{{0,3}}(?:rather\s)?{_NAMED}[(*]{{0,3}}{_LETTER}",
 )
+_AFTER_NOT = re.compile(
+    rf"(?<![A-Za-z])[A-Z]\)?\s?(?:では?なく|じゃなく|[가이]\s?아니라|değil,?|नहीं(?:\sहै)?,?)[、,]?\s?{_NAMED}[(*]{{0,3}}{_LETTER}"
+)
+"""The same where the negation follows its letter."""
 _CONCLUDED = re.compile(
     rf"(?:{words.CONCLUSION}|(?<![A-Za-z])[Nn]o(?=,))[ \t,:*]{{0,4}}(?:(?:{words.LINK}|{words.FILLER})[ \t]{{0,3}}){{0,2}}{_NAMED}[(*\"]{{0,3}}{_LETTER}(?=[\s*)\]\"'”.!。,;，；]{{0,4}}(?:$|\n|(?<=[.!。;；])\s|(?:{words.NOT})|,?\s(?:because|since|as|weil|car|porque|perché)\s))",
     re.IGNORECASE,
 )
-_INVERTED = re.compile(rf"(?:^|[.!?;,]\s{{0,3}}|\n){_LETTER}\)?\s(?:it\sis|it\smust\sbe)(?=\W|$)", re.IGNORECASE)
+_INVERTED = re.compile(
+    rf"(?:^|[.!?;,]\s{{0,3}}(?:(?:but|so|then|and)\s)?|\n){_LETTER}\)?\s(?:it\sis|it\smust\sbe)(?=\W|$)", re.IGNORECASE
+)
 _WORKS = re.compile(
     rf"{_LETTER}[)*]{{0,3}}\s(?:holds|works|fits|matches|satisfies|remains|is\s(?:what|the\sonly|best))(?![a-z])"
 )
@@ -71,6 +77,7 @@ _REASONED = re.compile(
 )
 _OTHERS = (
     (_NOT_BUT, PLAIN),
+    (_AFTER_NOT, PLAIN),
     (_VERB_FIRST, PLAIN),
     (_ONLY, PLAIN),
     (_MARKED, PLAIN),
@@ -79,6 +86,7 @@ _OTHERS = (
     (_WORKS, WEAK),
     (_CONCLUDED, WEAK),
 )
+_JUDGEMENTS = frozenset((_JUDGED, _MARKED, _WORKS, _VERB_FIRST))
 _BOX = re.compile(f"{BOX_OPEN}(?P<box>[A-Z]?){BOX_CLOSE}")
 _LINE = re.compile(
     rf"[\s>#*_$(\[\"'`-]{{0,8}}(?:(?:{words.OPTION}|{words.ANSWER})[ \t:*]{{0,4}})?[(\[*\"'`]{{0,4}}(?P<letter>[A-Za-z])[\s*_$)\]\"'`.:。!✓✔✅-]{{0,8}}",
@@ -101,11 +109,26 @@ _REJECTED_BEFORE = re.compile(
     rf"(?:{words.NOT})(?:[\s*_\"'“(:\[]{{0,5}}(?:(?:{words.OPTION}|{words.ANSWER}|the|all|both|any|of|in|option|choices?|answers?|options?|die|la|le|les|las|los|o|a)(?![A-Za-z])|[A-Z](?![A-Za-z])|,|、|and|or|und|et|y|e|ou|和|或|与|nor|n?either))*[\s*_\"'“(:\[]{{0,5}}$",
     re.IGNORECASE,
 )
+_ANOTHERS = re.compile(
+    r"(?:\b(?:is|are|was|were|be|ist|sind|est|sont|es|son|é|são)\s|都|是|均|[A-Z]项?)\|(?:wrong|incorrect|false|falsch|fausse|faux|falsa|falso|incorrecta|errada|错误|錯誤)"
+    r"|\|(?:unlike|compared|contrary|as\sopposed|besides|other\sthan|apart|without)[^A-Z]*[A-Z]\)?,\s$",
+    re.IGNORECASE,
+)
+"""What is rejected is another letter: "A is wrong and B …", "unlike A, B …". The bar stands before the word that rejects."""
 _NEXT_LETTER = rf"[\s*(\"']{{0,3}}(?:{words.OPTION}\s)?[A-Z](?![{words.LETTERS}0-9'])[\s*)\"']{{0,3}}"
 _LISTED_AND_REJECTED = re.compile(
     rf"[*)\"'\s]{{0,3}}(?:(?:[,、]{_NEXT_LETTER}){{0,8}}(?:、|,?{words.OR}){_NEXT_LETTER})?{words.WRONG_AFTER}"
 )
 """After the first of several letters that are rejected together: "A, B and D are wrong"."""
+_JOINED_BEFORE = re.compile(
+    rf"(?<![{words.LETTERS}0-9'])(?P<other>[A-Z])[)*\]\"]{{0,3}},?\s?(?:{words.OR})\s{{0,3}}(?:(?:{words.OPTION})\s{{0,3}})?[(*\[\"]{{0,3}}$",
+    re.IGNORECASE,
+)
+"""Before a letter that is judged together with another: "A and B are correct"."""
+_DENIED_BOX = re.compile(
+    r"(?:\b(?:not|instead of|rather than|nicht|pas|no|não|non|unlike)|n['’]t|不是|而非|≠)[\s$(\"'*]{0,6}$",
+    re.IGNORECASE,
+)
 _HEDGE = re.compile(
     rf"[\s*_)\]\"'”.]{{0,4}}(?:\(\s?)?{words.OR}\s{{0,3}}(?:{words.FILLER}\s{{0,2}})?(?:{words.OPTION}\s{{0,3}})?[(*\[\"{BOX_OPEN}]{{0,3}}(?P<other>[A-Z])(?![{words.LETTERS}0-9'])",
     re.IGNORECASE,
@@ -119,6 +142,11 @@ _FOLLOWS_ARTICLE_A = re.compile(
 _LIMITED = re.compile(r"\s?(?:only|if|when|provided|unless)(?![A-Za-z])", re.IGNORECASE)
 _CONDITIONAL = re.compile(r"\b(?:would|serait|sería|seria|sarebbe|wäre)\b", re.IGNORECASE)
 _CLOSED = re.compile(r"[*_)\]\"'”’»」』】`.:]|\s*$|\s*\n")
+_LABELS_I = re.compile(r"\s(?:is|has|holds|works|fits|matches|satisfies|seems|gives|follows)(?![a-z])")
+_BEFORE_I = re.compile(
+    r"(?<![A-Za-z])(?:option|choice|answer|letter|opción|opção|alternative|вариант)\s[(*\"]{0,2}$", re.IGNORECASE
+)
+"""Round "I" as a letter: the pronoun never stands so; "statement I" and "only I" are numbers of statements."""
 _LOWER_END = re.compile(r"\s{0,2}(?:$|\n|[).\]:*_\"'`](?![a-z]))")
 
 
@@ -132,7 +160,8 @@ class Finder:
     def statements(self) -> Iterator[Statement]:
         """All statements, in no order."""
         for match in _BOX.finditer(self.text):
-            if not self.is_supposed(match.start()):
+            denied = _DENIED_BOX.search(self.text[max(0, match.start() - 24) : match.start()])
+            if not denied and not self.is_supposed(match.start()):
                 yield Statement(match.start(), FIRM, match["box"] or None)
         for match in _ANNOUNCED.finditer(self.text):
             if self._announces(match):
@@ -171,7 +200,14 @@ class Finder:
             return
         if self._is_corrected(match.start()):
             strength = FIRM
-        yield Statement(place, strength, None if self.is_hedged(place) else letter)
+        joined = match.re in _JUDGEMENTS and self._is_joined(match.start("letter"))
+        yield Statement(place, strength, None if joined or self.is_hedged(place) else letter)
+
+    def _is_joined(self, place: int) -> bool:
+        """The letter at ``place`` is judged together with one before it that nobody rejects: "A and B are correct"."""
+        before = self.text[max(0, place - 60) : place]
+        joined = _JOINED_BEFORE.search(before)
+        return bool(joined and self._is_option(joined["other"]) and not _REJECTED_BEFORE.search(before))
 
     def _announces(self, match: re.Match[str]) -> bool:
         """The gap between label and letter holds a verb or a mark, and nobody denies the whole."""
@@ -180,7 +216,7 @@ class Finder:
         gap = match["gap"]
         return bool(
             re.search(r"[:：=→>|\n(（\[*\"“「【—–`-]", gap) or re.search(words.LINK, gap, re.IGNORECASE)
-            or match["box"] is not None or re.match("[答正解정답]", match["label"])
+            or match["box"] is not None or re.match("[答正解정답]|उत्तर|উত্তর|cevap", match["label"], re.IGNORECASE)
         )  # fmt: skip
 
     def _strength_of_announcement(self, match: re.Match[str]) -> int:
@@ -206,7 +242,13 @@ class Finder:
 
     def is_denied(self, place: int) -> bool:
         """The letter at ``place`` is negated or named in order to be rejected: "nor B is correct"."""
-        return self.is_negated(place) or bool(_REJECTED_BEFORE.search(self.text[max(0, place - 60) : place]))
+        return self.is_negated(place) or self._is_rejected_before(place)
+
+    def _is_rejected_before(self, place: int) -> bool:
+        """Words before ``place`` reject it: "eliminate A, B and"; not those that end what is said of another letter."""
+        before = self.text[max(0, place - 60) : place]
+        rejected = _REJECTED_BEFORE.search(before)
+        return bool(rejected and not _ANOTHERS.search(before[: rejected.start()] + "|" + rejected[0]))
 
     def _is_corrected(self, place: int) -> bool:
         return bool(_CORRECTS.search(self.text[max(0, place - 60) : place]))
@@ -224,6 +266,8 @@ class Finder:
             return None
         if letter == "A" and re.match(r"\s+[a-z]", rest) and not closed and not _FOLLOWS_ARTICLE_A.match(rest):
             return None
+        if letter == "I" and _LABELS_I.match(rest) and _BEFORE_I.search(self.text[max(0, place - 16) : place]):
+            return letter
         if letter == "I" and not announced and not closed or letter == "I" and re.match(r"\s+[a-z]|'|,\s[a-z]", rest):
             return None
         return letter
@@ -242,8 +286,7 @@ class Finder:
 
     def is_rejected(self, place: int) -> bool:
         """The letter at ``place`` is named in order to be rejected."""
-        before = self.text[max(0, place - 60) : place]
-        return bool(_REJECTED_BEFORE.search(before) or _LISTED_AND_REJECTED.match(self.text, place + 1))
+        return self._is_rejected_before(place) or bool(_LISTED_AND_REJECTED.match(self.text, place + 1))
 
     def _lines(self) -> Iterator[Statement]:
         """A letter alone on the last or the first line; a last line of letter and words where no other line is like it."""
@@ -260,7 +303,11 @@ class Finder:
             yield Statement(0, PLAIN, first["letter"].upper())
         labelled = [match["letter"].upper() for line in lines[-40:] if (match := _LINE_WITH_TEXT.match(line))]
         last = _LINE_WITH_TEXT.match(lines[-1]) or (_LINE_WITH_TEXT.match(lines[0]) if len(labelled) == 1 else None)
-        if last and re.search(r"(?<=[\s(*])[B-J][).:][*\s]", last.string[last.end("letter") + 1 :]):
+        if (
+            last
+            and labelled[-1:] == ["A"]
+            and re.search(r"(?<=[\s(*])B[).:][*\s]", last.string[last.end("letter") + 1 :])
+        ):
             return  # the options themselves, in one line
         if last and len(labelled) == 1 and "A" <= labelled[0] <= self.last and len(last.string) < 300:
             letter_place = self.text.find(last.string) + last.start("letter")

@@ -41,8 +41,12 @@ _INLINE = re.compile(
 )
 _LONE = re.compile(r"[\s{]*\(?([A-Za-z])\)?[\s}.,:]*")
 _LABEL_IN_FORMULA = re.compile(r"\(?([A-Z])(?:\)|[.:](?= ))")
-_ANSWER_TAG = re.compile(r"<(/?)(?:final_?)?answer>", re.IGNORECASE)
+_ANSWER_TAG = re.compile(r"<(/?)(?:(?:final_?)?answer|choice|option|letter)>", re.IGNORECASE)
 _ARABIC = re.compile(r"(?<![\u0600-\u06ff])[أبجد](?![\u0600-\u06ff])")
+_STRUCK = re.compile(
+    r"~~[^~\n]{1,300}~~|<(del|s|strike)>[^<\n]{1,300}</\1>|\\(?:sout|st|x?cancel)\s?\{[^{}\n]{1,300}\}", re.IGNORECASE
+)
+"""What is struck through is taken back."""
 _ITALICS = re.compile(r"(?<!\w)_{1,2}([A-Za-z])_{1,2}(?!\w)")
 _LEADING = re.compile(
     r"^\W*(?:(?:the\s+)?(?:correct\s+)?(?:final\s+)?(?:option|choice|answer|opción|opção|réponse|antwort|答案|选项)(?:\s*(?:is|:|是|：))?\W*)?\(?\s*([A-Za-z])\s*(?:\)|\.(?!\d)|:|,|-(?=\s)|–|—|$)",
@@ -56,6 +60,7 @@ def prepare(response: str, last: str, choices: Sequence[str] | None) -> str:
     text = CHAT_TOKEN.sub("", answer_part(response))[-MAX_CHARS:]
     text = _ANSWER_TAG.sub(lambda tag: "\n" if tag[1] else "\nAnswer: ", text)
     text = text.translate(_FULL_WIDTH).translate(_QUOTES).translate(_LOOKALIKES)
+    text = _STRUCK.sub(" ", text)
     text = _ARABIC.sub(lambda match: "ABCD"["أبجد".index(match[0])], text)
     text = _read_boxes(text, last, choices)
     text = _WRAPPED_LETTER.sub(r" \1 ", text)
@@ -117,7 +122,9 @@ _DENIED_IN_BOX = re.compile(
 )
 _THING = re.compile(
     r"(?:vitamin|hepatitis|point|type|group|class|plan|phase|figure|table|part|step|case|section|appendix|block|car|city|town|"
-    r"sample|container|reaction|set|event|line|angle|triangle|vertex|matrix|influenza|grade|program|team|person|company)s?\s*\(?\Z",
+    r"sample|container|reaction|set|event|line|angle|triangle|vertex|matrix|influenza|grade|program|team|person|company|compound|product|molecule|element|isotope|allele|gene|node|variable|substance|species|process|player|bag|"
+    r"urn|box|jar|circle|square|segment|ray|side|edge|town|village|station|tank|firm|country|patient|student|drug|planet|gas|liquid|metal|"
+    r"resistor|bulb|wire|key|flask|tube|solution|mixture|beaker|train|machine|server|appendix|theorem|lemma)s?\s*\(?\Z",
     re.IGNORECASE,
 )
 
@@ -162,7 +169,7 @@ def _formula(match: re.Match[str]) -> str:
     return f" {lone[1]} " if lone else f" {FORMULA} "
 
 
-_BEFORE_IN_FORMULA = re.compile(r"(?:[=+/^_<>≈∝×·\\]|\d|[A-Za-z0-9)]\*) ?\Z")
+_BEFORE_IN_FORMULA = re.compile(r"(?:[=+/^_<>≈∝×·\\°º]|\d|[A-Za-z0-9)]\*) ?\Z")
 _AFTER_IN_FORMULA = re.compile(
     r" {0,2}(?:[=+^_>≈∝×·\\]|\*(?=[A-Za-z0-9(])|<|/\s?[A-Za-z0-9]|\([^)\s]{1,20}\)\s*=|-[A-Za-z])"
 )

@@ -114,14 +114,14 @@ WRONG_AFTER = (
         "es+incorrecta es+falsa no+es no está+equivocada está+errada é+falsa é+incorreta não è+errata è+falsa è+sbagliata non",
         "неверно неверен неправильно неправильный неправилен ошибочен не",
     )
-    + r"|不|错|錯|有误|有誤|排除|間違|誤|正しくない|違|틀|아니|오답|잘못)"
+    + r"|不|错|錯|有误|有誤|排除|間違|誤|正しくない|では?な|ではあり|じゃな|違|틀|아니|아닙|아닌|오답|잘못|değil|नहीं|নয়)"
 )
 """After a letter: that letter is rejected."""
 
 OR = (
     "(?:"
     + latin("or and oder und ou et o y e u и или או or+maybe or+possibly or+perhaps and/or as+well+as")
-    + r"|[/&、+]|或者|或是|或|和|与|與|及|か|と|また|또는|혹은|나|이나|과|와)"
+    + r"|[/&、+]|或者|或是|还是|還是|それとも|아니면|或|和|与|與|及|か|と|また|또는|혹은|나|이나|과|와)"
 )
 """Between two letters of a hedge or a list."""
 

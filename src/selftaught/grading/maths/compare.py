@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from selftaught.grading.maths.structure import shape_of, squeeze
-from selftaught.grading.maths.understood import is_understood
+from selftaught.grading.maths.understood import is_understood, say_the_same
 from selftaught.grading.workers import MathVerdict
 
 MAX_ASKED_CHARS = 600
@@ -121,7 +121,7 @@ class Comparison:
 
     def ask(self, pair: Pair) -> bool:
         """math-verify's verdict; False where it cannot tell or would not read all signs, with the reason."""
-        if not (is_understood(pair.gold) and is_understood(pair.given)):
+        if not (is_understood(pair.gold) and is_understood(pair.given) and say_the_same(pair.gold, pair.given)):
             return self.decide("not_understood", False)
         self.path = "math_verify"
         if len(pair.gold) > MAX_ASKED_CHARS or len(pair.given) > MAX_ASKED_CHARS:

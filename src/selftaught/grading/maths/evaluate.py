@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -22,13 +23,28 @@ Value = Any
 """Fraction, or mpmath's mpf or mpc."""
 
 
+_OF_THREAD = threading.local()
+
+
+def arithmetic() -> Any:
+    """mpmath's functions at ``DIGITS`` digits, of this thread alone.
+
+    The precision of ``mpmath.mp`` belongs to the whole process: two threads that change it at once compute with wrong digits.
+    """
+    context = getattr(_OF_THREAD, "context", None)
+    if context is None:
+        from mpmath.ctx_mp import MPContext
+
+        context = MPContext()
+        context.dps = DIGITS
+        _OF_THREAD.context = context
+    return context
+
+
 def evaluate(expression: Expression, values: Mapping[str, Value]) -> Value:
     """Value with the given variables, exact where it can be. TooLarge or Unreadable when there is none."""
-    import mpmath
-
     try:
-        with mpmath.workdps(DIGITS):
-            return _value(expression.node, values, mpmath, False)
+        return _value(expression.node, values, arithmetic(), False)
     except (ZeroDivisionError, OverflowError, ValueError, RecursionError, TypeError, ArithmeticError) as error:
         raise Unreadable(type(error).__name__) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -44,6 +45,30 @@ def as_intervals(text: str) -> list[Interval] | None:
                 return None
             intervals.extend(found)
     return intervals or None
+
+
+def joined(intervals: list[Interval]) -> list[Interval]:
+    """A union with the pieces joined that touch or overlap, in order; as it is where an end is no number."""
+    ends: list[tuple[float, float, Interval]] = []
+    for one in intervals:
+        low, high = _end(one.low), _end(one.high)
+        if low is None or high is None or low > high:
+            return intervals
+        ends.append((low, high, one))
+    ends.sort(key=lambda end: (end[0], end[2].brackets[0] != "["))
+    union = [ends[0]]
+    for low, high, one in ends[1:]:
+        _, last_high, last = union[-1]
+        if low > last_high or (low == last_high and last.brackets[1] == ")" and one.brackets[0] == "("):
+            union.append((low, high, one))
+        elif high > last_high or (high == last_high and one.brackets[1] == "]"):
+            union[-1] = (union[-1][0], high, Interval(last.low, one.high, last.brackets[0] + one.brackets[1]))
+    return [one for _, _, one in union]
+
+
+def _end(text: str) -> float | None:
+    infinite = {"\\infty": math.inf, "+\\infty": math.inf, "-\\infty": -math.inf}.get(text.strip())
+    return _value(text) if infinite is None else infinite
 
 
 REAL_LINE = "(-\\infty,\\infty)"

@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from selftaught.grading.boxes import last_box
+from selftaught.grading.extract import with_backslashes
 from selftaught.grading.maths.spelling import after_text, before_text
 
 _SYMBOLS = {
@@ -101,7 +102,7 @@ _AROUND_SIGNS = re.compile(r"\s*([,;=<>+/^_(){}\[\]|])\s*")
 
 def clean(text: str) -> str:
     """Remove control, bidirectional and zero-width characters; turn Unicode spellings into LaTeX ones."""
-    text = text.translate(_CONTROL)
+    text = with_backslashes(text).translate(_CONTROL)
     if text.isascii():
         return text
     text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + "".join(_SUPERSCRIPTS[c] for c in run.group()) + "}", text)
@@ -201,6 +202,7 @@ _NUMBER_AND_WORDS = re.compile(
     re.IGNORECASE,
 )
 """A number and its unit inside one ``\\text``."""
+_ORDINAL = re.compile(r"(\d[\d,]*)(st|nd|rd|th)")
 
 
 def _plain_text(match: re.Match[str]) -> str:
@@ -221,6 +223,9 @@ def _plain_text(match: re.Match[str]) -> str:
         return words
     if re.fullmatch(r"[-+\d.,/ ()\[\]:=*^]*\d[-+\d.,/ ()\[\]:=*^]*%?", words):
         return words
+    ordinal = _ORDINAL.fullmatch(words)
+    if ordinal:
+        return f"{ordinal[1]}\\text{{{ordinal[2]}}}"
     measured = _NUMBER_AND_WORDS.fullmatch(words)
     if measured:
         return f"{measured[1]}\\text{{{measured[2]}}}"

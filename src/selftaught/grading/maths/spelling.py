@@ -34,6 +34,13 @@ _VECTOR_PRODUCT = re.compile(r"\\vec.{0,80}\\(?:times|cdot)(?![A-Za-z]).{0,80}\\
 _PLAIN_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d(\^\{?\d\}?)?([A-Za-z])/d([A-Za-z](?:\^\{?\d\}?)?)(?![A-Za-z])")
 """``dy/dx``: as a product it would be ``xy``."""
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
+_SYMPY = re.compile(
+    r"(?<![A-Za-z\\])oo(?![A-Za-z])|(?<![A-Za-z])(?:Rational|Fraction)\(\s*(-?\d+)\s*,\s*(\d+)\s*\)|\*\s*I(?![A-Za-z])"
+)
+_PYTHON_COMPLEX = re.compile(r"\(?([-+]?\d+(?:\.\d+)?\s*[-+]\s*\d+(?:\.\d+)?)j\)?")
+_HAN_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_HAN_TENS = {"十": 10, "百": 100, "千": 1000}
+_HAN_NUMBER = re.compile(r"(负)?([零〇一二三四五六七八九两十百千]+)(?:万([零〇一二三四五六七八九两十百千]*))?")
 _HAN = "\u3400-\u9fff"
 _HAN_ANSWER = re.compile(rf"^\s*(?:最终|最后)?(?:答案|结果)(?:[是为])?\s*[:=]?\s*(?=[^{_HAN}\s])")
 _HAN_OR = re.compile(r"\s{0,4}(?:或者|或)\s{0,4}")
@@ -69,9 +76,51 @@ def before_text(text: str) -> str:
     )
     text = _BARRED.sub(r"\1\\overline{\3}", text)
     text = _PARENTHESES.sub(r"\1\\overline{\2}", text)
+    if "oo" in text or "Rational(" in text or "Fraction(" in text or "*" in text:
+        text = _SYMPY.sub(_computed, text)
+    if text[-1:] in ("j", ")") and (number := _PYTHON_COMPLEX.fullmatch(text.strip())):
+        text = number[1] + "i"
+    if not text.isascii():
+        text = chinese_number(text.strip()) or text
     if not text.isascii() and re.search(f"[{_HAN}]", text) and re.search(r"[0-9A-Za-z]", text):
         text = _chinese(text)
     return text
+
+
+def _computed(found: re.Match[str]) -> str:
+    """``oo``, ``Rational(1, 2)`` and ``*I`` as a formula has them."""
+    if found[1]:
+        return f"\\frac{{{found[1]}}}{{{found[2]}}}"
+    return "i" if found[0].endswith("I") else "\\infty "
+
+
+def chinese_number(text: str) -> str | None:
+    """``二十三`` → ``23``, ``一万二千`` → ``12000``; None for any other text."""
+    match = _HAN_NUMBER.fullmatch(text)
+    if not match:
+        return None
+    high, low = _below_ten_thousand(match[2]), _below_ten_thousand(match[3] or "零")
+    if high is None or low is None:
+        return None
+    value = high * 10_000 + low if match[3] is not None else high
+    return f"{'-' if match[1] else ''}{value}"
+
+
+def _below_ten_thousand(text: str) -> int | None:
+    if len(text) > 1 and not set(text) & _HAN_TENS.keys():  # digits one by one, as in a year
+        return int("".join(str(_HAN_DIGITS[sign]) for sign in text))
+    total, digit, last = 0, None, 10_000
+    for sign in text:
+        if sign in _HAN_TENS:
+            if _HAN_TENS[sign] >= last:
+                return None
+            last = _HAN_TENS[sign]
+            total, digit = total + (1 if digit is None else digit) * last, None
+        elif digit:
+            return None
+        else:
+            digit = _HAN_DIGITS[sign]
+    return total + (digit or 0)
 
 
 def _is_balanced(text: str) -> bool:

@@ -29,6 +29,25 @@ _LOOSE = re.compile(r"[?&]|\\\\")
 _APPLIED = re.compile(r"(?<![A-Za-z\\])[A-Z]\[")
 
 
+_TEXT = re.compile(r"\\text\{([^{}]*)\}(?!\^)")
+_SAYING = frozenset("is are not even odd prime composite when unless except".split())
+"""Words that say something of a name; other words beside a value that only one side has are its unit or its caption."""
+_JOINING = frozenset(("and", "or", "if", "for", ""))
+
+
+def say_the_same(gold: str, given: str) -> bool:
+    """Whether the words of both sides are the same ones; math-verify leaves words out, a set of even numbers is one of odd ones."""
+    first, second = _words(gold), _words(given)
+    if first and second:
+        return first == second
+    return not _SAYING.intersection(first + second)
+
+
+def _words(text: str) -> list[str]:
+    words = re.findall(r"[a-z]+", " ".join(_TEXT.findall(text)).casefold())
+    return sorted(word for word in words if word not in _JOINING)
+
+
 def is_understood(text: str) -> bool:
     """Whether every sign of a normalised answer is one that math-verify reads."""
     text = _LIMIT.sub(r"\\lim ", text)

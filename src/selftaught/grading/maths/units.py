@@ -70,6 +70,7 @@ _TABLE: dict[str, tuple[str, Fraction]] = {
     **dict.fromkeys(("kj", "kilojoule"), ("joule", _F(1000))),
     **dict.fromkeys(("w", "watt"), ("watt", _F(1))),
     **dict.fromkeys(("v", "volt"), ("volt", _F(1))),
+    **dict.fromkeys(("ω", "ohm"), ("ohm", _F(1))),
     **dict.fromkeys(("hz", "hertz"), ("hertz", _F(1))),
     **dict.fromkeys(("pa", "pascal"), ("pascal", _F(1))),
     **dict.fromkeys(("acre",), ("acre", _F(1))),
@@ -97,6 +98,8 @@ class Measured:
     number: str
     dimension: str = ""
     factor: Fraction = Fraction(1)
+    words: str = ""
+    """What is counted, where that is no known unit."""
 
 
 def split_unit(text: str) -> Measured:
@@ -118,6 +121,8 @@ def split_unit(text: str) -> Measured:
         return compound
     if text.endswith("^{\\circ}") and not re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text):
         return Measured(text[: -len("^{\\circ}")].strip(), "degree")
+    if text.endswith("\\Omega") and (number := text[: -len("\\Omega")].strip())[-1:].isdigit():
+        return Measured(number, "ohm")
     temperature = re.match(r"^(.*\d)\s*\^\{\\circ\}\s*(?:\\text\{)?\s*([CF])\s*\}?$", text)
     if temperature:
         return Measured(temperature[1], "celsius" if temperature[2] == "C" else "fahrenheit")
@@ -143,7 +148,11 @@ def split_unit(text: str) -> Measured:
     if rest:
         words += "/" + re.sub(r"[/\\{}]|text", "", rest)
     dimension, factor = _unit(words, int(match["power"] or 1))
-    return Measured(match["number"].strip(), dimension, factor)
+    if not dimension and match["number"].isalpha():
+        return Measured(text)  # ``n\\text{ even}`` says something of n
+    return Measured(
+        match["number"].strip(), dimension, factor, "" if dimension else words.strip().casefold().rstrip("s.")
+    )
 
 
 _COMPOUND = re.compile(
@@ -176,7 +185,7 @@ def _unit(words: str, power: int) -> tuple[str, Fraction]:
     folded = re.sub(r"\s+", " ", folded)
     if re.search(r"\bper\b|/", folded):
         above, below = re.split(r"\s*(?:\bper\b|/)\s*", folded, maxsplit=1)
-        first, second = _unit(above, 1), _unit(below, 1)
+        first, second = _unit(above, 1), _unit(below, power)
         if not first[0] or not second[0]:
             return "", Fraction(1)
         if first[0] == _LENGTH and second[0] == _TIME:

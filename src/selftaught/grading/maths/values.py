@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from selftaught.grading.maths.evaluate import DIGITS, Value, evaluate, to_float
+from selftaught.grading.maths.evaluate import Value, arithmetic, evaluate, to_float
 from selftaught.grading.maths.parse import Expression, parse_or_none
 from selftaught.grading.maths.tokens import TooLarge, Unreadable
 from selftaught.grading.maths.units import split_unit
@@ -21,17 +21,26 @@ def same_value(a: Expression, b: Expression) -> bool | None:
     names = sorted(a.variables | b.variables)
     if not names:
         return _same_number(a, b)
-    verdicts = []
+    verdicts: list[bool | None] = []
+    beyond: list[bool | None] = []
+    """Where both sides leave the real numbers: ``\\sqrt{1/n}`` and ``1/\\sqrt{n}`` differ at negative n only, where neither is real."""
     for index, seed in enumerate(_POINTS):
         values = {name: Fraction(int((seed + 0.618034 * position * (-1) ** (position + index)) * 10**7) or 1, 10**7)
                   for position, name in enumerate(names)}  # fmt: skip
         try:
-            verdicts.append(_close(evaluate(a, values), evaluate(b, values)))
+            first, second = evaluate(a, values), evaluate(b, values)
+            (beyond if _is_unreal(first) and _is_unreal(second) else verdicts).append(_close(first, second))
         except (Unreadable, TooLarge):
             continue
+    if len(verdicts) < 2:
+        verdicts += beyond
     if len(verdicts) < 2 or None in verdicts:
         return None
     return all(verdicts)
+
+
+def _is_unreal(value: Value) -> bool:
+    return not isinstance(value, Fraction) and bool(abs(arithmetic().im(value)) > 1e-30)
 
 
 def _same_number(a: Expression, b: Expression) -> bool | None:
@@ -64,25 +73,21 @@ def _terminates(value: Fraction, places: int) -> bool:
 
 
 def _rounds_to(exact: Value, rounded: Value, places: int) -> bool:
-    import mpmath
-
-    with mpmath.workdps(DIGITS):
-        return bool(abs(to_float(exact, mpmath) - to_float(rounded, mpmath)) <= mpmath.mpf(10) ** -min(places, 40))
+    mp = arithmetic()
+    return bool(abs(to_float(exact, mp) - to_float(rounded, mp)) <= mp.mpf(10) ** -min(places, 40))
 
 
 def _close(first: Value, second: Value) -> bool | None:
     if isinstance(first, Fraction) and isinstance(second, Fraction):
         return first == second
-    import mpmath
-
-    with mpmath.workdps(DIGITS):
-        first, second = to_float(first, mpmath), to_float(second, mpmath)
-        if not (mpmath.isfinite(first) and mpmath.isfinite(second)):
-            return None
-        gap, scale = abs(first - second), max(abs(first), abs(second), mpmath.mpf(10) ** -30)
-        if gap <= scale * mpmath.mpf(10) ** -35:
-            return True
-        return False if gap > scale * mpmath.mpf(10) ** -20 else None
+    mp = arithmetic()
+    first, second = to_float(first, mp), to_float(second, mp)
+    if not (mp.isfinite(first) and mp.isfinite(second)):
+        return None
+    gap, scale = abs(first - second), max(abs(first), abs(second), mp.mpf(10) ** -30)
+    if gap <= scale * mp.mpf(10) ** -35:
+        return True
+    return False if gap > scale * mp.mpf(10) ** -20 else None
 
 
 ROUNDING = 0.5 + 1e-9

@@ -6,7 +6,7 @@ import re
 
 from selftaught.grading.maths.compare import Comparison, Outcome, Pair
 from selftaught.grading.maths.intervals import as_intervals
-from selftaught.grading.maths.rules.union import same_interval
+from selftaught.grading.maths.rules.union import same_union
 
 _RELATION = re.compile(r"<|>|\\[lg]e(?![A-Za-z])|\\ne(?![A-Za-z])")
 
@@ -17,8 +17,7 @@ def inequality(pair: Pair, comparison: Comparison) -> Outcome:
         return None
     a, b = as_intervals(pair.gold), as_intervals(pair.given)
     if a is not None and b is not None:
-        verdict = comparison.match_unordered(a, b, lambda first, second: same_interval(first, second, comparison))
-        return comparison.decide("interval", verdict)
+        return same_union(a, b, comparison)
     if "=" in pair.gold + pair.given:
         return None
     if bool(_RELATION.search(pair.gold)) != bool(_RELATION.search(pair.given)):

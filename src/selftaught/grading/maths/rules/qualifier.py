@@ -49,11 +49,30 @@ def qualifier(pair: Pair, comparison: Comparison) -> Outcome:
         return None
     if gold.sorts and given.sorts and gold.sorts != given.sorts:
         return comparison.decide("qualifier", False)
+    gold, given = _with_same_names(gold, given)
     wanted = [name for name in gold.names if name not in given.names]
     bound = [name for name in given.names if name not in gold.names]
     if len(wanted) != len(bound) or names_in(given.formula) & set(wanted):
         return Pair(gold.formula, given.formula)
     return Pair(gold.formula, rename(given.formula, dict(zip(bound, wanted, strict=True))))
+
+
+def _with_same_names(gold: _Qualified, given: _Qualified) -> tuple[_Qualified, _Qualified]:
+    """``k\\pi`` beside ``n\\pi`` for every integer n: the side that says nothing of its names binds as many, of the usual letters."""
+    for first, second in ((gold, given), (given, gold)):
+        if not first.names or second.names or not first.sorts <= {"integer"}:
+            continue
+        free = sorted(names_in(second.formula) - names_in(first.formula))
+        bound = sorted(set(first.names) & names_in(first.formula) - names_in(second.formula))
+        usual = _INDICES if first.sorts else _CONSTANTS
+        if free and len(free) == len(bound) == len(first.names) and set(free) <= usual:
+            named = _Qualified(second.formula, frozenset(), tuple(free))
+            return (gold, named) if first is gold else (named, given)
+    return gold, given
+
+
+_INDICES = frozenset("kmnljpqrst")
+_CONSTANTS = frozenset("abcdkmABCDKM")
 
 
 def _qualified(text: str) -> _Qualified:

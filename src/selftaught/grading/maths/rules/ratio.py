@@ -11,9 +11,15 @@ from selftaught.grading.maths.parse import parse_or_none
 from selftaught.grading.maths.structure import split_top
 from selftaught.grading.maths.tokens import TooLarge, Unreadable
 
+_DATE = re.compile(
+    r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|[12]\d|3[01])/[12]\d{3}"
+)
+
 
 def ratio(pair: Pair, comparison: Comparison) -> Outcome:
-    """``4:6`` is ``2:3`` and ``2 to 3``; times of day are spelt the same or differ."""
+    """``4:6`` is ``2:3`` and ``2 to 3``; times of day and dates are spelt the same or differ."""
+    if _DATE.fullmatch(pair.gold) or _DATE.fullmatch(pair.given):
+        return comparison.decide("string", False)  # equal spellings were decided before
     a, b = _parts(pair.gold), _parts(pair.given)
     if a is None or b is None or len(a) != len(b):
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from selftaught.grading.maths.compare import Comparison, Outcome, Pair
-from selftaught.grading.maths.intervals import Interval, as_intervals
+from selftaught.grading.maths.intervals import Interval, as_intervals, joined
 
 
 def union(pair: Pair, comparison: Comparison) -> Outcome:
-    """``(1,2)\\cup(3,4)`` is ``(3,4)\\cup(1,2)``."""
+    """``(1,2)\\cup(3,4)`` is ``(3,4)\\cup(1,2)``; pieces that touch are one."""
     kinds = pair.kinds
     if "union" not in kinds:
         return None
@@ -19,9 +19,15 @@ def union(pair: Pair, comparison: Comparison) -> Outcome:
     first, second = both
     if first is None or second is None:
         return comparison.ask(pair)
-    return comparison.decide(
-        "interval", comparison.match_unordered(first, second, lambda a, b: same_interval(a, b, comparison))
-    )
+    return same_union(first, second, comparison)
+
+
+def same_union(first: list[Interval], second: list[Interval], comparison: Comparison) -> bool:
+    """The same intervals in any order, pieces that touch being one: ``[0,1]\\cup[1,2]`` is ``[0,2]``."""
+    if len(first) > 1 or len(second) > 1:
+        first, second = joined(first), joined(second)
+    same = comparison.match_unordered(first, second, lambda a, b: same_interval(a, b, comparison))
+    return comparison.decide("interval", same)
 
 
 def same_interval(a: Interval, b: Interval, comparison: Comparison) -> bool:

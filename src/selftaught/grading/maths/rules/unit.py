@@ -16,6 +16,8 @@ def unit(pair: Pair, comparison: Comparison) -> Outcome:
     a, b = split_unit(pair.gold), split_unit(pair.given)
     if a.number == pair.gold and b.number == pair.given:
         return None
+    if comparison.depth > 1 and a.words and b.words and a.words != b.words:
+        return comparison.decide("unit", False)  # "5 red, 3 blue" is not "3 red, 5 blue"
     if not a.dimension or not b.dimension or (a.dimension, a.factor) == (b.dimension, b.factor):
         return comparison.same(a.number, b.number)
     if a.dimension != b.dimension:
