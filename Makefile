@@ -58,9 +58,12 @@ bench: install ## speed of sandbox, rollout, grading and training, each against 
 	@for name in sandbox rollout grading training; do \
 	  if test -f benchmarks/$$name.py; then echo "== $$name" >&2; $(BIN)/python benchmarks/$$name.py --json || exit $$?; fi; done
 
-docs: install ## regenerate docs/cli.md and the results table in README.md
+docs: install ## regenerate the pages made from the program, and build the docs as a site into site/
 	$(BIN)/python scripts/docs.py
+	@$(BIN)/python -c 'import mkdocs, material' 2>/dev/null || $(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt mkdocs-material
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open site/index.html; with search: $(BIN)/python -m http.server --directory site" >&2
 
 clean: ## remove .venv and caches; runs/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,11 @@
 """Write what the docs take from the program, so that they cannot drift; ``--check`` only compares.
 
 - ``docs/cli.md``: every verb, from its own help.
+- The keys of a recipe in ``docs/recipes.md``, between two marker comments, from the settings' own classes.
 - The results in ``README.md``, between two marker comments, from ``docs/results.json``. That file is the summary of one
   ``report.json``, taken over by ``scripts/docs.py --results RUN/report.json``; no number is typed by hand.
+
+``make docs`` then builds the pages as a site (``mkdocs.yml``).
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CLI_PAGE = ROOT / "docs" / "cli.md"
 README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results.json"
+RECIPES = ROOT / "docs" / "recipes.md"
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+KEYS_BEGIN, KEYS_END = "<!-- recipe keys: begin -->", "<!-- recipe keys: end -->"
 
 CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
 BENCHMARKS = ("all", "hard", "easy", "code", "choice")
@@ -53,7 +58,21 @@ def main() -> int:
 
 def pages() -> dict[Path, str]:
     """Path → text as it should be."""
-    return {CLI_PAGE: cli_page(), README: with_results(README.read_text(encoding="utf-8"))}
+    from recipe_keys import key_lines
+
+    keys = "\n".join([KEYS_BEGIN, *key_lines(), KEYS_END])
+    return {
+        CLI_PAGE: cli_page(),
+        README: with_results(README.read_text(encoding="utf-8")),
+        RECIPES: between(RECIPES.read_text(encoding="utf-8"), KEYS_BEGIN, KEYS_END, keys),
+    }
+
+
+def between(page: str, begin: str, end: str, block: str) -> str:
+    """``page`` with ``block`` in place of what stands from ``begin`` to ``end``, both included."""
+    if begin not in page or end not in page:
+        return page
+    return page.split(begin, 1)[0] + block + page.split(end, 1)[1]
 
 
 # ------------------------------------------------------------------------------------------------------ docs/cli.md
@@ -94,7 +113,7 @@ def command_lines(command: Any, path: str) -> Iterator[str]:
         yield "| argument or option | default | |"
         yield "|---|---|---|"
     for parameter in arguments:
-        yield f"| `{argument_name(parameter)}` | {default(parameter)} | {cell(getattr(parameter, 'help', None))} |"
+        yield f"| `{cell(argument_name(parameter))}` | {default(parameter)} | {cell(getattr(parameter, 'help', None))} |"
     for parameter in options:
         names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
         yield f"| {names} | {default(parameter)} | {cell(parameter.help)} |"
@@ -107,7 +126,8 @@ def command_lines(command: Any, path: str) -> Iterator[str]:
 
 def argument_name(parameter: Any) -> str:
     """``PROBLEMS``, ``[FILE]``, ``BENCH...``."""
-    name = (parameter.metavar or parameter.name or "").upper().strip("[]")
+    name = (parameter.metavar or parameter.name or "").upper()
+    name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     name += "..." if parameter.nargs == -1 and not name.endswith("...") else ""
     return name if parameter.required else f"[{name}]"
 
@@ -126,7 +146,7 @@ def default(parameter: Any) -> str:
 
 def cell(text: str | None) -> str:
     """Help text that fits into a table."""
-    return " ".join((text or "").split()).replace("|", "\\|")
+    return " ".join((text or "").split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def plain(text: str) -> str:
@@ -153,6 +173,7 @@ def summary(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": report.get("title", ""),
         "created_at": report.get("created_at", ""),
+        "wall_s": report.get("wall_s"),
         "conditions": rows,
         "paired": paired,
         "scaling": scaling,
@@ -163,14 +184,10 @@ def summary(report: dict[str, Any]) -> dict[str, Any]:
 
 def with_results(readme: str) -> str:
     """``readme`` with the text between the markers made anew from ``docs/results.json``."""
-    if BEGIN not in readme or END not in readme:
-        return readme
-    before, rest = readme.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
     if not RESULTS.is_file():
-        return before + RUN_THE_DEMO + after
+        return between(readme, BEGIN, END, RUN_THE_DEMO)
     lines = [BEGIN, *result_lines(json.loads(RESULTS.read_text(encoding="utf-8"))), END]
-    return before + "\n".join(lines) + after
+    return between(readme, BEGIN, END, "\n".join(lines))
 
 
 def result_lines(results: dict[str, Any]) -> Iterator[str]:
@@ -188,32 +205,49 @@ def result_lines(results: dict[str, Any]) -> Iterator[str]:
         row = rows.get((condition, benchmarks[0]))
         yield f"| `{condition}` | " + " | ".join(cells) + f" | {percent(row['tool_call_rate']) if row else '–'} |"
     yield ""
-    yield "pass@1 in %, greedy, with the 95 % interval; every condition answers the same held-out problems."
+    yield "Small figures: the 95 % interval. Last column: share of problems on which the model called Python, in %."
+    yield ""
     for row in results["paired"]:
         if row["benchmark"] == "all" and (row["a"], row["b"]) == ("start", "base"):
             low, high = row["ci95"]
-            yield f"START − base, paired: {signed(row['diff'])} points ({signed(low)} to {signed(high)})."
+            yield f"- START − base on the same problems: {signed(row['diff'])} points ({signed(low)} to {signed(high)})."
     curves: dict[str, list[str]] = {}
     for row in sorted(results["scaling"], key=lambda row: row["round"]):
         curves.setdefault(row["model"], []).append(percent(row["pass_at_1"]))
     for model, points in curves.items():
-        yield f"Over end-of-thinking rounds 0–{len(points) - 1}, `{model}`: {' → '.join(points)}."
+        yield f"- `{model}` with 0 to {len(points) - 1} rounds of hints at the end of thinking: {' → '.join(points)}."
     yield ""
     yield f"<sub>{origin(results)}</sub>"
 
 
 def origin(results: dict[str, Any]) -> str:
-    """One line: command, date, commit, time, machine."""
+    """One line: command, date, commit, machine, time."""
     provenance = results.get("provenance", {})
-    parts = ["`make demo`", results.get("created_at", "")]
+    parts = ["`make demo`", results.get("created_at", "")[:10]]
     if provenance.get("git_commit"):
         parts.append(f"commit {provenance['git_commit'][:10]}{' (dirty)' if provenance.get('git_dirty') else ''}")
+    parts += [machine(provenance.get("hardware", {})), *duration(results)]
+    return ", ".join(part for part in parts if part) + "."
+
+
+def machine(hardware: dict[str, str]) -> str:
+    """Processor, cores, memory, system."""
+    cores = hardware.get("cores", "")
+    named = {
+        **hardware,
+        "cores": f"{cores} core{'' if cores == '1' else 's'}",
+        "memory": f"{hardware.get('memory')} memory",
+    }
+    return ", ".join(named[key] for key in ("cpu", "cores", "memory", "system") if hardware.get(key))
+
+
+def duration(results: dict[str, Any]) -> Iterator[str]:
+    """Wall time of the run where it was recorded, and what its stages took together: stages run side by side."""
+    if results.get("wall_s"):
+        yield f"{results['wall_s'] / 60:.1f} minutes of wall time"
     if results.get("stages"):
-        parts.append(
-            f"{sum(stage['seconds'] for stage in results['stages']) / 60:.1f} minutes summed over stages, which overlap"
-        )
-    parts += [str(value) for value in provenance.get("hardware", {}).values()]
-    return ", ".join(part for part in parts if part)
+        minutes = sum(stage["seconds"] for stage in results["stages"]) / 60
+        yield f"{minutes:.1f} minutes summed over stages, two of which run at a time"
 
 
 def percent(share: float) -> str:

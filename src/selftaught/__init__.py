@@ -1,7 +1,7 @@
 """selftaught: the open START. A reasoner that teaches itself to use Python (arXiv 2503.04625).
 
-``import selftaught as st`` gives the names below (``docs/python.md``). Each is imported when it is first used, so that the
-import itself costs nothing.
+``import selftaught as st`` gives the names below (``docs/python.md``). Each is imported when it is first used, so that
+the import itself costs nothing.
 """
 
 from __future__ import annotations
@@ -103,7 +103,10 @@ class _ReportPackage(ModuleType):
 
 
 class _Package(ModuleType):
-    """This package. One verb has the name of a subpackage, which Python puts in the verb's place when it is imported."""
+    """This package.
+
+    One verb has the name of a subpackage, which Python puts in the verb's place when it is imported.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "report" and isinstance(value, ModuleType):

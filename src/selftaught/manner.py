@@ -1,8 +1,8 @@
 """A model's own manner: how it wants to be asked. The file ``selftaught.json`` lies in the model's folder.
 
-A model that was trained on bare questions answers them worse when a request for ``\\boxed{}`` follows, whatever its folder
-is called. So the folder says how its questions are rendered, where its thinking ends, and which hints suit it. Training
-copies the base's manner to the trained model; every verb that asks a model reads it.
+A model that was trained on bare questions answers them worse when a request for ``\\boxed{}`` follows, whatever its
+folder is called. So the folder says how its questions are rendered, where its thinking ends, and which hints suit it.
+Training copies the base's manner to the trained model; every verb that asks a model reads it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Manner(BaseModel):
 def read_manner(folder: Path) -> Manner:
     """The manner of the model in ``folder``.
 
-    A folder without the file that was trained here (``training.json``) has its base's manner; any other has the default.
-    DataError when the file there cannot be read.
+    A folder without the file that was trained here (``training.json``) has its base's manner; any other has the
+    default. DataError when the file there cannot be read.
     """
     return _read(folder, _MAX_ANCESTORS)
 
@@ -77,7 +77,7 @@ def write_manner(folder: Path, manner: Manner) -> Path:
 
 
 def trained_manner(base: Manner) -> Manner:
-    """The manner of a model that was trained on ``base``: the same, but it calls Python by itself and needs no hints."""
+    """The manner of a model that was trained on ``base``. It calls Python by itself, so it needs no hints."""
     return base.model_copy(update={"hints": "none"})
 
 
@@ -97,7 +97,10 @@ def _read(folder: Path, ancestors: int) -> Manner:
 
 
 def _trained_from(folder: Path) -> Path | None:
-    """Folder of the base model by ``training.json``; None if there is no such file, or the base is not a folder here."""
+    """Folder of the base model by ``training.json``.
+
+    None if there is no such file, or the base is not a folder here.
+    """
     try:
         record: Any = json.loads(ModelFolder(folder).summary.read_text("utf-8"))
     except (OSError, ValueError):

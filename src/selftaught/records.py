@@ -44,7 +44,7 @@ def trajectory_id(problem_id: str, sample: int, round: int | None = None) -> str
 
 
 def _whole(value: Any) -> Any:
-    """``value`` with halves of character pairs replaced, and with NaN and infinities absent, as in the other records."""
+    """``value`` without halves of character pairs; NaN and infinities are absent, as in the other records."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, float):
@@ -65,7 +65,8 @@ class Record(BaseModel):
     def to_json(self) -> str:
         """One line of JSON, without fields that hold their default ``None``.
 
-        A half of a character pair, which a server or a program can send, is written as U+FFFD: UTF-8 has no form for it.
+        A half of a character pair, which a server or a program can send, is written as U+FFFD: UTF-8 has no form for
+        it.
         """
         try:
             return self.model_dump_json(exclude_none=True)
@@ -177,8 +178,8 @@ class HintInfo(Record):
     trigger: str | None = None
     """Text that fired the trigger, if any."""
     discarded_ids: list[int] = Field(default_factory=list)
-    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, an end token, a line that was begun). They
-    were never fed back."""
+    """Sampled tokens that the seam rule took out before the hint (a ``</think>``, an end token, a line that was begun).
+    They were never fed back."""
 
 
 class HintDecision(Record):
@@ -204,7 +205,8 @@ class ToolInfo(Record):
     tier: str | None = None
     cached: bool = False
     discarded_ids: list[int] | None = None
-    """The sampled end token that was taken back, where the block was the last thing in a turn. It was never fed back."""
+    """The sampled end token that was taken back, where the block was the last thing in a turn. It was never fed
+    back."""
 
 
 class Span(Record):
@@ -223,7 +225,8 @@ class StopReason(StrEnum):
     ANSWERED = "answered"
     """The model ended its turn after its thinking."""
     ENDED_IN_THINKING = "ended_in_thinking"
-    """The model ended its turn with the thinking still open: an end token inside thinking ends it, nothing is repaired."""
+    """The model ended its turn with the thinking still open: an end token inside thinking ends it, nothing is
+    repaired."""
     MAX_TOKENS = "max_tokens"
     MAX_TOOL_CALLS = "max_tool_calls"
     """Every call was used and the runner was told to stop there."""
@@ -243,8 +246,8 @@ class StopReason(StrEnum):
 class Trajectory(Record):
     """One rollout of one problem.
 
-    ``id`` is what `trajectory_id` gives: problem, sample and, where end-of-thinking rounds are recorded apart, the round.
-    It is unique within one file; a run resumes by it.
+    ``id`` is what `trajectory_id` gives: problem, sample and, where end-of-thinking rounds are recorded apart, the
+    round. It is unique within one file; a run resumes by it.
     """
 
     described: ClassVar[str] = "a trajectory, as rollout writes it"

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from selftaught.errors import DataError
+from selftaught.errors import DataError, first_mistake
 from selftaught.records import SCHEMA_VERSION, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -63,6 +63,7 @@ class JsonlWriter:
 
     def write_line(self, line: str) -> None:
         """Append one line that is JSON already."""
+        # One write for the line and its newline: a kill leaves a line without its newline, which readers ignore.
         data = memoryview(line.encode("utf-8", "replace") + b"\n")
         while data:
             data = data[os.write(self._fd, data) :]
@@ -84,7 +85,10 @@ class JsonlWriter:
 
 
 def read_jsonl(path: Path, model: type[RecordT]) -> Iterator[RecordT]:
-    """Stream the records of ``path``. A torn last line is skipped; any other bad line is a DataError with its number."""
+    """Stream the records of ``path``.
+
+    A torn last line is skipped; any other bad line is a DataError with its number.
+    """
     for number, line in iter_lines(path):
         yield parse_record(line, model, f"{path}:{number}")
 
@@ -94,10 +98,8 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
     try:
         record = model.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "line"
         expected = model.described or f"a {model.__name__} record"
-        raise DataError(f"{place}: {where}: {first['msg']}; expected {expected}.") from None
+        raise DataError(f"{place}: {first_mistake(error, 'line')}; expected {expected}.") from None
     version = getattr(record, "schema_version", SCHEMA_VERSION)
     if version > SCHEMA_VERSION:
         raise DataError(
@@ -107,7 +109,10 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
 
 
 def parse_object(line: bytes, place: str, *keys: str) -> dict[str, Any]:
-    """One line as a JSON object that has ``keys``; for readers that need a few fields of any record. DataError otherwise."""
+    """One line as a JSON object that has ``keys``; for readers that need a few fields of any record.
+
+    DataError otherwise.
+    """
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -163,7 +168,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # or a crash after the rename could leave an empty file under the final name
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -23,7 +23,7 @@ def test_the_built_in_library_is_whole() -> None:
         assert all("Python" in text or "code" in text for text in library.functions[name].en)
     assert list(lint_library(library)) == []
     assert all("```" not in text for _, text in library.texts())
-    assert len(set(library.sentences())) > 50
+    assert len(set(library.texts())) > 50
 
 
 def test_policies_by_kind() -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from selftaught.sandbox import inbox
+from selftaught.sandbox import inbox, packet_filter
 from selftaught.sandbox.inbox import Inbox
 
 
@@ -22,6 +22,7 @@ class Desk:
         self.ours.setblocking(False)
         self.packets: list[bytes] = []
         self.inbox = Inbox(asyncio.get_running_loop(), self.ours, self.take)
+        self.inbox.ask_for(b"", b"!")
 
     def take(self, packet: memoryview) -> bool:
         self.packets.append(bytes(packet))
@@ -117,3 +118,27 @@ async def test_what_the_dead_left_is_read_past_a_reset(desk: Desk) -> None:
     desk.theirs.close()
     desk.inbox.read_rest()
     assert desk.packets[0] == b"!result"
+
+
+async def test_after_many_the_kernel_drops_what_nobody_asked_for(desk: Desk) -> None:
+    """100,000 of them and then an honest end: the end comes at once, not after the pauses of all."""
+    desk.inbox.ask_for(b"!asked for......", b"ab")
+
+    def flood() -> None:
+        for _ in range(100_000):
+            desk.theirs.send(b"junk")
+        desk.theirs.send(b"!asked for......c")
+        desk.theirs.send(b"!asked for......b")
+
+    started = time.monotonic()
+    await asyncio.to_thread(flood)
+    await until(lambda: b"!asked for......b" in desk.packets[-5:])
+    assert desk.packets[-1] == b"!asked for......b"
+    if not packet_filter.only(desk.ours, b"", b""):
+        pytest.skip("this kernel filters no packets of Unix sockets")
+    assert desk.inbox.num_unasked < 10_000
+    assert b"!asked for......c" not in desk.packets
+    assert time.monotonic() - started < 5
+    desk.theirs.send(b"!")
+    await asyncio.sleep(0.01)
+    assert desk.packets[-1] == b"!asked for......b"

@@ -126,7 +126,6 @@ def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> Non
     """The closing line, or the whole as JSON; IncompleteError when the engine or the sandbox failed."""
     from selftaught.errors import IncompleteError
     from selftaught.records import ProblemKind
-    from selftaught.rollouts.progress import FAILED
 
     text = trajectory.text_after_prompt()
     answer = final_program(problem, trajectory) if problem.kind is ProblemKind.CODE else boxed_answer(text)
@@ -151,7 +150,7 @@ def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> Non
             f"{found} · {trajectory.stop_reason.value} · {len(trajectory.hints())} hints · "
             f"{len(trajectory.tool_calls())} calls · {num_tokens} tokens · {trajectory.wall_s:.1f} s"
         )
-    if trajectory.stop_reason in FAILED:
+    if trajectory.stop_reason.is_failure:
         raise IncompleteError(f"the rollout ended by {trajectory.stop_reason.value}: {trajectory.error}")
 
 

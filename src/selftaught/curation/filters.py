@@ -1,7 +1,8 @@
 """Filters: each one a small function that gives a sentence saying what is wrong with a trajectory, or None to keep it.
 
 ``FILTERS`` lists them in the order in which they are applied; the first that objects gives the drop its reason. START
-names repetitive patterns and failed executions (section 2.2); the others guard against faults known from follow-up work.
+names repetitive patterns and failed executions (section 2.2); the others guard against faults known from follow-up
+work.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from selftaught.curation.records import FilterSettings
 from selftaught.curation.score import THINK_END, Candidate
 from selftaught.records import DropReason, ExecStatus, Outcome, SpanSource
+from selftaught.tokens import fences
 
 _BOXED = re.compile(r"\\boxed\{([^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*)\}")
 _STATED = re.compile(r"\banswer(?:\s+(?:is|must be|should be)|\s*[:=])\s*\$?\s*", re.IGNORECASE)
@@ -43,14 +45,17 @@ def errored(candidate: Candidate, settings: FilterSettings) -> str | None:
 
 
 def text_only(candidate: Candidate, settings: FilterSettings) -> str | None:
-    """The engine gave no token ids: what the model saw is not known exactly, so it is trained on only by express wish."""
+    """The engine gave no token ids.
+
+    What the model saw is not known exactly; it is trained on only when settings say so.
+    """
     if settings.allow_text_only or not candidate.trajectory.text_only:
         return None
     return "the engine returned text without token ids"
 
 
 def truncated(candidate: Candidate, settings: FilterSettings) -> str | None:
-    """A token, call or time budget ended it."""
+    """It ran out of tokens, calls or time."""
     assert candidate.grade is not None
     if candidate.grade.outcome in (Outcome.TRUNCATED, Outcome.TIMED_OUT):
         return f"stopped: {candidate.trajectory.stop_reason}"
@@ -93,6 +98,7 @@ def failed_execution(candidate: Candidate, settings: FilterSettings) -> str | No
 
 def fake_output(candidate: Candidate, settings: FilterSettings) -> str | None:
     """The model wrote an output block itself, inside its thinking, instead of waiting for the interpreter."""
+    # A real output block comes in a span of the tool's own. After the thinking the model may quote one in its answer.
     for span in candidate.trajectory.spans:
         if span.source is SpanSource.MODEL:
             if "```output" in span.text.partition(THINK_END)[0]:
@@ -103,7 +109,7 @@ def fake_output(candidate: Candidate, settings: FilterSettings) -> str | None:
 
 
 def void_turn(candidate: Candidate, settings: FilterSettings) -> str | None:
-    """A call that could not tell anything: no statement in it, or it ran and printed nothing; or no answer part at all."""
+    """A call that could not say anything: it has no statement, or it printed nothing; or the answer part is empty."""
     for number, call in enumerate(candidate.calls, start=1):
         if not _has_statement(call.code):
             return f"call {number} holds no statement"
@@ -181,14 +187,15 @@ FILTERS: tuple[Filter, ...] = (
     Filter("answer_before_call", DropReason.ANSWER_BEFORE_CALL, answer_before_call),
     Filter("repetitive", DropReason.REPETITIVE, repetitive),
 )
-"""Every filter that looks at one trajectory alone, cheap and telling ones first."""
+"""Every filter that looks at one trajectory alone. The first objection gives the reason in the funnel, so the filters
+that say most (failed, unfinished, wrong) stand first; the costly search for repetition stands last."""
 
 
 def _has_statement(code: str) -> bool:
     """Whether ``code`` has any statement; code that does not parse counts, since its error tells something."""
     if not any(line.strip() and not line.lstrip().startswith("#") for line in code.splitlines()):
         return False
-    if len(code) > 200 or "print" in code:
+    if len(code) > 200 or "print" in code:  # surely a statement; parsing is slow over a million calls
         return True
     try:
         return bool(ast.parse(code).body)
@@ -203,4 +210,4 @@ def _code_lines(code: str) -> tuple[str, ...]:
 
 def _fenced_code(text: str) -> list[tuple[str, ...]]:
     """Code lines of each block in a hint, the last one too when it is left open."""
-    return [_code_lines(part.partition("\n")[2]) for part in text.split("```")[1::2]]
+    return [_code_lines(block.code) for block in fences.blocks(text, SpanSource.HINT)]

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import ValidationError
-
 from selftaught.errors import DataError
+from selftaught.provenance import hash64
 from selftaught.records import Grade
-
-
-def hash64(text: str) -> int:
-    """64-bit hash of ``text``, stable across processes."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
+from selftaught.store import parse_record
 
 
 class GradeIndex:
@@ -39,6 +33,8 @@ class GradeIndex:
         offset = 0
         for number, line in enumerate(iter(self._map.readline, b""), start=1):
             if line.endswith(b"\n") and line.strip():
+                # Parsed once for its id, and dropped: the offset is all that is kept. A later grade of an id
+                # overwrites.
                 self._offsets[hash64(self._parse(line, number).trajectory_id)] = offset
             offset += len(line)
 
@@ -49,7 +45,7 @@ class GradeIndex:
             return None
         self._map.seek(offset)
         grade = self._parse(self._map.readline(), None)
-        return grade if grade.trajectory_id == trajectory_id else None
+        return grade if grade.trajectory_id == trajectory_id else None  # another id with the same hash
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -65,8 +61,4 @@ class GradeIndex:
             self._map = None
 
     def _parse(self, line: bytes, number: int | None) -> Grade:
-        try:
-            return Grade.model_validate_json(line)
-        except ValidationError as error:
-            where = f"{self.path}:{number}" if number else str(self.path)
-            raise DataError(f"{where}: {error.errors()[0]['msg']}; expected {Grade.described}.") from None
+        return parse_record(line, Grade, f"{self.path}:{number}" if number else str(self.path))

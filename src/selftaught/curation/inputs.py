@@ -1,7 +1,7 @@
 """What a folder gives to curate: its rollouts, their problems, the tokenizer, and a greedy rollout to compare with.
 
-A single rollout gives itself. An evaluation's folder gives all its rollouts but the curves. A recipe's run gives what was
-rolled out on the pool for START, with the greedy pass as reference; its test problems and its control are left out.
+A single rollout gives itself. An evaluation's folder gives all its rollouts but the curves. A recipe's run gives what
+was rolled out on the pool for START, with the greedy pass as reference; its test problems and its control are left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Modify: recorded, undoable changes of a trajectory's spans (START section 2.2).
 
 Each rule looks at a trajectory and gives one change or none; it is asked again until it has nothing to change. A change
-replaces a run of spans; only the tokens that cover changed text are encoded anew, all others stay as the model saw them.
+replaces a run of spans; only the tokens that cover changed text are encoded anew, all others stay as the model saw
+them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from selftaught.curation.records import ENCODE_TEXT, Modification
 from selftaught.curation.score import THINK_END
 from selftaught.errors import ConfigError
 from selftaught.records import ExecStatus, Span, SpanSource, Trajectory
+from selftaught.tokens import fences
 from selftaught.tokens.cover import TextCodec, token_cover
 
 TEMPLATE_TAG = "Debug Code Template"
 """The tag that the paper gives to a template block in place of ``python``."""
 
 MAX_CHANGES = 32
-"""Changes of one rule to one trajectory; more means that a rule does not come to rest."""
+"""Most changes of one rule to one trajectory. A rule that asks for more is in a loop: it finds its own change again."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,19 @@ Rule = Callable[[Trajectory], "Edit | Removal | None"]
 
 
 def rename_template(trajectory: Trajectory) -> Edit | None:
-    """A closed ``python`` block inside a hint is the template: rename its tag, so that it is never taken for a call."""
+    """A closed Python block inside a hint is the template: rename its tag, so that it is never taken for a call."""
     for index, span in enumerate(trajectory.spans):
-        if span.source is SpanSource.HINT and span.text.count("```") >= 2:
-            match = re.search(r"```(python)\n(?=.*?```)", span.text, re.DOTALL)
-            if match:
-                return Edit(index, match.start(1), match.end(1), TEMPLATE_TAG, "the hint's template block")
+        if span.source is not SpanSource.HINT:
+            continue
+        for block in fences.blocks(span.text, span.source):
+            tag = _TAG.search(span.text, block.start)
+            if block.is_python and block.closed_by is not None and tag is not None:
+                return Edit(index, tag.start(1), tag.end(1), TEMPLATE_TAG, "the hint's template block")
     return None
 
+
+_TAG = re.compile(r"(?:`{3,}|~{3,})[ \t]*(\S[^\n]*?)[ \t\r]*(?:\n|$)")
+"""The info string of the fence that a line is, from the beginning of the line on."""
 
 _PLACEHOLDER = re.compile(
     r"^[ \t]*(?:#[ \t]*)?(?:<[^<>\n]*(?:output|result)[^<>\n]*>|\[[^\[\]\n]*(?:output|result) (?:here|goes here|placeholder)\]"
@@ -100,10 +107,11 @@ def cut_tail(trajectory: Trajectory) -> Edit | None:
 
 
 def drop_repaired_errors(trajectory: Trajectory) -> Removal | None:
-    """A failed call that the next call repaired: its code and traceback go, so that the model does not learn to fail first.
+    """A failed call that the next call repaired: its code and traceback go, so that the model does not learn to fail
+    first.
 
-    Only where the failed call's text stands in spans of its own: from the span after the last kept output up to and with
-    the failed output. The first call is left alone, since the thinking that leads to it stands in the same spans.
+    Only where the failed call's text stands in spans of its own: from the span after the last kept output up to and
+    with the failed output. The first call is left alone, since the thinking that leads to it stands in the same spans.
     """
     spans = trajectory.spans
     outputs = [i for i, span in enumerate(spans) if span.tool is not None]
@@ -189,9 +197,10 @@ def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: TextC
 def splice_text(span: Span, start: int, end: int, text: str, codec: TextCodec) -> tuple[list[Span], list[bool]]:
     """Replace characters ``[start, end)`` of a span; give the spans that stand in its place and which were re-encoded.
 
-    Up to three spans: tokens before the change as they were, the changed part encoded anew, tokens after it as they were.
-    Hint facts stay on each part that is left of a hint.
+    Up to three spans: tokens before the change as they were, the changed part encoded anew, tokens after it as they
+    were. Hint facts stay on each part that is left of a hint.
     """
+    # Only tokens that hold changed characters are replaced. All others keep the ids that the model saw or drew.
     first, last, first_char, last_char = token_cover(codec, span.token_ids, start, end)
     changed = span.text[first_char:start] + text + span.text[end:last_char]
     parts: list[Span] = []

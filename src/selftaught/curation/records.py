@@ -124,7 +124,10 @@ class Funnel(Record):
 
 
 class FilterSettings(Record):
-    """Thresholds of the filters. The paper names its filters (repetition, failed executions) but no threshold: all are ours."""
+    """Thresholds of the filters.
+
+    The paper names its filters (repetition, failed executions) but no threshold: all are ours.
+    """
 
     failed_execution: Literal["any", "last", "all", "off"] = "last"
     """Drop when any call failed, when the last one did, when all did, or never."""
@@ -138,12 +141,12 @@ class FilterSettings(Record):
     """Code lines a template must have before a copy of it counts as one."""
     answer_before_call: bool | Literal["tags"] = True
     """Drop when the model stated the final answer as its result before the first call (the call then adds nothing).
-    ``tags``: only where thinking stands between tags. Where the whole turn is thinking, the model's first answer always stands
-    before a hint at the end, and the call is its test."""
+    ``tags``: only where thinking stands between tags. Where the whole turn is thinking, the model's first answer always
+    stands before a hint at the end, and the call is its test."""
     allow_text_only: bool = False
-    """Keep trajectories of a server that gave text without token ids. They are encoded with the tokenizer at hand, span by
-    span, which is recorded; what the model really saw may have been cut into other tokens, and a control token that it
-    wrote as plain text cannot be told from a real one."""
+    """Keep trajectories of a server that gave text without token ids. They are encoded with the tokenizer at hand, span
+    by span, which is recorded; what the model really saw may have been cut into other tokens, and a control token that
+    it wrote as plain text cannot be told from a real one."""
     skip: list[str] = Field(default_factory=list)
     """Names of filters to leave out."""
 
@@ -152,21 +155,27 @@ class CurateSettings(Record):
     """One curation. Its digest goes into ``run.json``."""
 
     dataset: str = "d_seed"
+    """Name of the data set, written into its rows."""
     rule: Rule = Rule.D_SEED
+    """Which trajectories the data set wants."""
     filters: FilterSettings = FilterSettings()
     modifications: list[str] = Field(default_factory=lambda: ["rename_template", "delete_placeholders", "cut_tail"])
     """Rules of ``modify.py``, in this order."""
     require_tool: bool = True
     """False for the control without tools: right traces without a call are what it wants."""
     max_per_problem: int = Field(default=1, ge=1)
+    """Trajectories kept of one problem."""
     tool_share: float | dict[str, float] = 1.0
-    """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is kept.
-    By problem kind (those not named: 1) where it matters: a first draft that passes by luck is no reason to test none."""
+    """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is
+    kept. By problem kind (those not named: 1) where it matters: a first draft that passes by luck is no reason to test
+    none."""
     max_rows: dict[str, int] = Field(default_factory=dict)
-    """At most this many rows by problem kind (``math``, ``code``, ``choice``), or ``all``. Paper: 40 K maths, 10 K code."""
+    """At most this many rows by problem kind (``math``, ``code``, ``choice``), or ``all``. Paper: 40 K maths, 10 K
+    code."""
     max_per_family: int | None = Field(default=None, ge=1)
     """At most this many rows for each ``metadata.family``."""
     seed: int = 0
+    """Of the draw between equally good trajectories."""
 
     def share_of(self, kind: ProblemKind) -> float:
         """Share of the rows of one kind that call the tool."""

@@ -1,8 +1,11 @@
-"""Curate: score → filter → modify → select, streamed, with every input in ``kept.jsonl`` or ``dropped.jsonl`` once.
+"""Curate: score → filter → select → modify, streamed. Each input is in ``kept.jsonl`` or ``dropped.jsonl`` exactly
+once.
 
-Two passes. The first reads each trajectory once, joins its grade, asks the filters, and keeps a compact key of what
-survives. The second reads back the chosen ones by offset, modifies and writes them. Memory grows by some 400 bytes a
-trajectory, not by its text. The result depends on the records only, not on their order in the files.
+There are two passes, because a selection needs all survivors at once, and their texts do not fit into memory. The first
+pass reads each trajectory, joins its grade, asks the filters, and keeps a compact key of each survivor. The selection
+works on the keys. The second pass reads the chosen trajectories back by their offset, modifies and writes them. Memory
+grows by some 400 bytes a trajectory, not by its text. The result depends on the records only, not on their order in the
+files.
 """
 
 from __future__ import annotations
@@ -14,11 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from pydantic import ValidationError
-
 from selftaught.curation.edits import HandEdits
 from selftaught.curation.filters import FILTERS
-from selftaught.curation.grades import GradeIndex, hash64
+from selftaught.curation.grades import GradeIndex
 from selftaught.curation.modify import modify
 from selftaught.curation.records import (
     CurateSettings,
@@ -32,11 +33,12 @@ from selftaught.curation.records import (
 from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
+from selftaught.provenance import hash64
 from selftaught.records import DropReason, Problem, ProblemKind, Trajectory
 from selftaught.runs.folders import CurateInput, DataFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.runs.record import RunKind, RunRecord, claim_anew
-from selftaught.store import JsonlWriter, write_json, write_records
+from selftaught.store import JsonlWriter, parse_record, write_json, write_records
 from selftaught.tokens.cover import TextCodec
 
 Progress = Callable[[int, int], None]
@@ -50,7 +52,7 @@ SELECT_STEPS: tuple[tuple[str, DropReason], ...] = (
     ("tool_share", DropReason.OVER_QUOTA),
     ("quota", DropReason.OVER_QUOTA),
 )
-"""Steps of the selection, in order, with the reason that each mostly gives."""
+"""Steps of the selection in the order of the funnel, with the reason that each usually gives."""
 
 
 class ProblemFacts(NamedTuple):
@@ -74,9 +76,10 @@ def curate(
 ) -> Funnel:
     """Write ``kept.jsonl``, ``dropped.jsonl`` and ``funnel.json`` into ``out``; a rerun writes them anew.
 
-    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to the
-    folder's record what the caller knows: model, problem file. Raises DataError for a torn or foreign file, ConfigError when
-    the settings cannot be met, or when the folder holds something else or is written by another process.
+    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to
+    the folder's record what the caller knows: model, problem file. Raises DataError for a torn or foreign file,
+    ConfigError when the settings cannot be met, or when the folder holds something else or is written by another
+    process.
     """
     if settings.rule is Rule.D_SEED and settings.require_tool and not any(i.reference for i in inputs):
         raise ConfigError("rule d_seed wants a greedy rollout to compare with; give its folder with --greedy.")
@@ -133,6 +136,7 @@ def _curate(
             progress(total, total)
         if hand_edits is not None:
             hand_edits.check_all_used()
+        # Last of all, and as a whole: until here a kill leaves the rows of the run before in place.
         run.dropped.close()
         os.replace(run.unfinished, out.dropped)
     funnel = run.funnel()
@@ -340,17 +344,12 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
     file.seek(0)
     for number, line in enumerate(file, start=1):
         if line.endswith(b"\n") and line.strip():
-            try:
-                yield offset, len(line), Trajectory.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise DataError(f"{path}:{number}: {where}: {first['msg']}; expected {Trajectory.described}.") from None
+            yield offset, len(line), parse_record(line, Trajectory, f"{path}:{number}")
         offset += len(line)
 
 
 def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -> dict[str, bool]:
-    """Problem → whether any of its reference runs is right."""
+    """Problem → whether any of its reference runs is right. A problem without a graded one is not in it."""
     verdicts: dict[str, bool] = {}
     for source in inputs:
         if source.reference:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from selftaught.curation.records import Facts
 from selftaught.records import ExecStatus, Grade, Outcome, ProblemKind, SpanSource, ToolInfo, Trajectory
+from selftaught.tokens import fences
 
 THINK_END = "</think>"
-
-_FENCED = re.compile(r"```(?P<tag>[^\n`]*)\n(?P<body>.*?)```", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block in the text after the prompt."""
-
-    tag: str
-    body: str
-    start: int
-    end: int
 
 
 @dataclass
@@ -86,15 +74,5 @@ class Candidate:
             if span.source is not SpanSource.PROMPT:
                 parts.append(span.text)
         text = "".join(parts)
-        fence = text.rfind("```python")
-        return text[:fence] if fence >= 0 else text
-
-    @cached_property
-    def blocks(self) -> list[Block]:
-        """Fenced blocks of the text after the prompt."""
-        return find_blocks(self.trajectory.text_after_prompt())
-
-
-def find_blocks(text: str) -> list[Block]:
-    """Fenced blocks of ``text`` in order; an unclosed one is not listed."""
-    return [Block(m["tag"].strip(), m["body"], m.start(), m.end()) for m in _FENCED.finditer(text)]
+        code = next((block for block in reversed(fences.blocks(text)) if block.is_python), None)
+        return text[: code.start] if code is not None else text

@@ -1,8 +1,9 @@
 """Select: which of the surviving trajectories make the data set (START section 2.2).
 
-Rules, each seeded and stated: D_seed wants problems that fail without hints; at most ``max_per_problem`` a problem, the
-best by fewest tool errors, then fewest calls beyond the first, then shortest, then a seeded draw; then quotas; then a share
-of text-only rows. Works on compact keys, so that a million trajectories fit in memory.
+The steps, in order: one of each text; at most ``max_per_problem`` rows of a problem, the best by fewest tool errors,
+then fewest calls, then fewest tokens, then a seeded draw; a share of text-only rows; quotas. All draws are hashes of
+the seed and an id, so that neither the order of the files nor another row changes them. Works on compact keys, so that
+a million trajectories fit in memory.
 """
 
 from __future__ import annotations
@@ -91,10 +92,12 @@ def _text_share(
     settings: CurateSettings,
     drop: Drop,
 ) -> dict[str, Survivor]:
-    """Text-only rows up to ``1 - tool_share`` of the whole, or of each kind if shares are given so; at most one a problem.
+    """The text-only rows to keep, at most one a problem; tool rows that one of them replaces are taken from
+    ``tool_rows``.
 
-    Problems without a right tool trace come first, then those that the greedy run solved without the tool: there a text
-    row *replaces* the tool row, which shows the model where no call is needed.
+    They make up at most ``1 - tool_share`` of the whole, or of each kind if shares are given by kind. Problems without
+    a right tool trace come first. Then come those that the greedy run solved without the tool: there a text row
+    *replaces* the tool row, which shows the model where no call is needed.
     """
     best: dict[str, Survivor] = {}
     for problem, rows in text_only.items():
@@ -114,9 +117,11 @@ def _text_share(
     for problem in order:
         row = best[problem]
         scope, share = row.kind.value if by_kind else "", settings.share_of(row.kind)
+        # The share is checked against the data set as it would be with this row: the rows that it replaces are gone
+        # then.
         replaced = tool_rows.get(problem, [])
         total = num_tool[scope] - len(replaced) + num_text[scope] + 1
-        within = (num_text[scope] + 1) <= (1 - share) * total + 1e-9
+        within = (num_text[scope] + 1) <= (1 - share) * total + 1e-9  # 0.2 * 5 may come out below 1
         if within and (not replaced or row.greedy_right):
             chosen[problem] = row
             num_text[scope] += 1

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from selftaught.curation.records import CurateSettings, FilterSettings
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake
 from selftaught.overrides import apply_overrides
 
 
@@ -20,9 +20,8 @@ def read_settings(given: dict[str, Any], overrides: list[str]) -> CurateSettings
         return CurateSettings.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
         near = get_close_matches(
             str(first["loc"][-1]), [*CurateSettings.model_fields, *FilterSettings.model_fields], n=1
         )
         hint = f" Did you mean {near[0]}?" if first["type"] == "extra_forbidden" and near else ""
-        raise ConfigError(f"curation setting {key}: {first['msg']}.{hint}") from None
+        raise ConfigError(f"curation setting {first_mistake(error)}.{hint}") from None

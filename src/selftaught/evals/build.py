@@ -1,7 +1,7 @@
 """Gather graded runs into one ``ReportData``.
 
-``problems + {condition: trajectories, grades} → ReportData``. Numbers only; what the sampling or training cost, the funnel of
-curation and the provenance are handed in by whoever knows them.
+``problems + {condition: trajectories, grades} → ReportData``. Numbers only; what the sampling or training cost, the
+funnel of curation and the provenance are handed in by whoever knows them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ NUM_SAMPLES_PER_KIND = 4
 
 @dataclass(frozen=True)
 class EvalRun:
-    """One condition on one benchmark: where its files lie. ``scaling`` marks a run recorded round by round (ids ``…@r``)."""
+    """One condition on one benchmark: where its files lie.
+
+    ``scaling`` marks a run recorded round by round (ids ``…@r``).
+    """
 
     condition: str
     trajectories: Path
@@ -60,12 +63,16 @@ class EvalRun:
     method: str = "hints"
     """For scaling runs: ``hints`` or ``budget_forcing``."""
     round: int | None = None
-    """Count only trajectories that ended at this round: 0 is the model left alone, in a file recorded round by round."""
+    """Count only trajectories that ended at this round: 0 is the model left alone, in a file recorded round by
+    round."""
 
 
 @dataclass(frozen=True)
 class BenchmarkRuns:
-    """A benchmark with its problems and the runs on it. ``name`` is ignored where the problems come in groups (``all``)."""
+    """A benchmark with its problems and the runs on it.
+
+    ``name`` is ignored where the problems come in groups (``all``).
+    """
 
     name: str
     problems: Sequence[Problem]
@@ -88,8 +95,8 @@ def build_report(
     """Tabulate ``benchmarks``. Paths in the result are relative to ``base_folder``, where ``report.json`` will lie.
 
     ``reference`` is the condition that all others are compared with; None lets `choose_reference` find it. With
-    ``ablation_reference`` every other condition is an ablation of that one. ``pairs`` names further conditions to compare,
-    as (a, b) for a − b.
+    ``ablation_reference`` every other condition is an ablation of that one. ``pairs`` names further conditions to
+    compare, as (a, b) for a − b.
     """
     data = ReportData(
         title=title,
@@ -106,8 +113,9 @@ def build_report(
 
 
 def choose_reference(samples: Mapping[str, Samples], runs: Sequence[EvalRun], whole: Slice) -> str:
-    """The condition that the others are measured against: ``base``; else one without hints, of a model that was not trained
-    here; among equals the one given first. Empty without any condition."""
+    """The condition that the others are measured against: ``base``; else one without hints, of a model that was not
+    trained here; among equals the one given first. Empty without any condition.
+    """
     if not samples or LOOP.base in samples:
         return LOOP.base if samples else ""
     trained = {run.condition: ModelFolder(Path(run.model)).summary.is_file() for run in runs}

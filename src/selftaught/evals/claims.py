@@ -1,6 +1,7 @@
 """START's claims held against a run: what the paper shows, the bar, what was measured, and the verdict.
 
-A claim has a *bar* that the measured value must reach and an *opposite* that its 95 % interval must exclude. The verdict is
+A claim has a *bar* that the measured value must reach and an *opposite* that its 95 % interval must exclude. The
+verdict is
 
 - ``met``: the value reaches the bar and the interval excludes the opposite;
 - ``not met``: the value misses the bar, and the interval does not hold both the bar and the opposite;
@@ -31,7 +32,7 @@ def check_claims(data: ReportData) -> list[Check]:
 def judge(value: float, ci95: Interval, bar: float, opposite: float) -> str:
     """Verdict on "at least ``bar``" where ``opposite < bar``, or on "at most ``bar``" where ``opposite > bar``."""
     low, high = ci95
-    if opposite > bar:
+    if opposite > bar:  # "at most" is "at least" with every sign turned round
         return judge(-value, (-high, -low), -bar, -opposite)
     if value >= bar - _ROUNDING:
         return MET if low > opposite else TOO_FEW
@@ -65,7 +66,10 @@ def _accuracy(row: ConditionRow) -> tuple[float, Interval]:
 
 
 def _call_rate(row: ConditionRow) -> tuple[float, Interval]:
-    """Share of trajectories that call, with the interval of as many independent ones as there are problems."""
+    """Share of trajectories with a call.
+
+    The interval counts problems, since samples of one problem are not independent.
+    """
     return row.tool_call_rate, wilson_interval(row.tool_call_rate, row.n)
 
 
@@ -116,7 +120,8 @@ def _no_loss(name: str, a: str, b: str, benchmark: str, allowed: float, opposite
             f"no more than {100 * allowed:.0f} points below {b}" if allowed else f"not below {b}, beyond the interval"
         )
         words = f"{least}; interval excludes a loss of {100 * opposite:.0f}"
-        # Without an allowance the whole interval must lie below 0 before the claim has failed.
+        # Without an allowance the claim fails only when the whole interval lies below 0: "not below" at a difference of
+        # −0.1 points would otherwise be refuted by noise.
         value = row.diff if allowed else row.ci95[1]
         return _check(name, words, _paired_text(row), judge(value, row.ci95, -allowed, -opposite))
 
@@ -127,7 +132,7 @@ def _control(data: ReportData) -> Check | None:
     control, start = _pair(data, LOOP.control, LOOP.base, "all"), _pair(data, LOOP.start, LOOP.base, "all")
     if control is None or start is None:
         return None
-    gain = max(0.0, start.diff)
+    gain = max(0.0, start.diff)  # without a gain of START's there is nothing that the control could be a part of
     verdict = judge(control.diff, control.ci95, gain / 5, gain / 2) if gain else NOT_MET
     words = "at most a fifth of START's gain, interval below half of it"
     measured = f"{_paired_text(control)}; START {_points(start.diff)}"
@@ -138,6 +143,7 @@ def _hint_adds_little(data: ReportData) -> Check | None:
     row = _pair(data, LOOP.start_hint, LOOP.start, "all")
     if row is None:
         return None
+    # A claim about the size of a difference, whatever its sign: the interval is folded at 0.
     low, high = row.ci95
     furthest = max(abs(low), abs(high))
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))

@@ -1,6 +1,6 @@
-"""Rows of one condition in columns: some seventy bytes a trajectory, so that 100,000 of them are no more than a few megabytes.
+"""Rows of one condition, kept as columns: some seventy bytes a trajectory, so 100,000 of them take a few megabytes.
 
-``Row`` is what one looks at; it is made again from the columns, one problem at a time.
+Readers get `Row` objects, which are made again from the columns, one problem at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NO_ROUND = -1
 
 
 class Columns(Mapping[str, list[Row]]):
-    """Problem id → its rows in order of sample. Rows are added first; the first look at them ends the adding."""
+    """Problem id → its rows in order of sample. All rows are added first; the first reading ends the adding."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._problems: dict[str, int] = {}
@@ -50,7 +50,7 @@ class Columns(Mapping[str, list[Row]]):
         self.num_rows += 1
 
     def _kind_of(self, calls: CallSummary | None) -> int:
-        """Most calls are alike but for their seconds: each kind is kept once."""
+        """The number of a call summary. Most summaries differ in their seconds only, so each kind is kept once."""
         if calls is None:
             return -1
         key = tuple(tuple(sorted(counts.items())) for counts in (calls.statuses, calls.error_types, calls.modules))
@@ -83,6 +83,8 @@ class Columns(Mapping[str, list[Row]]):
             samples = (
                 np.frombuffer(self._integers["sample"], dtype=np.int64) if self.num_rows else np.zeros(0, np.int64)
             )
+            # By problem, then sample, then order of arrival. Then each problem's rows stand together, and are cut apart
+            # at the running sums of how many each problem has.
             order = np.lexsort((np.arange(self.num_rows), samples, problems)).astype(np.int32)
             ends = np.cumsum(np.bincount(problems, minlength=len(self._problems)))
             self._groups = dict(zip(self._problems, np.split(order, ends[:-1]), strict=True)) if self._problems else {}
@@ -101,7 +103,9 @@ class Columns(Mapping[str, list[Row]]):
         return problem_id in self._problems
 
     def column(self, name: str, problem_ids: Iterable[str]) -> np.ndarray:
-        """Values of one number over the rows of some problems: ``tokens``, ``outcome``, ``num_calls``, ``seconds``, …"""
+        """Values of one column (``tokens``, ``outcome``, ``num_calls``, ``seconds``, …) over the rows of some
+        problems.
+        """
         places = self._places()
         chosen = [places[problem_id] for problem_id in problem_ids]
         source = self._floats[name] if name in self._floats else self._integers[name]
@@ -125,11 +129,6 @@ _INTEGERS = (
 _FLOATS = ("seconds", "call_seconds")
 CORRECT = OUTCOMES.index(Outcome.CORRECT)
 """Value of the column ``outcome`` where the answer is right."""
-
-
-def outcome_of(value: int) -> Outcome:
-    """The outcome that stands as a number in the column ``outcome``."""
-    return OUTCOMES[value]
 
 
 def _signed(seed: int) -> int:

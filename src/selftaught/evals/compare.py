@@ -1,7 +1,8 @@
 """Two runs on the same problems, paired: which is better, by how much, and could it be noise?
 
-``compare A B`` reads the tables' sources (trajectories and grades) of two folders, whatever made them, matches conditions and
-problems, and gives B − A. Of a recipe's run the measured conditions are compared, not what it was trained on. With a bar (``--fail-below``) it is a gate for continuous integration.
+``compare A B`` reads the tables' sources (trajectories and grades) of two folders, whatever made them, matches
+conditions and problems, and gives B − A. Of a recipe's run the measured conditions are compared, not what it was
+trained on. With a bar (``--fail-below``) it is a gate for continuous integration.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ def compare_runs(
 ) -> ComparisonReport:
     """Compare every condition of B with the same condition of A, or the two that are named.
 
-    DataError when the runs share no graded problem, when a named condition is not there, or when nothing says what of one
-    folder is to be compared with what.
+    DataError when the runs share no graded problem, when a named condition is not there, or when nothing says what of
+    one folder is to be compared with what.
     """
     first, second = _load(run_a), _load(run_b)
     _check_names(first, run_a, condition_a, "--condition-a")

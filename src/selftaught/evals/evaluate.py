@@ -1,8 +1,9 @@
 """Evaluate a model on benchmarks: rollout, grade, tabulate, resumable at every step.
 
-``OUT/<benchmark>/problems.jsonl``, ``OUT/<benchmark>/<condition>/{trajectories,grades}.jsonl``, ``OUT/report.json``. Running again
-with the same folder does only what is missing; another condition in the same folder is added to the same tables. With
-``scaling_rounds`` the matched-budget curves are made too: hint rounds, budget forcing ("Wait" without tools), and majority votes.
+``OUT/<benchmark>/problems.jsonl``, ``OUT/<benchmark>/<condition>/{trajectories,grades}.jsonl``, ``OUT/report.json``.
+Running again with the same folder does only what is missing; another condition in the same folder is added to the same
+tables. With ``scaling_rounds`` the matched-budget curves are made too: hint rounds, budget forcing ("Wait" without
+tools), and majority votes.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ BUDGET_FORCING = Path(__file__).with_name("budget_forcing.yaml")
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What to evaluate. ``settings.sampling.samples`` holds where a benchmark names no number of its own (``aime24:16``)."""
+    """What to evaluate.
+
+    ``settings.sampling.samples`` holds where a benchmark names no number of its own (``aime24:16``).
+    """
 
     model: str
     benchmarks: Sequence[BenchmarkSpec]

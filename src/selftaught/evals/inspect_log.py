@@ -1,7 +1,7 @@
 """Export one graded run as a log of Inspect (``inspect view``): one ``.eval`` file a condition and benchmark.
 
-Thinking, code, output and answer stand in one assistant message, in order; the score carries our verdict, the extracted answer
-and the rule that decided. Needs the package ``inspect-ai``.
+Thinking, code, output and answer stand in one assistant message, in order; the score carries our verdict, the extracted
+answer and the rule that decided. Needs the package ``inspect-ai``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def write_inspect_log(
 ) -> Path:
     """Write ``out`` (``….eval``) from a run's trajectories and grades. MissingPartError without inspect-ai.
 
-    Questions that may not stand on the web (GPQA), and what was written about them, are left out unless ``withhold_text`` is off.
+    Questions that may not stand on the web (GPQA), and what was written about them, are left out unless
+    ``withhold_text`` is off.
     """
     try:
         log: Any = importlib.import_module("inspect_ai.log")

@@ -1,4 +1,7 @@
-"""START's conditions by role, for tables, claims and charts. Their names are spelled in ``runs/`` and looked up when needed."""
+"""START's conditions by role, for tables, claims and charts.
+
+Their names are spelled in ``runs/`` and looked up when needed.
+"""
 
 from __future__ import annotations
 

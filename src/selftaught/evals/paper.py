@@ -19,7 +19,10 @@ _ROWS: tuple[tuple[str, LoopModel | None, str, tuple[float | None, ...]], ...] =
 
 
 def paper_figures() -> tuple[PaperFigure, ...]:
-    """All of them, as fractions. QwQ-32B and R1-Distill-Qwen-32B are not the embedded reasoner: same claims, other models."""
+    """All of them, as fractions.
+
+    QwQ-32B and R1-Distill-Qwen-32B are not the embedded reasoner: same claims, other models.
+    """
     return tuple(
         PaperFigure(
             model=model,

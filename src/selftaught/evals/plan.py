@@ -1,7 +1,7 @@
 """An evaluation recipe: several conditions in one table, such as all ablations of the hints.
 
-A YAML file: ``conditions`` names them and says in which rollout settings (or in which ``model``) each differs, ``ablation_of`` the
-one that the others are tabled against. A hint library may be named by a path relative to the file.
+A YAML file: ``conditions`` names them and says in which rollout settings (or in which ``model``) each differs,
+``ablation_of`` the one that the others are tabled against. A hint library may be named by a path relative to the file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutSettings
@@ -90,5 +90,4 @@ def load_plan(name: str) -> tuple[EvalPlan, Path]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.") from None
+        raise ConfigError(f"{path}: {first_mistake(error)}.") from None

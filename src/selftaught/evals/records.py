@@ -2,9 +2,10 @@
 
 ``trajectories.jsonl + grades.jsonl → evals → report.json → report → report.md, report.html, terminal``
 
-Everything a table or plot shows stands here as a number; trajectories are referred to, never copied. Shares and rates are
-fractions in [0, 1], differences are fractions in [-1, 1], times are seconds, tokens are counts. A value that does not exist
-(pass@4 of two samples, tokens of a text-only run) is None, never NaN. Intervals are 95 %, clustered by problem.
+Everything a table or plot shows stands here as a number; trajectories are referred to, never copied. Shares and rates
+are fractions in [0, 1], differences are fractions in [-1, 1], times are seconds, tokens are counts. A value that does
+not exist (pass@4 of two samples, tokens of a text-only run) is None, never NaN. Intervals are 95 %, clustered by
+problem.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class ConditionRow(Record):
     maj_at_k: float | None = None
     """Share of problems whose most frequent answer among ``k`` is right (ties share); None at k = 1 and for code."""
     std_across_samples: float | None = None
-    """Standard deviation of the whole benchmark's score from one sample index to the next: run-to-run spread, not the interval."""
+    """Standard deviation of the whole benchmark's score from one sample index to the next: run-to-run spread, not the
+    interval."""
     model_tokens_mean: float = 0.0
     thinking_tokens_mean: float = 0.0
     """Mean sampled tokens before the thinking closes."""
@@ -65,7 +67,8 @@ class ConditionRow(Record):
     """Hints a trajectory."""
     seconds_mean: float = 0.0
     min_detectable_difference: float | None = None
-    """Smallest true difference from another condition that a paired test on this many problems finds four times in five."""
+    """Smallest true difference from another condition that a paired test on this many problems finds four times in
+    five."""
     decoding: str = ""
     """How it was sampled, in words: ``greedy`` or ``T 0.6, top-p 0.95``."""
 
@@ -108,7 +111,10 @@ class ScalingRow(Record):
 
 
 class TransitionRow(Record):
-    """What became of each problem from condition ``a`` to ``b``. A problem counts as right when most of its samples are."""
+    """What became of each problem from condition ``a`` to ``b``.
+
+    A problem counts as right when most of its samples are.
+    """
 
     a: str
     b: str
@@ -358,7 +364,8 @@ class ReportData(Record):
         return next((row for row in self.conditions if row.name == name and row.benchmark == benchmark), None)
 
     def compared_with(self) -> str:
-        """The condition that others are compared with; in documents that name none, the one that most pairs name second.
+        """The condition that others are compared with; in documents that name none, the one that most pairs name
+        second.
 
         Empty where nothing was compared.
         """

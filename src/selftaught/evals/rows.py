@@ -1,11 +1,11 @@
 """One compact row a trajectory: all that the tables need, joined from trajectories and grades while streaming.
 
-Of each grade 17 bytes are kept until its trajectory comes. What is tabulated lies in columns (``selftaught.evals.columns``).
+Of each grade 17 bytes are kept until its trajectory comes. What is tabulated lies in columns
+(``selftaught.evals.columns``).
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from array import array
 from collections.abc import Iterator
@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from selftaught.evals.votes import Votes
+from selftaught.provenance import hash64
 from selftaught.records import Grade, Outcome, SpanSource, Trajectory
 from selftaught.store import read_jsonl
 
 THINK_CLOSE = "</think>"
 
 OUTCOMES = list(Outcome)
-"""The order in which an outcome is a number."""
+"""The outcomes in the order by which a column numbers them."""
 
 _ERROR_NAME = re.compile(
     r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Timeout))\b", re.MULTILINE
@@ -79,28 +80,27 @@ def read_rows(trajectories: Path, grades: Path, ungraded: list[str] | None = Non
             ungraded.append(trajectory.problem_id)
 
 
-def short_hash(text: str) -> int:
-    """64 bits of a text, signed: what an id or a vote is told from others by."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
-
-
 class _Verdicts:
-    """Outcome and vote by trajectory, 17 bytes each. Of two grades with one id the later counts."""
+    """Outcome and vote by trajectory, 17 bytes each. Of two grades with one id the later counts.
+
+    Sorted arrays are searched by a 64-bit hash of the id; a dictionary of the same rows takes several times as much.
+    """
 
     def __init__(self, grades: Path) -> None:
         ids, outcomes, votes = array("q"), array("b"), array("q")
         with Votes() as folded:
             for grade in read_jsonl(grades, Grade) if grades.exists() else ():
-                ids.append(short_hash(grade.trajectory_id))
+                ids.append(hash64(grade.trajectory_id))
                 outcomes.append(OUTCOMES.index(grade.outcome))
                 votes.append(folded.of(grade))
         self._ids = np.array(ids, dtype=np.int64)
+        # Stable, so that grades of one id keep their order in the file; `of` takes the last of them.
         order = np.argsort(self._ids, kind="stable")
         self._ids, self._outcomes, self._votes = self._ids[order], np.array(outcomes)[order], np.array(votes)[order]
 
     def of(self, trajectory_id: str) -> tuple[Outcome, int | None] | None:
         """The verdict and the vote; None where there is no grade."""
-        wanted = short_hash(trajectory_id)
+        wanted = hash64(trajectory_id)
         place = int(np.searchsorted(self._ids, wanted, side="right")) - 1
         if place < 0 or self._ids[place] != wanted:
             return None
@@ -132,7 +132,8 @@ def row_of(trajectory: Trajectory, outcome: Outcome, answer: int | None = None) 
 def thinking_tokens(trajectory: Trajectory) -> int:
     """Tokens after the prompt up to the end of thinking: sampled, hinted and returned by the tool.
 
-    The span that closes the thinking is shared out by characters, since spans do not keep where each token's text begins.
+    The span that closes the thinking is shared out by characters, since spans do not keep where each token's text
+    begins.
     """
     total = 0
     for span in trajectory.spans:

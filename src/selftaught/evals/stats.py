@@ -20,6 +20,8 @@ CONFIDENCE = 0.95
 POWER = 0.8
 ASSUMED_CORRELATION = 0.5
 """Between two conditions on the same problems, where only one of them is known."""
+FEW_DISCORDANT = 10
+"""Below so many problems that only one of two conditions solves, the interval is not bootstrapped."""
 BOOTSTRAP_RESAMPLES = 10_000
 BOOTSTRAP_SEED = 20250306
 
@@ -40,6 +42,7 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
         )
     if num_samples - num_correct < k:
         return 1.0
+    # The product form of C(n−c, k) / C(n, k): the binomials themselves overflow a float at about a thousand samples.
     wrong = 1.0
     for index in range(num_samples - num_correct + 1, num_samples + 1):
         wrong *= 1.0 - k / index
@@ -49,8 +52,11 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
 def majority_correct(votes: Sequence[tuple[Hashable, bool]]) -> float:
     """Share of the most frequent answers that are right: 1, 0, or a fraction on a tie. No votes count as wrong.
 
-    Each vote is (answer, whether it is right); equal answers have equal votes (``evals.votes``). All right answers are one answer.
+    Each vote is (answer, whether it is right). Equal answers have equal votes (``evals.votes``), and all right answers
+    count as one answer.
     """
+    # Two spellings of the right answer may have escaped the comparison of `Votes`, but the grader has accepted both.
+    # Kept apart, they would split the right side's votes, and maj@k would be too low.
     counts = Counter(("right",) if right else ("wrong", answer) for answer, right in votes)
     if not counts:
         return 0.0
@@ -74,16 +80,20 @@ def wilson_interval(share: float, size: float, z: float = _Z) -> tuple[float, fl
 
 
 PSEUDO_PROBLEMS = 0.06
-"""Of a problem that is always solved, and as much of one that never is, in the spread between problems. Without it the interval of
-30 problems with 16 samples holds a true score of 2 % only 86 times in 100; found by simulation (``benchmarks/coverage.py``)."""
+"""How much of an always solved problem, and of a never solved one, is added to the spread between problems.
+
+Without it the interval of 30 problems with 16 samples holds a true score of 2 % only 86 times in 100. The value was
+found by simulation (``benchmarks/coverage.py``).
+"""
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the mean of one share a problem.
 
-    Wilson's interval with the effective number of trials that the spread between problems shows: at one sample a
-    problem this is Wilson's own; with many it is clustered by problem (Student's quantile), and stays within [0, 1].
-    Where nearly all problems are hopeless the few seen ones understate the spread; ``PSEUDO_PROBLEMS`` mends that.
+    It is Wilson's interval with an effective number of trials, which follows from the spread between problems. At one
+    sample a problem this is Wilson's own interval. With more samples it is clustered by problem (Student's quantile).
+    It always stays within [0, 1]. Where nearly all problems are never solved, the few solved ones understate the
+    spread; ``PSEUDO_PROBLEMS`` corrects that.
     """
     array = np.asarray(values, dtype=np.float64)
     size = array.size
@@ -96,6 +106,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     variance = (float(((array - mean) ** 2).sum()) + unseen) / (size - 1) / size if size > 1 else 0.0
     if variance <= 0:
         return wilson_interval(mean, size)
+    # The number of independent trials whose mean would vary as this one does. Samples of one problem resemble each
+    # other, so it lies between the number of problems and the number of samples; it is never less than the former.
     effective = max(size, mean * (1 - mean) / variance)
     return wilson_interval(mean, effective, student_quantile(0.5 + CONFIDENCE / 2, size - 1))
 
@@ -107,7 +119,7 @@ def _is_binary(array: Floats) -> bool:
 @lru_cache(maxsize=512)
 def student_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t."""
-    if degrees > 2000:
+    if degrees > 2000:  # the normal quantile differs by a thousandth there, and scipy is slow to import
         return NormalDist().inv_cdf(probability)
     from scipy.stats import t
 
@@ -134,8 +146,8 @@ def paired_comparison(
 ) -> PairedResult:
     """Compare two conditions on the same problems, one share a problem each.
 
-    Interval: cluster bootstrap over problems with expanded percentiles; where hardly any problem differs (a bootstrap sees no
-    spread there) Bonett and Price's interval. Test: exact McNemar at one sample a problem, else the paired t-test.
+    The interval is a cluster bootstrap over problems with expanded percentiles, or Bonett and Price's where hardly any
+    problem differs. The test is the exact McNemar test at one sample a problem, else the paired t-test.
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1:
@@ -148,10 +160,12 @@ def paired_comparison(
         return PairedResult(0.0, (-1.0, 1.0), 0, 1.0, "none", 1.0)
     binary = _is_binary(first) and _is_binary(second)
     won, lost = int((differences > 0).sum()), int((differences < 0).sum())
-    if binary and min(size, won + lost) < 10:
+    # A bootstrap only resamples what it saw. With few problems that differ, or none, its interval is far too narrow (of
+    # zero width in the extreme), whereas Bonett and Price's stays honest: it assumes one unseen pair each way.
+    few_differ = binary and won + lost < FEW_DISCORDANT
+    is_constant = size < 2 or float(differences.std()) < 1e-12
+    if few_differ or is_constant:
         interval = bonett_price_interval(won, lost, size)
-    elif size < 2 or float(differences.std()) < 1e-12:
-        interval = bonett_price_interval(won, lost, size) if size else (-1.0, 1.0)
     else:
         interval = bootstrap_interval(differences, seed, resamples)
     test = "mcnemar-exact" if binary else "paired-t"
@@ -178,7 +192,11 @@ def bootstrap_interval(
 
 
 def _resampled_means(array: Floats, generator: np.random.Generator, resamples: int) -> Floats:
-    """Means of resamples. Few distinct values are drawn as counts, which takes no memory for large n."""
+    """Means of resamples.
+
+    Shares have few distinct values. How often each one is drawn is multinomial, so a resample of any size is a handful
+    of counts. Values that are all different are drawn one by one, in chunks that bound the memory.
+    """
     distinct, counts = np.unique(array, return_counts=True)
     if distinct.size <= 400:
         drawn = generator.multinomial(array.size, counts / array.size, size=resamples)
@@ -204,11 +222,13 @@ def mcnemar_exact(won: int, lost: int) -> float:
     total = won + lost
     if total == 0:
         return 1.0
-    if total > 1000:
+    if (
+        total > 1000
+    ):  # the normal approximation with continuity correction; the exact sum has numbers of a thousand bits
         z = max(0.0, abs(won - lost) - 1) / math.sqrt(total)
         return 2 * (1 - NormalDist().cdf(z))
     tail = sum(math.comb(total, index) for index in range(min(won, lost) + 1))
-    return min(1.0, float(2 * tail / 2**total)) if total < 1000 else min(1.0, 2 * (tail / 2**total))
+    return min(1.0, 2 * tail / 2**total)
 
 
 def paired_t(differences: Sequence[float] | Floats) -> float:
@@ -233,12 +253,13 @@ def detectable_difference(differences: Sequence[float] | Floats) -> float:
     array = np.asarray(differences, dtype=np.float64)
     if array.size < 2:
         return 1.0
+    # At least the spread of one discordant problem: that none was seen does not prove that none exists.
     spread = max(float(array.std(ddof=1)), 1 / math.sqrt(array.size + 2))
     return min(1.0, (_Z + _Z_POWER) * spread / math.sqrt(array.size))
 
 
 def detectable_difference_alone(values: Sequence[float]) -> float:
-    """The same, from one condition alone, assuming a correlation of one half with the other."""
+    """`detectable_difference` from one condition alone; the other is assumed to correlate with it by one half."""
     array = np.asarray(values, dtype=np.float64)
     if array.size < 2:
         return 1.0

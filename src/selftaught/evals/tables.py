@@ -92,6 +92,8 @@ def _majority(samples: Samples, slice_: Slice) -> float:
 def _std_across_samples(samples: Samples, slice_: Slice, k: int) -> float | None:
     if k < 2:
         return None
+    # Row r, column s: is sample s of problem r right? The mean of a column is the benchmark's score by that sample
+    # alone.
     scores = np.mean([[row.correct for row in rows[:k]] for rows in samples.groups(slice_)], axis=0)
     return float(np.std(scores, ddof=1))
 
@@ -102,6 +104,7 @@ def paired_row(a: Samples, b: Samples, slice_: Slice) -> PairedRow | None:
     common = sorted(first.keys() & second.keys())
     if not common:
         return None
+    # Paired by problem: how hard a problem is cancels out, which is most of the spread between problems.
     result = paired_comparison([first[i] for i in common], [second[i] for i in common])
     return PairedRow(
         a=a.condition,
@@ -283,7 +286,10 @@ def scaling_rows(
 
 
 def majority_rows(model: str, benchmark: str, samples: Samples, slice_: Slice) -> list[ScalingRow]:
-    """majority@v for v = 1, 2, 4, … votes at the tokens that v samples cost, each averaged over disjoint groups of samples."""
+    """majority@v for v = 1, 2, 4, … votes, at the tokens that v samples cost.
+
+    Each is averaged over disjoint groups of samples.
+    """
     ids = samples.ids(slice_)
     if not ids:
         return []
@@ -292,6 +298,8 @@ def majority_rows(model: str, benchmark: str, samples: Samples, slice_: Slice) -
     curve: list[ScalingRow] = []
     votes = 1
     while votes <= k:
+        # Disjoint groups, so that no sample votes twice. All groups of a problem give one share, since the problem is
+        # the unit of the interval.
         shares = []
         for rows in samples.groups(slice_):
             groups = [rows[start : start + votes] for start in range(0, k - votes + 1, votes)]

@@ -1,31 +1,36 @@
 """Votes of a majority: answers of one problem that the grader finds equal are one vote.
 
-``0.5``, ``\\frac12`` and ``1/2`` are one answer. Counted as three, wrong answers would split their votes and the right one would
-win more often than it does (maj@k would be too high).
+``0.5``, ``\\frac12`` and ``1/2`` are one answer. If they counted as three, wrong answers would split their votes, and
+the right answer would win more often than it should (maj@k would be too high).
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from types import TracebackType
 
 from selftaught.grading.maths import grade_maths
 from selftaught.grading.workers import MathVerdict, MathWorkers
+from selftaught.provenance import hash64
 from selftaught.records import Grade
 
 MAX_ANSWERS = 256
-"""Different answers of one problem that a new one is compared with; beyond them only equal spellings are one vote."""
+"""A new answer is compared with at most so many different answers of its problem. Beyond them only equal spellings
+count as equal: comparisons grow with the square of the number of answers."""
 MAX_CHARS = 200
-"""Of an answer, where it stands for a vote."""
+"""Characters of an answer that decide its vote. A longer answer is compared by spelling alone."""
 MAX_ASKED = 2_000
-"""Pairs of one file that math-verify is asked about; after them the other rules decide alone."""
+"""Pairs of one file that math-verify is asked about, each a call of another process; then the other rules decide
+alone."""
 _NOT_MATHS = frozenset(("choice", "tests", "none"))
 """Paths of grades whose answers are compared by their spelling."""
 
 
 class Votes:
-    """Gives answers of a file of grades their votes, 64-bit numbers other than 0. A context manager: it may start math-verify."""
+    """Gives the answers of one grade file their votes: 64-bit numbers other than 0.
+
+    A context manager, since it may start a math-verify process.
+    """
 
     def __init__(self) -> None:
         self._by_spelling: dict[tuple[str, str], int] = {}
@@ -35,7 +40,10 @@ class Votes:
         self._num_asked = 0
 
     def of(self, grade: Grade) -> int:
-        """The vote of a grade; 0 where no answer was extracted. All right answers are one vote to the caller already."""
+        """The vote of a grade; 0 where no answer was extracted.
+
+        All right answers are one vote to the caller already.
+        """
         if grade.extracted is None:
             return 0
         answer = re.sub(r"\s+", "", grade.extracted)[:MAX_CHARS]
@@ -47,7 +55,7 @@ class Votes:
         return self._by_spelling[key]
 
     def _folded(self, problem_id: str, extracted: str, spelling: str) -> int:
-        """The vote of an equal answer of this problem, or a new one."""
+        """The vote of an earlier equal answer to this problem, or a new vote."""
         answers = self._answers.setdefault(problem_id, [])
         for other in answers[:MAX_ANSWERS]:
             if grade_maths(other, extracted, self._ask).correct:
@@ -74,5 +82,5 @@ class Votes:
 
 
 def _number(text: str) -> int:
-    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True) or 1
+    """The vote of a spelling. 0 is taken: it says that there is no answer."""
+    return hash64(text) or 1

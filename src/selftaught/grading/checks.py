@@ -1,6 +1,6 @@
 """Runs a check (HumanEval's ``check(candidate)``) on a program that lives in another sandboxed process.
 
-The program is loaded in one session, the check in another. Whenever the check calls its candidate, the arguments are carried
+The program is loaded in a session of its own, the check runs in another, which later checks use again. Whenever the check calls its candidate, the arguments are carried
 over as text and the result comes back as text (`selftaught.grading.crossing`). This process hands the texts on and never
 reads a value out of them.
 """
@@ -8,11 +8,15 @@ reads a value out of them.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import marshal
 import re
 import secrets
 import time
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -30,6 +34,7 @@ LIMITS = {ExecStatus.TIMEOUT: "time limit", ExecStatus.MEMORY: "memory limit", E
 
 _HARNESS = "_selftaught_crossing"
 _LEAST_S = 0.05
+_MAX_CHECKS = 200  # in one session: then what earlier ones left in its memory goes
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,62 @@ def helpers_before(starter_code: str | None, entry_point: str) -> str:
     return starter_code[: match.start()].rstrip() if match else ""
 
 
+@dataclass
+class _Checker:
+    """A session that runs checks. ``is_free``: its last check has ended, so that nothing of it waits for a reply."""
+
+    session: Session
+    stack: AsyncExitStack
+    num_checks: int = 0
+    is_free: bool = False
+
+    def can_run(self, check_code: str) -> bool:
+        """Whether this check may be the next: the harness is still there, and so is what the check imports."""
+        return self.is_free and self.session.is_live and self.session.covers(check_code)
+
+
+class Checkers:
+    """Sessions of one sandbox in which checks run, kept from check to check: a fork and an import less for each.
+
+    What a check gets to see of a program are plain values, so no program can leave anything in such a session for the
+    check of another one. A session whose check did not end is not used again.
+    """
+
+    def __init__(self, sandbox: Sandbox, num_kept: int) -> None:
+        self.sandbox = sandbox
+        self._num_kept = num_kept
+        self._free: list[_Checker] = []
+
+    @asynccontextmanager
+    async def lend(self, check_code: str) -> AsyncIterator[_Checker]:
+        """A session for one check. ``num_checks`` is 0 for a new one, into which the harness has to be put."""
+        checker = next((one for one in self._free if one.can_run(check_code)), None)
+        if checker is not None:
+            self._free.remove(checker)
+        else:
+            stack = AsyncExitStack()
+            checker = _Checker(await stack.enter_async_context(self.sandbox.session(check_code)), stack)
+        checker.is_free = False
+        try:
+            yield checker
+        finally:
+            checker.num_checks += 1
+            self._free.append(checker)
+            while self._free and (len(self._free) > self._num_kept or not _is_worth_keeping(self._free[-1])):
+                await self._free.pop(0 if _is_worth_keeping(self._free[-1]) else -1).stack.aclose()
+
+    async def close(self) -> None:
+        """End all sessions that are kept."""
+        while self._free:
+            await self._free.pop().stack.aclose()
+
+
+def _is_worth_keeping(checker: _Checker) -> bool:
+    return checker.is_free and checker.num_checks < _MAX_CHECKS
+
+
 async def run_check(
-    sandbox: Sandbox, script: str, check_code: str, entry_point: str, *, helpers: str = "", timeout_s: float
+    checkers: Checkers, script: str, check_code: str, entry_point: str, *, helpers: str = "", timeout_s: float
 ) -> CheckEnding:
     """Load the program ``script`` and run ``check_code`` on its ``entry_point``, in ``timeout_s`` seconds of running.
 
@@ -68,9 +127,10 @@ async def run_check(
     started = time.monotonic()
     exchange = _Exchange(timeout_s)
     try:
-        async with sandbox.session(script) as program, sandbox.session(check_code) as check:
+        async with checkers.sandbox.session(script) as program, checkers.lend(check_code) as checker:
+            check = checker.session
             start = f"check = __import__('sys').modules[{_HARNESS!r}].Check({check_code!r}, {helpers!r}, {entry_point!r}, {exchange.mark!r})\n"
-            start = f"{_install()}{set_up(check_code, helpers)}{start}check.report()"
+            start = f"{'' if checker.num_checks else _install()}{set_up(check_code, helpers)}{start}check.report()"
             loading = asyncio.create_task(exchange.load(program, script))
             try:
                 event = await exchange.ask(check, start)
@@ -82,6 +142,7 @@ async def run_check(
                 call = f"__import__('sys').modules[{_HARNESS!r}].answer(globals(), {entry_point!r}, {event['call']!r}, {exchange.mark!r})"
                 reply = await exchange.say(program, call)
                 event = await exchange.ask(check, f"check.resume({reply!r})")
+            checker.is_free = True
             reason = "" if event.get("passed") is True else f"wrong answer: {str(event.get('failed'))[:200]}"
     except _Failed as failed:
         reason = str(failed)
@@ -120,6 +181,8 @@ class _Exchange:
             raise _Failed(LIMITS[ExecStatus.TIMEOUT])
         result = await session.run(code, timeout_s=max(self._left_s, _LEAST_S))
         self._left_s -= result.wall_s
+        if result.restarted:
+            raise _Refused("an interpreter was lost in the middle of a check")
         if result.status is ExecStatus.REFUSED:
             raise _Refused(result.output.strip()[-200:] or "refused")
         if result.status is not ExecStatus.OK:
@@ -141,7 +204,8 @@ def _install() -> str:
     """
     source = resources.files("selftaught.grading").joinpath("crossing.py").read_text("utf-8")
     code = marshal.dumps(compile(source, "<crossing>", "exec", 0, dont_inherit=True))
+    packed = base64.b85encode(zlib.compress(code, 9)).decode()  # short, so that it is quickly sent and parsed
     return (
-        f"exec(__import__('marshal').loads({code!r}), vars(__import__('sys').modules.setdefault("
-        f"{_HARNESS!r}, type(__import__('sys'))({_HARNESS!r}))))\n"
+        f"exec(__import__('marshal').loads(__import__('zlib').decompress(__import__('base64').b85decode({packed!r}))), "
+        f"vars(__import__('sys').modules.setdefault({_HARNESS!r}, type(__import__('sys'))({_HARNESS!r}))))\n"
     )

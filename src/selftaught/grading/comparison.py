@@ -1,7 +1,7 @@
 """Does a program's output match? LiveCodeBench's rules, with no float tolerance.
 
 Standard output: stripped, split into lines, each stripped; as many lines on both sides; a line matches when it is spelt the
-same, or when all tokens of both are decimal numbers and the lists are equal (``5.0`` is ``5``). Return values: Python's
+same, or when all tokens of both are decimal numbers in ASCII and the lists are equal (``5.0`` is ``5``). Return values: Python's
 ``==`` on the JSON value.
 
 Both sides are walked at the same pace and no list of lines or tokens is made, so an output of millions of numbers costs
@@ -24,7 +24,7 @@ MAX_NUMBER_CHARS = 5_000
 MAX_INT_CHARS = 4_000
 """A longer integer in JSON is compared by its digits: Python's conversion is quadratic, and refused beyond 4,300."""
 
-_TOKEN = re.compile(r"\S+")
+_TOKEN = re.compile(r"\S+", re.ASCII)
 _CHARS_PER_CHAR = 400
 """``1e308`` in five characters may be returned as an integer of 309 digits, a character as ``\\U0010ffff`` in twelve."""
 
@@ -83,8 +83,8 @@ def _same_numbers(a: str, b: str) -> bool:
 
 
 def _decimal(token: str) -> Decimal | None:
-    if len(token) > MAX_NUMBER_CHARS:
-        return None
+    if len(token) > MAX_NUMBER_CHARS or not token.isascii() or "_" in token:
+        return None  # Python would read "1_000" and the digits of other scripts, which no judge takes for 1000
     try:
         number = Decimal(token)
     except InvalidOperation:

@@ -33,7 +33,6 @@ MAX_BOXES = 12
 """More boxes side by side are no list."""
 
 _TRUNCATED = (StopReason.MAX_TOKENS, StopReason.MAX_TOOL_CALLS, StopReason.REPETITION)
-_FAILED = (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Grader:
         )
 
     def _judge(self, problem: Problem, trajectory: Trajectory) -> tuple[Outcome, str | None, str, str]:
-        if trajectory.stop_reason in _FAILED:
+        if trajectory.stop_reason.is_failure:
             return Outcome.ERROR, None, "none", trajectory.error or trajectory.stop_reason.value
         text = final_text(trajectory)
         if text is None:

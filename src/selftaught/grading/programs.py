@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from selftaught.grading.checks import LIMITS, helpers_before, last_line, run_check
+from selftaught.grading.checks import LIMITS, Checkers, helpers_before, last_line, run_check
 from selftaught.grading.comparison import decode, decode_expected, first_difference, may_equal, same_output, same_value
 from selftaught.grading.prelude import PRELUDE, set_up
 from selftaught.grading.published import lcb_call_script, lcb_stdin_script
@@ -87,6 +87,7 @@ class ProgramGrader:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._sandbox: Sandbox | None = None
+        self._checkers: Checkers | None = None
         self._start_lock = threading.Lock()
 
     def grade(
@@ -132,8 +133,9 @@ class ProgramGrader:
 
         assert self._sandbox is not None
         if job.check_code is not None and job.fn_name:
+            assert self._checkers is not None
             ending = await run_check(
-                self._sandbox, job.script, job.check_code, job.fn_name, helpers=job.helpers, timeout_s=job.timeout_s
+                self._checkers, job.script, job.check_code, job.fn_name, helpers=job.helpers, timeout_s=job.timeout_s
             )
             return ProgramTestResult(not ending.reason, ending.reason, ending.wall_s), ending.refused
         if self.lcb_exact:
@@ -202,15 +204,21 @@ class ProgramGrader:
         )
         sandbox = Sandbox(settings)
         await sandbox.__aenter__()
+        self._checkers = Checkers(sandbox, num_kept=self.workers)
         return sandbox
 
     def close(self) -> None:
         """Stop the sandbox and its loop."""
         with self._start_lock:
             if self._sandbox is not None and self._loop is not None:
-                asyncio.run_coroutine_threadsafe(self._sandbox.__aexit__(None, None, None), self._loop).result()
-                self._sandbox = None
+                asyncio.run_coroutine_threadsafe(self._shut(self._sandbox), self._loop).result()
+                self._sandbox = self._checkers = None
             self._stop_loop()
+
+    async def _shut(self, sandbox: Sandbox) -> None:
+        if self._checkers is not None:
+            await self._checkers.close()
+        await sandbox.__aexit__(None, None, None)
 
     def _stop_loop(self) -> None:
         if self._loop is not None and self._thread is not None:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake
 from selftaught.records import ProblemKind
 
 Language = Literal["en", "zh"]
@@ -67,7 +67,7 @@ class JoinedBy(Strict):
 
 
 class DebugTemplate(Strict):
-    """A template kind: ``template`` is the block, ``check`` one line of it a sample, ``sample`` how a sample is recalled."""
+    """A kind of template: ``template`` is the block, ``check`` one line of it, ``sample`` how a sample is recalled."""
 
     template: str
     check: str
@@ -127,7 +127,8 @@ class Rule(Strict):
     pattern: str | None = None
     """For ``regex``: searched in the last 400 characters of thinking after every token, so end it with ``$``."""
     before_line: bool = False
-    """For ``regex``: the line in which it fires is taken back, so that the hint stands before it. For conclusions and boxes."""
+    """For ``regex``: the line in which it fires is taken back, so that the hint stands before it. For conclusions and
+    boxes."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For ``budget``: fires at the first line end past this share of the token budget."""
     hints: list[str] = Field(min_length=1)
@@ -169,7 +170,8 @@ class Policy(Strict):
 
     purpose: str = ""
     since: int = Field(default=1, ge=1)
-    """Version of the built-in library that it came with. Later ones leave the digest of runs with other policies alone."""
+    """Version of the built-in library that it came with. Later ones leave the digest of runs with other policies
+    alone."""
     rules: list[Rule] = Field(default_factory=list)
     by_kind: dict[ProblemKind, str] | None = None
 
@@ -226,8 +228,8 @@ class HintLibrary(Strict):
     def content(self, policy: str) -> str:
         """What decides the trajectories of a run with ``policy``, as JSON, for a digest.
 
-        It is the whole library without those policies that came later and are not used, and without fields at the defaults
-        that came later. So the digests of older runs stay what they were.
+        It is the whole library without those policies that came later and are not used, and without fields at the
+        defaults that came later. So the digests of older runs stay what they were.
         """
         content = self.model_dump(mode="json")
         used = {policy, *(self.policies[policy].by_kind or {}).values()} if policy in self.policies else {policy}
@@ -252,13 +254,6 @@ class HintLibrary(Strict):
                 text = getattr(getattr(self.debug, part), language)
                 if text:
                     yield f"debug.{part}/{language}", text
-
-    def sentences(self) -> Iterator[str]:
-        """Every sentence of `texts` by itself, for scanning a corpus."""
-        for _, text in self.texts():
-            for sentence in re.split(r"(?<=[.?!。？！])\s*", text):
-                if sentence.strip():
-                    yield sentence.strip()
 
 
 def hint_id(function: str, language: str, index: int) -> str:
@@ -312,10 +307,7 @@ def _validate(value: dict[str, Any], where: str) -> HintLibrary:
     try:
         return HintLibrary.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {place + ': ' if place else ''}{message}.") from None
+        raise ConfigError(f"{where}: {first_mistake(error)}.") from None
 
 
 def split_name(hints: str) -> tuple[Path | None, str]:

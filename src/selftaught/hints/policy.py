@@ -26,14 +26,16 @@ _POSITIONS = {
     On.BUDGET: HintPosition.BUDGET,
 }
 _REGEX_CHARS = 400
+"""Characters at the end of the thinking that a pattern is searched in."""
 _DOUBT_CHARS = 300
+"""Characters at the end of the thinking in which a word of doubt counts as recent."""
 _MAX_DECISIONS = 64
 """Decisions kept in a trajectory; a model that says "Wait" a thousand times does not write a thousand of them."""
 
 
 @dataclass(slots=True)
 class Occasion:
-    """What the rollout knows when it asks. ``tail`` is the end of the thinking so far, ``trigger`` what fired."""
+    """What the rollout knows when it asks. ``tail`` is the end of the thinking so far."""
 
     on: On
     tail: str
@@ -59,7 +61,6 @@ class HintChoice:
     reason: str
     trigger: str | None
     round: int = 0
-    opens_fence: bool = True
     is_round: bool = False
     before_line: bool = False
     """Take back the line that ``tail`` ends in; the text stands in its place."""
@@ -125,11 +126,6 @@ class HintPolicy:
         """True if some rule with calls left in its cap waits for this trigger."""
         return any(rule.when is on and self._memory.fired.get(rule.name, 0) < self._cap(rule) for rule in self.rules)
 
-    def budget_shares(self) -> list[float]:
-        """Shares of the token budget that some rule still waits for, in order."""
-        fired = self._memory.fired
-        return sorted(rule.share for rule in self.rules if rule.share is not None and not fired.get(rule.name))
-
     def word_at_end(self, tail: str) -> str | None:
         """The trigger word that ``tail`` ends with, with its comma."""
         match = self._word.search(tail) if self._word is not None else None
@@ -143,6 +139,8 @@ class HintPolicy:
             trigger = self._trigger(rule, occasion)
             if trigger is None:
                 continue
+            # Counted before any refusal. So the draw of the third occasion is the third whether or not the first two
+            # were refused, and a changed gate or cap does not shift all later draws.
             ordinal = self._memory.seen.get(rule.name, 0)
             self._memory.seen[rule.name] = ordinal + 1
             refused = self._refusal(rule, occasion, ordinal)
@@ -245,7 +243,6 @@ class HintPolicy:
             reason=reason,
             trigger=trigger or None,
             round=memory.num_rounds if at_end else 0,
-            opens_fence=spec.template or spec.opens == "python",
             is_round=rule.cap == "rounds",
             before_line=rule.before_line,
         )
@@ -264,7 +261,11 @@ class HintPolicy:
         return rule.hints[min(int(drawn * len(rule.hints)), len(rule.hints) - 1)]
 
     def _joint(self, rule: Rule, occasion: Occasion, words: str) -> str:
-        """What joins the hint to the text before it."""
+        """What joins the hint to the text before it.
+
+        After a trigger word the hint goes on with its sentence ("Wait" → "Wait, maybe …"), unless the model has written
+        the comma or a blank itself. Everywhere else it is a paragraph of its own.
+        """
         tail = occasion.tail
         if rule.before_line:
             return ""
@@ -279,6 +280,9 @@ class HintPolicy:
         return "" if not tail or tail.endswith("\n") else "\n\n"
 
     def _draw(self, rule: Rule, ordinal: int, purpose: str) -> float:
+        """A number in [0, 1), hashed from what it is drawn for: there is no generator whose state a resume could
+        lose.
+        """
         words = f"{self._key}\x00{rule.name}\x00{ordinal}\x00{purpose}".encode()
         return int.from_bytes(hashlib.blake2b(words, digest_size=7).digest(), "big") / 2**56
 

@@ -1,1 +1,1 @@
-"""Pipeline: a recipe becomes stages; stages run, each with its own folder and done-marker; any of them may be killed."""
+"""Pipeline: a recipe becomes stages, each with its own folder and done-marker. Any of them may be killed."""

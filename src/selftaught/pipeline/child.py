@@ -1,7 +1,7 @@
-"""The process of one stage: dies with the run, holds the stage's lock, reports progress over a pipe.
+"""The process of one stage: it dies with the run, holds the stage's lock, and reports progress over a pipe.
 
-A fork server imports the heavy libraries once; each stage is a fork of it, so that twenty stages do not import PyTorch
-twenty times. One thread a process: at these sizes two OpenMP threads can be many times slower than one.
+A fork server imports the heavy libraries once. Each stage is a fork of it, so that twenty stages do not import PyTorch
+twenty times. Each process has one thread: at these sizes two OpenMP threads can be many times slower than one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PRELOAD = ["torch", "transformers", "selftaught.training.trainer"]
 """Imported once by the fork server."""
 
 _LOCK_WAIT_S = 30.0
-"""A predecessor that is just being killed is waited for so long."""
+"""Seconds to wait for the lock of a predecessor that is just being killed."""
 _PROGRESS_EVERY_S = 0.2
 
 
@@ -40,6 +40,7 @@ def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> N
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     log = run.log(stage.ref)
     log.parent.mkdir(parents=True, exist_ok=True)
+    # By file descriptor, so that what C libraries and subprocesses print lands in the log as well.
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
@@ -55,6 +56,8 @@ def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> N
                 pipe.send(("progress", replace(now, what=stage.name, finished=False)))
 
     try:
+        # The run's own lock ends with the scheduler. A stage that outlives it for a moment still writes, so it has its
+        # own.
         with WriterLock(run.stage_lock(stage.ref), f"run, stage {stage.name}", wait_s=_LOCK_WAIT_S):
             result = performing.perform(run, stage, workers, progress)
             marker = write_marker(run, stage, result, time.monotonic() - started)

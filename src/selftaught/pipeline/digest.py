@@ -1,6 +1,8 @@
-"""What a run's digests are taken of. Written out, so that a folder made before a key was known is still its recipe's.
+"""What a run's digests are taken of.
 
-A digest may only follow what changes results. A key that was added later counts when it differs from its default.
+A digest may only change when results may change. The keys of the first version are written out here. A key that was
+added later counts only when its value differs from its default: so a folder that was made before the key existed keeps
+its digest, and still belongs to its recipe.
 """
 
 from __future__ import annotations

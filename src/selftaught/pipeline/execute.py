@@ -33,10 +33,10 @@ def execute(
 ) -> RunResult:
     """Run ``recipe`` in folder ``run`` to its end, or go on where it stopped.
 
-    ``num_cores`` limits the CPU cores (default: all that the process may use); ``verb`` is what a second writer is told;
-    ``shown`` is who shows the progress, instead of bars on stderr.
-    Raises ConfigError for a folder of another recipe or one that another process writes, and StageFailed when a stage fails.
-    A data set without rows raises nothing: what was measured is reported, and ``RunResult.empty`` says why.
+    ``num_cores`` limits the CPU cores (default: all that the process may use); ``verb`` is what a second writer is
+    told; ``shown`` is who shows the progress, instead of bars on stderr. Raises ConfigError for a folder of another
+    recipe or one that another process writes, and StageFailed when a stage fails. A data set without rows raises
+    nothing: what was measured is reported, and ``RunResult.empty`` says why.
     """
     stages = build_stages(recipe)
     folder = RunFolder(run)

@@ -75,7 +75,10 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
 
 
 def _what_is_wrong(error: ValidationError) -> str:
-    """The first mistake in one line. An unknown key goes before a missing one, which it mostly is, misspelt."""
+    """The first mistake in one line.
+
+    An unknown key goes before a missing one: mostly it is the missing key, misspelt.
+    """
     errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     first = errors[0]
     key = ".".join(str(part) for part in first["loc"])
@@ -105,7 +108,10 @@ def _records_in(annotation: Any) -> Iterable[type[Record]]:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy without shared parts: YAML's ``*anchor`` gives the same mapping twice, and an override of one would be one of both."""
+    """A copy without shared parts.
+
+    YAML's ``*anchor`` gives one mapping in two places; an override of one would change both.
+    """
     if isinstance(value, dict):
         return {key: _unshared(part) for key, part in value.items()}
     return [_unshared(part) for part in value] if isinstance(value, list) else value

@@ -1,7 +1,8 @@
-"""Done-markers: one small file a finished stage. A stage without one is run (again); a stage with one never is.
+"""Done-markers: one small file for each finished stage. A stage with a marker is never run again; all others are.
 
-A marker holds the digest of what the stage was asked to do and of the markers it needed, so that a run folder cannot be
-continued with another recipe, and the hashes of what it wrote.
+The marker is written last and as a whole, so it proves that the stage's files are complete. It holds the hashes of
+these files, and the digest of what the stage was asked to do. A run folder can therefore not be continued with another
+recipe.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def read_marker(run: RunFolder, stage: StageRef) -> Marker | None:
 
 
 def stage_digest(run: RunFolder, stage: Stage) -> str:
-    """Digest of a stage and of the markers that it needs."""
+    """Digest of a stage and of the markers that it needs.
+
+    Since each marker's digest contains those before it, a change anywhere in the recipe changes every later stage's
+    digest.
+    """
     needed = [read_marker(run, need) for need in stage.needs]
     joined = stage.own_digest() + "".join(marker.digest if marker else "-" for marker in needed)
     return hashlib.sha256(joined.encode()).hexdigest()[:DIGEST_CHARS]

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 class RolloutOptions(RootModel[dict[str, Any]]):
-    """Settings of a rollout by their flat keys (``temperature``, ``tools``); those that are not named keep their default.
+    """Settings of a rollout by their flat keys (``temperature``, ``tools``); those that are not named keep their
+    default.
 
     A recipe's file stays a plain mapping; ``settings`` gives the typed whole.
     """
@@ -24,7 +25,10 @@ class RolloutOptions(RootModel[dict[str, Any]]):
         return self
 
     def settings(self, **more: Any) -> RolloutSettings:
-        """All settings, with ``more`` over the options. ValueError names the key that is wrong, and the nearest known one."""
+        """All settings, with ``more`` over the options.
+
+        ValueError names the key that is wrong, and the nearest known one.
+        """
         from selftaught.rollouts.settings import RolloutSettings, complaint
 
         try:

@@ -46,7 +46,7 @@ class Running:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What is done."""
+    """What a run's stages came to."""
 
     markers: dict[str, Marker]
     """By the stage's name."""

@@ -1,7 +1,7 @@
 """Perform one stage: the only module that knows which part does what. Runs in a child process of its own.
 
-Each function reads files of earlier stages, writes into the stage's folder and gives back counts. All of them may be killed
-at any point and called again.
+Each function reads files of earlier stages, writes into the stage's folder and gives back counts. All of them may be
+killed at any point and called again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Plan: what a recipe would do, before anything is spent. ``selftaught run RECIPE --dry-run``.
 
-Hours follow from the throughput that the recipe states, or from stages that it has timed; memory from the usual 16 bytes a parameter of mixed-precision Adam,
-spread as the sharding says, one checkpointed row and its logits. Problems are counted where they are at hand.
+Hours follow from the throughput that the recipe states, or from stages that it has timed. Memory follows from the usual
+16 bytes a parameter of mixed-precision Adam, spread as the sharding says, and from one checkpointed row and its logits.
+Problems are counted where they are on this machine.
 """
 
 from __future__ import annotations
@@ -191,12 +192,13 @@ class _Planner:
         return max(1, most)
 
     def disk_gb(self, stages: list[StagePlan]) -> float:
-        """Trajectories, models in 16 bits, and the checkpoints of one training: weights, master weights, two moments."""
+        """Disk space in GB: trajectories, models in 16 bits, and the checkpoints of one training."""
         total = BYTES_PER_TOKEN_STORED * float(sum(s.tokens for s in stages if s.kind == "rollout"))
         parameters = self._parameters() or 0.0
         trained = [stage for stage in build_stages(self.recipe) if isinstance(stage, TrainStage)]
         total += parameters * 2 * len(trained)
         if any(stage.settings.save_every_steps for stage in trained):
+            # A checkpoint: bf16 weights, float32 master weights and two float32 moments, without gradients.
             total += parameters * 14 * max(stage.settings.keep_checkpoints for stage in trained)
         return total / 1e9
 
@@ -209,10 +211,12 @@ class _Planner:
             sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
         except (OSError, SelftaughtError):
             return None
-        return sum(sizes) / 4 if sizes else None
+        return sum(sizes) / 4 if sizes else None  # float32, as the embedded model is stored; too few for a bf16 folder
 
     def _training_gb(self, settings: SftSettings) -> float | None:
-        """Memory of one GPU while training: weights, gradients and optimiser, one checkpointed micro batch, its logits."""
+        """Memory of one GPU in GB while training: weights, gradients, optimiser, one checkpointed micro batch,
+        logits.
+        """
         parameters, gpus = self._parameters(), self.recipe.estimates.num_gpus
         if parameters is None or not gpus:
             return None
@@ -220,8 +224,8 @@ class _Planner:
             BYTES_PER_PARAMETER_TRAINED if settings.lora is None else BYTES_PER_PARAMETER_SERVED + 0.5
         )
         shards = gpus if settings.expect_sharding in ("zero3", "fsdp2") else 1
-        # With checkpointing about one hidden state a layer is kept for each token: layers × hidden × 2 bytes, and both grow
-        # so that layers × hidden ≈ 2.1 × parameters^0.5 × 2.
+        # With checkpointing about one hidden state a layer is kept for each token: layers × hidden × 2 bytes, and both
+        # grow so that layers × hidden ≈ 2.1 × parameters^0.5 × 2.
         per_token = 4.2 * parameters**0.5 * (1 if settings.gradient_checkpointing else 16)
         tokens = settings.max_length * settings.micro_batch_size
         logits = BYTES_PER_LOGIT * self.recipe.estimates.vocabulary * tokens

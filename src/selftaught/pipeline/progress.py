@@ -47,7 +47,7 @@ class Forecast:
         return time.monotonic() - self._started
 
     def left_s(self, running: Mapping[str, Running]) -> float:
-        """Seconds to the end: the stages left are laid out on the processes as the scheduler will do it."""
+        """Seconds to the end: a small simulation of the scheduler, with each stage's expected seconds."""
         # Ten seconds of prior weight keep the first, very short stages from swinging the factor.
         factor = (self._seconds_done + 10.0) / (self._expected_done + 10.0)
         now = time.monotonic()
@@ -58,6 +58,7 @@ class Forecast:
             expected = self.expected_s(item.stage) * factor
             share = item.share
             if share > 0.05:
+                # What the stage itself says of its progress counts more the further it is.
                 expected = share * spent / share + (1 - share) * (0.5 * spent / share + 0.5 * expected)
             ends[name] = max(1.0, expected - spent)
             slots.append(ends[name])

@@ -1,9 +1,10 @@
 """Rollouts over many nodes: Ray Data places client workers, each with its own sandbox, and the store stays where it is.
 
-Problems that lack a trajectory are dealt to actors in small lots; an actor runs the ordinary ``run_rollout`` on its lot in a
-scratch folder of its node and hands the lines back; this process alone appends them to ``trajectories.jsonl``, by id. Draws
-depend on seed, problem and sample only, so that it does not matter which worker does what. A worker that dies has its lot
-done again by another. Needs the ``ray`` extra; the nodes need this package, and the model's folder or a server.
+Problems that lack a trajectory are dealt to actors in small lots; an actor runs the ordinary ``run_rollout`` on its lot
+in a scratch folder of its node and hands the lines back; this process alone appends them to ``trajectories.jsonl``, by
+id. Draws depend on seed, problem and sample only, so that it does not matter which worker does what. A worker that dies
+has its lot done again by another. Needs the ``ray`` extra; the nodes need this package, and the model's folder or a
+server.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from selftaught.errors import IncompleteError, MissingPartError
 from selftaught.records import Problem, SpanSource, Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
 from selftaught.rollouts.manifest import claim_folder
-from selftaught.rollouts.progress import FAILED, RolloutSummary
+from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.runner import finished_ids, missing_tasks
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
@@ -62,8 +63,8 @@ def run_rollout_ray(
 ) -> int:
     """Roll out what is missing in ``out`` over ``workers`` Ray actors; return the number of trajectories there.
 
-    ``address`` names a running cluster; without it Ray starts on this machine. IncompleteError when trajectories are still
-    missing after three attempts; MissingPartError without Ray.
+    ``address`` names a running cluster; without it Ray starts on this machine. IncompleteError when trajectories are
+    still missing after three attempts; MissingPartError without Ray.
     """
     try:
         import ray
@@ -118,7 +119,7 @@ def summary_over_ray(
         reasons[trajectory.stop_reason.value] += 1
         tokens += trajectory.num_tokens(SpanSource.MODEL)
         calls += bool(trajectory.tool_calls())
-        failed += trajectory.stop_reason in FAILED
+        failed += trajectory.stop_reason.is_failure
     return RolloutSummary(
         out=str(out),
         num_trajectories=count,

@@ -23,11 +23,13 @@ class Decontaminate(Record):
     """Overlap with the benchmarks, removed before anything is sampled. On by default."""
 
     enabled: bool = True
+    """False leaves the step out."""
     against: list[str] = Field(default_factory=list)
     """Benchmark files or names beside the test problems, which always count."""
     min_share: float = Field(default=0.5, gt=0, le=1)
     """Share of a benchmark problem's 10-word runs that a training problem may not reach."""
     method: Method = Method.OVERLAP
+    """``overlap`` by the rules of `decontaminate`; ``exact`` compares whole texts only."""
 
 
 class Round(Record):
@@ -66,18 +68,23 @@ class Serving(Record):
     command: str
     """Shell words with ``{model}``, ``{port}``, ``{replica}``, ``{gpus}``, ``{host}``."""
     replicas: int = Field(default=1, ge=1)
+    """Servers to start."""
     gpus_per_replica: int = Field(default=0, ge=0)
-    """Each replica gets so many GPUs of its own (``CUDA_VISIBLE_DEVICES``), host after host; 0: all that its host has."""
+    """Each replica gets so many GPUs of its own (``CUDA_VISIBLE_DEVICES``), host after host; 0: all that its host
+    has."""
     first_port: int = 8100
+    """Of the first replica; each further one takes the next port."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables for the server's process; ``{replica}`` is filled in, so a replica can be given its GPUs."""
     ready_timeout_s: float = 1800.0
+    """Seconds until a server must answer."""
 
 
 class RayWorkers(Record):
     """Client workers of rollouts, each with its own sandbox, placed by Ray."""
 
     workers: int = Field(default=2, ge=1)
+    """Worker processes in the whole cluster."""
     address: str | None = None
     """Of a running cluster (``auto``: the one that this machine belongs to); None starts Ray on this machine."""
     lot_size: int = Field(default=16, ge=1)
@@ -88,9 +95,10 @@ class Launch(Record):
     """How training processes are started. ``command`` empty: in this process."""
 
     command: str = ""
-    """Shell words put before ``-m selftaught.training.launch``, e.g. ``torchrun --nproc-per-node 8``. With ``{rank}`` among
-    them (also ``{num_hosts}``, ``{first_host}``) they are run on each host of ``cluster``."""
+    """Shell words put before ``-m selftaught.training.launch``, e.g. ``torchrun --nproc-per-node 8``. With ``{rank}``
+    among them (also ``{num_hosts}``, ``{first_host}``) they are run on each host of ``cluster``."""
     environment: dict[str, str] = Field(default_factory=dict)
+    """Variables for the training processes."""
 
 
 class Estimates(Record):
@@ -111,12 +119,15 @@ class Estimates(Record):
     parameters_b: float | None = Field(default=None, gt=0)
     """Parameters in thousands of millions, when the model is not here to be counted."""
     num_gpus: int = Field(default=0, ge=0)
+    """GPUs of a training stage; 0 for a CPU."""
     gpu_memory_gb: float = Field(default=80.0, gt=0)
+    """Memory of one GPU, in GB."""
     pool_size: int | None = Field(default=None, ge=1)
     """Problems in the pool, when it is not here to be counted."""
     test_size: int | None = Field(default=None, ge=1)
     """Problems to test on, when they are not here to be counted."""
     note: str = ""
+    """What the figures are based on, for the plan."""
     stage_s: dict[str, float] = Field(default_factory=dict)
     """Seconds of single stages in a reference run: for the plan's hours and the time left on the progress line."""
 
@@ -125,12 +136,17 @@ class Recipe(Record):
     """The whole START loop for one base model."""
 
     name: str
+    """Of the recipe and its run."""
     description: str = ""
+    """One line for lists."""
     ablation: bool = False
     """Leaves out something that START is made of, on purpose: then round one may select by another rule."""
     base_model: str
+    """Folder, hub id, ``toy``, or a server's URL."""
     model_name: str | None = None
+    """Name of the model on a server."""
     seed: int = 0
+    """Of sampling and hints, where a rollout names none of its own."""
     pool: ProblemSource
     test: ProblemSource | None = None
     decontaminate: Decontaminate = Decontaminate()

@@ -39,8 +39,8 @@ def make_report(run: RunFolder, stage: ReportStage) -> StageResult:
 def make_partial_report(run: RunFolder, stages: list[Stage], outcome: RunOutcome) -> None:
     """The same files for a run that a data set without rows ended or left without its control.
 
-    The conditions whose grades are there, and, when START itself could not be trained, the rounds on the pool: how the base
-    did without tools and with hints is then what one wants to know.
+    The conditions whose grades are there, and, when START itself could not be trained, the rounds on the pool: how the
+    base did without tools and with hints is then what one wants to know.
     """
     done, notes = outcome.markers, list(outcome.empty.values())
     benchmarks = []
@@ -68,8 +68,9 @@ def _on_test(run: RunFolder, measured: Sequence[Measured]) -> BenchmarkRuns:
 
 
 def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns]:
-    """Both rounds' rollouts, as far as they went, by model: on the problems that were learned from, not on held-out ones."""
+    """Both rounds' rollouts, as far as they went, by model. They are on the pool, not on held-out problems."""
     from selftaught.evals.build import BenchmarkRuns, EvalRun
+    from selftaught.report.folder import without_groups
 
     runs = []
     for stage in rollouts:
@@ -80,17 +81,16 @@ def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns
             runs.append(EvalRun(condition, folder.trajectories, folder.grades, model=model, decoding=decoding))
     if not runs:
         return []
-    # Without its groups the pool is one row a condition, and cannot be taken for the test problems' groups.
+    # The pool is one row a condition: its groups have the names of the tested groups, and would stand beside them.
     file = ProblemSet.POOL.file(run)
-    problems = [
-        p.model_copy(update={"metadata": {k: v for k, v in p.metadata.items() if k != "group"}})
-        for p in read_jsonl(file, Problem)
-    ]
-    return [BenchmarkRuns(ProblemSet.POOL.value, problems, file, runs)]
+    return [without_groups(BenchmarkRuns(ProblemSet.POOL.value, list(read_jsonl(file, Problem)), file, runs))]
 
 
 def _gather(run: RunFolder, benchmarks: list[BenchmarkRuns]) -> ReportData:
-    """The numbers of the report; what the folder records of stages, data sets and provenance is added when it is written."""
+    """The numbers of the report.
+
+    What the folder records of stages, data sets and provenance is added when it is written.
+    """
     from selftaught.evals.build import build_report
     from selftaught.evals.claims import check_claims
 
@@ -136,7 +136,10 @@ def first_round(rounds: RolloutFolder, out: RolloutFolder) -> None:
 
 
 def show_report(result: RunResult) -> None:
-    """The table on stdout, and where the report lies on stderr. IncompleteError when a model had no rows to be trained on."""
+    """The table on stdout, and where the report lies on stderr.
+
+    IncompleteError when a model had no rows to be trained on.
+    """
     run = result.run
     if not run.report_json.exists():
         print(f"All {len(result.stages)} stages of {run.path} are done; the recipe evaluates nothing.", file=sys.stderr)

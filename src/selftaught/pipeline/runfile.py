@@ -13,14 +13,7 @@ from selftaught.pipeline.recipe import Recipe
 from selftaught.provenance import made_here
 from selftaught.records import utc_now
 from selftaught.runs.folders import RunFolder
-from selftaught.runs.record import (
-    RunKind,
-    RunRecord,
-    kind_without_record,
-    other_kind,
-    read_record,
-    write_record,
-)
+from selftaught.runs.record import RunKind, RunRecord, read_claimable, write_record
 from selftaught.runs.stages import Part
 from selftaught.sandbox.probe import reached_tier
 from selftaught.tokens.folder import model_digest, model_source
@@ -29,13 +22,10 @@ from selftaught.tokens.folder import model_digest, model_source
 def open_run(run: RunFolder, recipe: Recipe, *, fresh: bool) -> RunRecord:
     """Make or reopen a run folder, which the caller has locked.
 
-    ConfigError when it belongs to another recipe or holds something else. ``fresh`` empties it first, and only when it holds
-    a recipe's run and nothing beside it.
+    ConfigError when it belongs to another recipe or holds something else. ``fresh`` empties it first, and only when it
+    holds a recipe's run and nothing beside it.
     """
-    there = read_record(run.path)
-    kind = there.kind if there is not None else kind_without_record(run.path)
-    if kind not in (None, RunKind.RECIPE):
-        raise other_kind(run.path, kind, RunKind.RECIPE)
+    there = read_claimable(run.path, RunKind.RECIPE)
     if there is None and run.holds_anything():
         raise ConfigError(f"{run.path} is not empty and holds no {run.record.name}; name another --out.")
     if fresh and there is not None:

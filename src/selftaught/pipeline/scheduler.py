@@ -1,8 +1,9 @@
 """Scheduler: runs the stages that are ready, up to ``parallel`` at a time, each in a process of its own.
 
-The order of the list decides between stages that are ready at the same time. What is done already is skipped; what fails
-stops the run after the stages beside it were stopped too. A data set without rows is no failure: the control then goes
-missing, and without START's own data the run ends there. All state is in files: this process may be killed at any point.
+The order of the list decides between stages that are ready at the same time. Stages that are done already are skipped.
+A stage that fails stops the run, and the stages beside it are killed: each of them resumes later. A data set without
+rows is no failure. When it is the control's, the run goes on without the control; when it is START's own, the run ends
+there. All state is in files, so this process may be killed at any point.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from selftaught.runs.folders import RunFolder
 from selftaught.runs.stages import StageRef
 
 _TICK_S = 0.5
+"""Seconds between two looks at the stages, so that the display moves."""
 
 
 class ReadySet:
@@ -49,7 +51,10 @@ class ReadySet:
         self._take_in()
 
     def _take_in(self) -> None:
-        """Ask for what has become ready; what was done in an earlier call is passed over at once."""
+        """Collect the stages that have become ready.
+
+        One that an earlier call has done makes its successors ready at once.
+        """
         while ready := self._sorter.get_ready():
             self._waiting += [ref for ref in ready if ref not in self._done]
             self._sorter.done(*(ref for ref in ready if ref in self._done))
@@ -102,7 +107,7 @@ def _start(context: Any, run: RunFolder, stage: Stage, workers: int) -> Running:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=run_stage, args=(run, stage, workers, sender), name=stage.name)
     process.start()
-    sender.close()
+    sender.close()  # the child has its own; while ours is open the pipe would never end when the child dies
     return Running(stage, process, receiver, run.relative(run.log(stage.ref)))
 
 
@@ -119,12 +124,14 @@ def _listen(
     for item in [item for item in running.values() if item.pipe in ready]:
         message: tuple[object, ...] | None = None
         with contextlib.suppress(EOFError, OSError):
+            # Only the newest snapshot counts, but a last message (done, empty, failed) must not be read past.
             while item.pipe.poll():
                 message = item.pipe.recv()
                 if message[0] != "progress":
                     break
                 item.progress = message[1] if isinstance(message[1], Progress) else None
                 message = ("progress",)
+        # No message from a pipe that is ready means end of file: the process died without a word.
         name = item.stage.name
         if message is not None and message[0] == "progress":
             continue

@@ -25,8 +25,8 @@ _STOP_WAIT_S = 20.0
 def served(model: str, serving: Serving, logs: Path, cluster: Cluster | None = None) -> Iterator[str]:
     """Base URLs of ``serving.replicas`` servers of ``model``, comma-separated, as the HTTP engine takes them.
 
-    Each runs ``serving.command`` with its own port and environment and writes to ``logs``. EngineError when one ends or does
-    not answer in time. They end with this context, and with this process however that ends.
+    Each runs ``serving.command`` with its own port and environment and writes to ``logs``. EngineError when one ends or
+    does not answer in time. They end with this context, and with this process however that ends.
     """
     cluster = cluster or Cluster()
     logs.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,10 @@ def url(serving: Serving, cluster: Cluster, replica: int) -> str:
 
 
 def place(serving: Serving, cluster: Cluster, replica: int) -> tuple[str, list[int]]:
-    """(host, GPUs) of one replica: hosts are filled one after another. Host "" is this machine, no GPUs means all of them."""
+    """(host, GPUs) of one replica: hosts are filled one after another.
+
+    Host "" is this machine, no GPUs means all of them.
+    """
     hosts = cluster.hosts or [""]
     size = serving.gpus_per_replica
     if not size:
@@ -106,7 +109,7 @@ def _wait_ready(process: subprocess.Popen[bytes], base: str, deadline: float, lo
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ask nicely, then kill, whole process groups."""
+    """Send SIGTERM, then SIGKILL, to whole process groups: servers start worker processes of their own."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

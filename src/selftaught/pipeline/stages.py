@@ -237,8 +237,11 @@ class _Builder:
         self.stages.append(
             ProblemsStage(ref=self.problems, pool=recipe.pool, test=recipe.test, decontaminate=recipe.decontaminate)
         )
+        # Both trainings begin from the base: START-0 only makes the samples that START learns from.
         d_size, d_seed, d_start, d_rft = data_sets()
         first, second = recipe.seed_round, recipe.start_round
+        # The greedy pass says which problems the base fails without hints. It may also give right answers without a
+        # call, where a data set mixes such rows in.
         greedy = self.on_pool(greedy_rollout(), base, first.greedy, greedy_condition())
         hinted = self.on_pool(hinted_rollout(), base, first.rollout, Condition(LoopModel.BASE, hints=True).name)
         inputs = {hinted: _input(hinted), greedy: _input(greedy, candidate=first.curate.mixes_text, reference=True)}
@@ -275,7 +278,7 @@ class _Builder:
             condition = Condition.parse(name)
             model = models[condition.model]
             options = own.over(evaluation.rollout)
-            if condition in curves:
+            if condition in curves:  # one rollout gives both: round 0 of the curve is the plain condition
                 rounds = {"rounds": evaluation.scaling_rounds, "record_rounds": True, "hints": "end"}
                 options = RolloutOptions(rounds).over(options)
             options = options.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)

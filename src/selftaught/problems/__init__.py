@@ -1,4 +1,5 @@
-"""Where problems come from: local files and folders, data sets and benchmarks of the hub, the embedded reasoner's generator.
+"""Where problems come from: local files and folders, data sets and benchmarks of the hub, the embedded reasoner's
+generator.
 
 ``ProblemQuery`` says which problems and how their rows are read; its ``load`` (or ``load_problems``) gives ``Problem``
 records. ``render_question`` gives the user message.

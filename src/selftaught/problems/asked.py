@@ -19,10 +19,11 @@ def asked_problem(
     raw: bool = False,
     name: Callable[[str], str] = str,
 ) -> Problem:
-    """The problem that is spelled out: of kind choice when there are options, else math, unless ``kind`` says otherwise.
+    """The problem that is spelled out: of kind choice when there are options, else math, unless ``kind`` says
+    otherwise.
 
-    ``answer`` of a choice problem is its letter or its text; ``raw`` asks in exactly these words. ``name`` gives the name of
-    an argument for messages. ConfigError says what is wrong.
+    ``answer`` of a choice problem is its letter or its text; ``raw`` asks in exactly these words. ``name`` gives the
+    name of an argument for messages. ConfigError says what is wrong.
     """
     text = question.strip()
     if not text:

@@ -1,8 +1,8 @@
 """The benchmarks that are known by name: where each lies, at which revision, under which licence, how large it is.
 
 ``adapt`` turns a row of the hub into one of our own format. The questions are asked in the words of `problems.render`
-(maths and choice: "Please reason step by step, and put your final answer within \\boxed{}."), which are also the words of
-MathArena and of Qwen's evaluations.
+(maths and choice: "Please reason step by step, and put your final answer within \\boxed{}."), which are also the words
+of MathArena and of Qwen's evaluations.
 """
 
 from __future__ import annotations
@@ -156,4 +156,5 @@ BENCHMARKS: dict[str, Benchmark] = {
                   note="Task ids 11 to 510; rows whose asserts hold no JSON values are left out. The first test is shown as the example."),
     )
 }  # fmt: skip
-"""Known benchmarks by name. Pinned revisions and checksums were read in public code that pins them; none could be fetched where this was written."""
+"""Known benchmarks by name. Pinned revisions and checksums were read in public code that pins them; none could be
+fetched where this was written."""

@@ -5,8 +5,8 @@ Any of four tests removes a row:
 - **equal**: the same words, for short texts the same operators as well;
 - **runs**: it shares at least half of a benchmark problem's 10-word runs;
 - **subsequence**: as Qwen2.5-Math does, a shared 13-word run and a longest common subsequence above 0.6 of the words;
-- **contained**: one of the two is short and stands whole in the other, between the ends of sentences ("What is 17*23?" with an
-  instruction before or after it). Such texts have no runs of ten words.
+- **contained**: one of the two is short and stands whole in the other, between the ends of sentences ("What is 17*23?"
+  with an instruction before or after it). Such texts have no runs of ten words.
 
 Words are cut three ways (`words`): letters and digits together, apart, and with maths spelt alike.
 """
@@ -121,7 +121,11 @@ class _View:
         self.equal[tuple(words)].append(number)
 
     def shares(self, words: list[str]) -> list[tuple[int, float]]:
-        """(benchmark problem, share of its runs that the text holds), counting places and counting distinct runs alike."""
+        """(benchmark problem, share of its runs that the text holds).
+
+        The larger of two shares: of all runs, and of the distinct ones. A run that the benchmark repeats would
+        otherwise weigh too much in the one, or too little in the other.
+        """
         places: Counter[int] = Counter()
         distinct: Counter[int] = Counter()
         lengths = (RUN_WORDS, RUN_CHARACTERS) if any(map(is_unspaced, words)) else (RUN_WORDS,)
@@ -304,6 +308,8 @@ def decontaminate(
 
 def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
     """Length of the longest common subsequence, one row of the table at a time as the bits of an integer."""
+    # Hyyrö's bit-parallel algorithm: bit i of ``row`` is 0 where the table's row grows by one at column i. One addition
+    # of long integers does a whole row of it.
     places: dict[str, int] = defaultdict(int)
     for index, word in enumerate(a):
         places[word] |= 1 << index

@@ -1,7 +1,7 @@
 """Which files of a folder, or of a data set on the hub, are one set of problems.
 
-Files are grouped by folder and split: ``main/train-00000-of-00002.parquet`` belongs to ``main/train``. Training and test rows
-are never mixed in silence: where there are several groups, one must be named.
+Files are grouped by folder and split: ``main/train-00000-of-00002.parquet`` belongs to ``main/train``. Training and
+test rows are never mixed in silence: where there are several groups, one must be named.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def group_of(name: str) -> str:
 
 
 def local_files(path: Path) -> list[Path] | None:
-    """Files that a local path means: the file, or the one group of a folder (``DIR`` or ``DIR/GROUP``). None: no such path.
+    """Files that a local path means: the file, or the one group of a folder (``DIR`` or ``DIR/GROUP``). None: no such
+    path.
 
     A run's folder means its ``problems.jsonl``.
     """

@@ -1,7 +1,7 @@
 """Our own format: a row with ``problem`` and ``answer`` | ``choices`` | ``tests`` becomes a ``Problem``.
 
-Rows of known data sets are turned into such a row first (`presets`), rows of any other by ``--map`` (`mapping`). A row that
-is none of these raises ``ValueError`` with what was wrong; the reader adds file and line.
+Rows of known data sets are turned into such a row first (`presets`), rows of any other by ``--map`` (`mapping`). A row
+that is none of these raises ``ValueError`` with what was wrong; the reader adds file and line.
 """
 
 from __future__ import annotations

@@ -32,7 +32,10 @@ def hub_files(repo: str, revision: str | None, wanted: str, source: str) -> list
 
 
 def hub_file(repo: str, name: str, revision: str | None, source: str) -> Path:
-    """Local copy of one file. ``source`` is what the user named, for the error; MissingPartError when it is not to be had."""
+    """Local copy of one file.
+
+    ``source`` is what the user named, for the error; MissingPartError when it is not to be had.
+    """
     api = _client()
     return Path(_asked(source, lambda: api.hf_hub_download(repo, name, repo_type="dataset", revision=revision)))
 

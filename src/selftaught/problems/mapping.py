@@ -1,7 +1,7 @@
 """``--map problem=question,answer=reward_model.ground_truth``: rows of any shape become rows of our own format.
 
-A target is one of our keys or ``metadata.NAME``; a source is a column, or a dotted path into it. What is not mapped stays
-as metadata if it is short: columns of generated solutions would swell every record after this.
+A target is one of our keys or ``metadata.NAME``; a source is a column, or a dotted path into it. What is not mapped
+stays as metadata if it is short: columns of generated solutions would swell every record after this.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ class FieldMap:
 
     @classmethod
     def parse(cls, given: str | Mapping[str, str] | None) -> FieldMap:
-        """From the text of an option, or the mapping of a recipe. ConfigError for an unknown target or an empty path."""
+        """From the text of an option, or the mapping of a recipe.
+
+        ConfigError for an unknown target or an empty path.
+        """
         if not given:
             return cls()
         if isinstance(given, str):

@@ -77,7 +77,8 @@ class ProblemQuery:
     def load(self, tell: Tell = to_stderr) -> list[Problem]:
         """The problems.
 
-        DataError for a bad file, ConfigError for an unknown name, MissingPartError when the hub is needed and not there.
+        DataError for a bad file, ConfigError for an unknown name, MissingPartError when the hub is needed and not
+        there.
         """
         return self.read(tell).problems
 
@@ -177,7 +178,10 @@ def _in_window(problem: Problem, spec: BenchmarkSpec) -> bool:
 
 
 def _hub_rows(benchmark: Benchmark, tell: Tell) -> Iterator[SourceRow]:
-    """Rows of a benchmark on the hub, in our own format. DataError when its file is not the one whose checksum we know."""
+    """Rows of a benchmark on the hub, in our own format.
+
+    DataError when its file is not the one whose checksum we know.
+    """
     number = 0
     for name in benchmark.hub_files:
         file = hub_file(benchmark.hub_repo, name, benchmark.hub_revision, f"{benchmark.name} ({benchmark.hub_repo})")

@@ -1,7 +1,8 @@
 """Rows of a source become problems: mapped or told by a preset, dropped by rule, each kept once. Every loss is counted.
 
-The same question twice without ids is one problem when the answers agree; with another answer the file is refused, since
-nobody could tell which one is right. In a known public set, which its user cannot mend, such a question is left out.
+The same question twice without ids is one problem when the answers agree; with another answer the file is refused,
+since nobody could tell which one is right. In a known public set, which its user cannot mend, such a question is left
+out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fractions import Fraction
 
 from pydantic import ValidationError
 
-from selftaught.errors import DataError
+from selftaught.errors import DataError, first_mistake, shorten
 from selftaught.problems.drop import DropRule
 from selftaught.problems.fields import LeftOut
 from selftaught.problems.formats import problem_from_row
@@ -107,8 +108,7 @@ class ProblemReader:
                 self.counts.left_out[str(reason)] += 1
                 continue
             except ValidationError as error:
-                first = error.errors()[0]
-                raise DataError(f"{item.place}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+                raise DataError(f"{item.place}: {first_mistake(error)}.") from None
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 detail = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
                 raise DataError(f"{item.place}: {_ended(detail)}") from None
@@ -192,7 +192,7 @@ def _line(place: str) -> str:
 def _shown(problem: Problem) -> str:
     if problem.answer is None:
         return f"{len(problem.tests or [])} tests"
-    return repr(problem.answer if len(problem.answer) <= 40 else problem.answer[:37] + "...")
+    return repr(shorten(problem.answer, 40))
 
 
 def _ended(text: str) -> str:

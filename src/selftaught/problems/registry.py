@@ -1,4 +1,6 @@
-"""Names of problem sets: ``NAME|FILE|FOLDER|HUB-ID[@FROM..TO][:SAMPLES]`` taken apart, and files of ``$SELFTAUGHT_DATA``."""
+"""Names of problem sets: ``NAME|FILE|FOLDER|HUB-ID[@FROM..TO][:SAMPLES]`` taken apart, and files of
+``$SELFTAUGHT_DATA``.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The user message for a problem: question, options or starter code, and how to give the answer.
 
-How a model wants to be asked stands in its manner (`selftaught.manner`): with a request for the answer's form, or plainly.
-What the problem's own text says already (its options, its samples) is not said again. A problem whose
-``metadata["rendered"]`` is true is asked in its own words alone. The chat template is applied by the engine's tokenizer.
+How a model wants to be asked stands in its manner (`selftaught.manner`): with a request for the answer's form, or
+plainly. What the problem's own text says already (its options, its samples) is not said again. A problem whose
+``metadata["rendered"]`` is true is asked in its own words alone. The chat template is applied by the engine's
+tokenizer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows of a data file: JSON Lines, JSON, CSV or Parquet, each also packed with gzip. First step of reading problems.
 
-Every row comes with its place (``file:line``, or ``file, row N`` for Parquet), so that an error can name it. What cannot
-be decoded is a DataError of one line; nothing is skipped in silence.
+Every row comes with its place (``file:line``, or ``file, row N`` for Parquet), so that an error can name it. What
+cannot be decoded is a DataError of one line; nothing is skipped in silence.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def kind_of(path: PurePath) -> str | None:
 
 
 def read_rows(path: Path) -> Iterator[SourceRow]:
-    """Stream the rows of a file by its suffix; an unknown suffix is read as JSON Lines. DataError names the bad place."""
+    """Stream the rows of a file by its suffix; an unknown suffix is read as JSON Lines.
+
+    DataError names the bad place.
+    """
     try:
         kind = kind_of(path)
         if kind == ".parquet":
@@ -88,7 +91,10 @@ def _json_lines(path: Path, file: IO[bytes]) -> Iterator[SourceRow]:
 
 
 def _json_rows(path: Path, file: IO[bytes]) -> Iterator[SourceRow]:
-    """A list of objects, or an object that holds one list of them (``{"data": [...]}``); else the file is JSON Lines."""
+    """A list of objects, or an object that holds one list of them (``{"data": [...]}``).
+
+    Else the file is JSON Lines.
+    """
     content = file.read().removeprefix(BYTE_ORDER_MARK)
     try:
         value = decode(content, str(path))
@@ -160,7 +166,10 @@ def _refuse_surrogates(value: Any, place: str, where: str) -> None:
 
 
 def _csv_rows(path: Path, file: IO[bytes], delimiter: str) -> Iterator[SourceRow]:
-    """Rows of a table with a header. An empty cell counts as absent; a row with more cells than the header is refused."""
+    """Rows of a table with a header.
+
+    An empty cell counts as absent; a row with more cells than the header is refused.
+    """
     csv.field_size_limit(MAX_CELL_CHARS)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True)

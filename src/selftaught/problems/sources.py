@@ -1,4 +1,4 @@
-"""A set of problems as a recipe names it: what the command line says with a file, ``--map`` and ``--drop``, or the embedded reasoner's."""
+"""A set of problems as a recipe names it: a source with ``--map`` and ``--drop``, or the embedded reasoner's."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ class ProblemSource(Record):
     """A set of problems: a file, a folder, a hub id, a benchmark's name, or ``toy-SPLIT`` of the embedded reasoner."""
 
     source: str
+    """A file, a folder, a hub id, a benchmark's name, or ``toy-SPLIT``; several benchmarks with commas."""
     limit: int | None = Field(default=None, ge=1)
     """First so many; for ``toy-…`` the number generated."""
     seed: int = 0
+    """For ``toy-…``: which problems of the split are drawn."""
     counts: dict[str, int] | None = None
     """For ``toy-…``: problems by group instead of ``limit``."""
     map: str | dict[str, str] | None = Field(default=None, exclude_if=is_none)

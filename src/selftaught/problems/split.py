@@ -32,7 +32,8 @@ class DecontaminationSummary(Record):
     min_share: float
     method: Method
     left_out: dict[str, int] = Field(default_factory=dict)
-    """Reason → rows of the file that were no problem to begin with: repeated, dropped by a rule, left out by a preset."""
+    """Reason → rows of the file that were no problem to begin with: repeated, dropped by a rule, left out by a
+    preset."""
 
 
 def split_file(
@@ -40,9 +41,9 @@ def split_file(
 ) -> DecontaminationSummary:
     """Write the problems of ``train`` into ``out/kept.jsonl`` and ``out/removed.jsonl``.
 
-    Kept rows that were lines of our own format are the very bytes of the input; all others are written in our own format,
-    so that no later verb needs the mapping again. Removed rows get ``matched_id``, ``matched_benchmark``, ``overlap`` and
-    ``matched_by`` beside their own keys. DataError with the place for a row that is no problem.
+    Kept rows that were lines of our own format are the very bytes of the input; all others are written in our own
+    format, so that no later verb needs the mapping again. Removed rows get ``matched_id``, ``matched_benchmark``,
+    ``overlap`` and ``matched_by`` beside their own keys. DataError with the place for a row that is no problem.
     """
     query = train if isinstance(train, ProblemQuery) else ProblemQuery.of(train)
     loaded = query.read(tell)

@@ -25,8 +25,8 @@ def defined_function(code: str | None) -> ast.FunctionDef | None:
 
 
 def called_function(code: str | None, tests: Sequence[TestCase]) -> str | None:
-    """The function that ``tests`` call, where the file names none: the starter code's only one, if every test's input is as
-    many JSON values, a line each, as it has parameters. None means programs that read their standard input.
+    """The function that ``tests`` call, where the file names none: the starter code's only one, if every test's input
+    is as many JSON values, a line each, as it has parameters. None means programs that read their standard input.
     """
     function = defined_function(code)
     if function is None or not tests:

@@ -1,7 +1,8 @@
 """Tests of code problems in the shapes that data sets use, as ``TestCase`` records.
 
-Four shapes: a list of ``{input, output}`` (ours, LiveCodeBench, open-r1/codeforces, PrimeIntellect), parallel lists ``{inputs, outputs}``
-(APPS, TACO, verl) or ``{input, output}`` (code_contests), and any of them as JSON text. LiveCodeBench also packs them.
+Four shapes: a list of ``{input, output}`` (ours, LiveCodeBench, open-r1/codeforces, PrimeIntellect), parallel lists
+``{inputs, outputs}`` (APPS, TACO, verl) or ``{input, output}`` (code_contests), and any of them as JSON text.
+LiveCodeBench also packs them.
 """
 
 from __future__ import annotations
@@ -102,7 +103,10 @@ test_text.__test__ = False  # type: ignore[attr-defined]  # not a pytest test
 
 
 def unpack_tests(value: Any, key: str) -> list[Row]:
-    """LiveCodeBench's tests: a list, JSON text, or base64 of zlib of a pickled JSON text. Pickled classes are refused."""
+    """LiveCodeBench's tests: a list, JSON text, or base64 of zlib of a pickled JSON text.
+
+    Pickled classes are refused.
+    """
     if value is None or value == "":
         return []
     if isinstance(value, str):

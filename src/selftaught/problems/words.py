@@ -1,8 +1,9 @@
 """A question as words, for comparing two texts: cut two ways as they stand, and a third way after spelling maths alike.
 
-The third, *canonical* cut makes one text of ``\\frac{a}{b}``, ``(a)/(b)`` and ``a/b``; of ``17*23``, ``17 \\times 23`` and ``17 × 23``; of ``x²``, ``x^2``
-and ``x^{2}``; of "What is" and "Compute". It keeps operators, so that ``3+4`` and ``3-4`` stay apart, and it knows where sentences
-end. Scripts without spaces (Chinese, Japanese, Thai) are cut into characters in every way.
+The third, *canonical* cut makes one text of ``\\frac{a}{b}``, ``(a)/(b)`` and ``a/b``; of ``17*23``, ``17 \\times 23``
+and ``17 × 23``; of ``x²``, ``x^2`` and ``x^{2}``; of "What is" and "Compute". It keeps operators, so that ``3+4`` and
+``3-4`` stay apart, and it knows where sentences end. Scripts without spaces (Chinese, Japanese, Thai) are cut into
+characters in every way.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True)
 class CanonicalText:
-    """Tokens of a text, maths spelt alike, and the places (token indices, 0 and the end included) between its sentences."""
+    """Tokens of a text with maths spelt alike, and the places between its sentences (0 and the end included)."""
 
     tokens: tuple[str, ...]
     breaks: frozenset[int]

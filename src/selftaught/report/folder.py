@@ -95,7 +95,7 @@ def benchmarks_of(run: Path, data: ReportData) -> list[BenchmarkRuns]:
         group = BenchmarkRuns(name, load_file(place), place, [_eval_run(run, ref, decoding) for ref in refs])
         # Problems whose groups would give the benchmark another name were tabled without them.
         ungrouped = name in data.benchmarks() and slices_of(name, group.problems)[0].name != name
-        groups.append(_without_groups(group) if ungrouped else group)
+        groups.append(without_groups(group) if ungrouped else group)
     return groups
 
 
@@ -133,7 +133,7 @@ def build_from_folder(run: Path) -> ReportData:
     for path, rollouts in ordered:
         problems = load_file(path)
         group = BenchmarkRuns(_benchmark_name(run, rollouts, found, problems), problems, path, _eval_runs(rollouts))
-        groups.append(_without_groups(group) if groups else group)
+        groups.append(without_groups(group) if groups else group)
     models = dict.fromkeys(one.model.rstrip("/").rsplit("/", 1)[-1] for one in found if one.model)
     named = f": {', '.join(models)}" if 0 < len(models) <= MAX_TITLE_MODELS else ""
     data = build_report(groups, base_folder=run, title=run.resolve().name + named)
@@ -148,7 +148,8 @@ def _rollouts(run: Path) -> list[FoundRollout]:
 
 
 def _eval_runs(rollouts: list[FoundRollout]) -> list[EvalRun]:
-    """The conditions of rollouts on the same problems. A curve whose plain condition is not there yet gives it as round 0.
+    """The conditions of rollouts on the same problems. A curve whose plain condition is not there yet gives it as round
+    0.
 
     Several rollouts of one condition are told apart by their folders.
     """
@@ -179,7 +180,7 @@ def _benchmark_name(run: Path, rollouts: list[FoundRollout], found: list[FoundRo
     return place.parent.name if place.parent != first.folder.path else run.resolve().name
 
 
-def _without_groups(group: BenchmarkRuns) -> BenchmarkRuns:
+def without_groups(group: BenchmarkRuns) -> BenchmarkRuns:
     """The same problems without their groups, so that they cannot be taken for the tested groups."""
     problems = [
         problem.model_copy(update={"metadata": {k: v for k, v in problem.metadata.items() if k != "group"}})

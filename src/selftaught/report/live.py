@@ -1,8 +1,8 @@
 """A report that follows a run while it grows, served to this machine only.
 
-The page is made in memory; nothing is written into the run, whose writer may be at work. A watcher looks at sizes and times
-of the run's files. When they have changed, and somebody has the page open, it makes a new page: at most once every
-`MIN_PAUSE_S`, and at most a tenth of the time. The page asks ``/state`` and loads itself again.
+The page is made in memory; nothing is written into the run, whose writer may be at work. A watcher looks at sizes and
+times of the run's files. When they have changed, and somebody has the page open, it makes a new page: at most once
+every `MIN_PAUSE_S`, and at most a tenth of the time. The page asks ``/state`` and loads itself again.
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class LivePage:
         return now - self._asked_at < ASKED_WITHIN_S and now - self._made_at >= pause
 
     def refresh(self) -> bool:
-        """Make a new page if a file has changed; return whether it did. A run that cannot be read leaves the old page."""
+        """Make a new page if a file has changed; return whether it did.
+
+        A run that cannot be read leaves the old page.
+        """
         seen = self._state()
         if seen == self._seen:
             return False

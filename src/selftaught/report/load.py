@@ -1,8 +1,8 @@
 """Reads what the trajectory pages show: problems, trajectories and grades of the conditions that ``report.json`` names.
 
-A run may be larger than a page can be. Then whole problems are chosen: first those worth reading (``samples``), then those
-whose verdict changed, then the rest in order; the page says how many of how many it carries. Token ids are counted and
-left behind line by line, so memory follows what the page keeps and not what the run holds.
+A run may be larger than a page can be. Then whole problems are chosen: first those worth reading (``samples``), then
+those whose verdict changed, then the rest in order; the page says how many of how many it carries. Token ids are
+counted and left behind line by line, so memory follows what the page keeps and not what the run holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selftaught.errors import DataError
+from selftaught.errors import DataError, first_mistake
 from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
 from selftaught.records import Grade, Problem, Trajectory
@@ -69,13 +69,11 @@ def read_report_data(path: Path) -> ReportData:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected the report.json of a run.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise DataError(f"{path}: {where}: {first['msg']}; expected the report.json of a run.") from None
+        raise DataError(f"{path}: {first_mistake(error, 'document')}; expected the report.json of a run.") from None
 
 
 def is_withheld(problem: Problem) -> bool:
-    """Whether a benchmark asks that its questions are not put on the open web: GPQA does, others by ``metadata.secret``."""
+    """Whether a benchmark asks that its questions stay off the open web: GPQA, and others by ``metadata.secret``."""
     return "gpqa" in f"{problem.source or ''} {problem.id}".lower() or bool(problem.metadata.get("secret"))
 
 
@@ -122,7 +120,10 @@ def _num_lines(path: Path) -> int:
 
 
 def _problems(path: Path) -> Iterator[Problem]:
-    """Problems of a file. The loader's rules are for runs; a page shows what it can, so bad lines cost their question only."""
+    """Problems of a file.
+
+    The loader's rules are for runs; a page shows what it can, so bad lines cost their question only.
+    """
     try:
         yield from load_file(path)
     except DataError:
@@ -151,6 +152,7 @@ def _records(path: Path, model: type[RecordT], ref: RunRef, chosen: set[Key] | N
         return
     for number, line in iter_lines(path):
         match = _PROBLEM_ID.search(line)
+        # Without a match the line is parsed, and the error says what is wrong with it.
         if match is None or (ref.benchmark, json.loads(match.group(1))) in chosen:
             try:
                 yield model.model_validate_json(line)
@@ -177,7 +179,7 @@ def _chosen(folder: Path, data: ReportData, counts: Mapping[tuple[str, int | Non
     room = float(limit)
     for key in wanted:
         room -= per_problem.get(key[0], 1.0)
-        if room < 0 and chosen:
+        if room < 0 and chosen:  # at least one problem, however many trajectories it has
             break
         chosen.add(key)
     return chosen

@@ -1,8 +1,8 @@
 """``report.html``: one file with everything in it, readable offline and closed to whatever a model wrote.
 
-The first view (tables and figures) is in the document as HTML; problems and trajectories lie in compressed data blocks that
-the script opens on demand and puts into the document as text. The policy in the head allows this one script and this one
-style by their hashes, no other source, no request, and no assignment of markup from strings.
+The first view (tables and figures) is in the document as HTML; problems and trajectories lie in compressed data blocks
+that the script opens on demand and puts into the document as text. The policy in the head allows this one script and
+this one style by their hashes, no other source, no request, and no assignment of markup from strings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Packs problems and trajectories for the page: JSON, gzip, base64, in chunks that the page opens when it needs them.
 
-Base64 has no character that means anything to HTML, so nothing a model wrote can leave its block; the page puts the
-decoded text into the document as text only.
+Base64 has no character that means anything to HTML, so nothing that a model wrote can leave its block. The page puts
+the decoded text into the document as text only. Keys are short (``s``, ``stop``, ``sec``), since they stand in every
+row; the scripts in ``assets`` read them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ CHUNK_BYTES = 400_000
 Weigh = Callable[[Trajectory], list[float | None]]
 """Loss weight of each span under the run's training policy; None where none applies."""
 
+_ORDER = list(Outcome)
+"""The outcomes in the order by which the page numbers them."""
 _LETTER = {
     SpanSource.PROMPT: "p",
     SpanSource.MODEL: "m",
@@ -33,7 +36,7 @@ _LETTER = {
     SpanSource.TOOL: "t",
     SpanSource.CONTROL: "c",
 }
-_ORDER = list(Outcome)
+"""How the page's scripts call the source of a span."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,13 @@ def build_payload(data: ReportData, content: RunContent) -> Payload:
     for number, key in enumerate(dict.fromkeys([*grid, *content.entries])):
         problems.append(_listed(key, grid.get(key), content, conditions, chunks))
         for entry in content.entries.get(key, []):
+            # The body was made while streaming, when the grade was not joined yet: it is put in front, into the JSON
+            # text.
             place = chunks.put(b'{"g":' + dump(_verdict(entry.grade)) + b"," + entry.body[1:])
             rows.append([number, names.index(entry.condition), *_summary(entry), *place])
         chunks.close(CHUNK_BYTES)
     chunks.close()
+    # One list a column, not one object a row: far smaller, and it compresses better.
     columns = {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)}
     index = {
         "conditions": [visible(name) for name in conditions],
@@ -189,7 +195,8 @@ def opening_pair(data: ReportData) -> tuple[str, str]:
 
 
 _COLUMNS = ("p", "c", "o", "n", "r", "t", "k", "e", "h", "s", "x", "id", "ch", "at")
-"""Problem, condition, outcome, sample, round, tokens, calls, failed calls, hints, seconds, extracted, id, chunk, place in it."""
+"""Columns of the index, one entry a trajectory: problem, condition, outcome, sample, round, tokens, calls, failed
+calls, hints, seconds, extracted answer, id, chunk, place in the chunk."""
 
 
 def _summary(entry: Entry) -> list[Any]:

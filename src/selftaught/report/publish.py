@@ -1,8 +1,10 @@
-"""A copy of a run that may be put on the web: records and report, without the text of benchmarks that ask for that (GPQA).
+"""A copy of a run that may be put on the web: records and report, without the text of benchmarks that ask for that
+(GPQA).
 
-Every ``.jsonl`` file is copied line by line. A withheld problem keeps its id, its subject and a hash of its question; a trajectory
-on it keeps who wrote how much and how it ended; a grade keeps its verdict. Of other files only ``run.json`` and a fresh report are
-in the copy: what else lies in a run (weights, logs, exports of other tools) may quote a question and is left behind.
+Every ``.jsonl`` file is copied line by line. A withheld problem keeps its id, its subject and a hash of its question; a
+trajectory on it keeps who wrote how much and how it ended; a grade keeps its verdict. Of other files only ``run.json``
+and a fresh report are in the copy: what else lies in a run (weights, logs, exports of other tools) may quote a question
+and is left behind.
 """
 
 from __future__ import annotations

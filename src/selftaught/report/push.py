@@ -1,7 +1,7 @@
 """What of a folder goes to the Hugging Face hub, and the way there: a model, a data set, or the records of a run.
 
-Nothing is uploaded before somebody has seen the list. What others may not see stays here: texts whose owners ask for it,
-checkpoints, locks, and records of this machine.
+Nothing is uploaded before somebody has seen the list. What others may not see stays here: texts whose owners ask for
+it, checkpoints, locks, and records of this machine.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def planned(
 ) -> Iterator[PushPlan]:
     """The plan for ``folder``, valid in the block: of a run, a copy that may be published lies in a temporary folder.
 
-    ConfigError for a name that is none or a folder that holds nothing to push, DataError for what must not be published.
+    ConfigError for a name that is none or a folder that holds nothing to push, DataError for what must not be
+    published.
     """
     if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
         raise ConfigError(f"{option} is {repo!r}; expected OWNER/NAME, as on the hub.")
@@ -92,7 +93,10 @@ def planned(
 
 
 def upload(plan: PushPlan) -> PushPlan:
-    """Make the repository where it is missing, and put the files into it as one commit. MissingPartError when that fails."""
+    """Make the repository where it is missing, and put the files into it as one commit.
+
+    MissingPartError when that fails.
+    """
     try:
         from huggingface_hub import CommitOperationAdd, HfApi
     except ImportError:

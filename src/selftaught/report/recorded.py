@@ -79,7 +79,10 @@ def funnel_rows(run: Path) -> list[FunnelRow]:
 
 
 def wall_seconds(run: Path, stages: list[StageRow], data: ReportData) -> float | None:
-    """Seconds in which at least one stage was under way, or, without stages, at least one trajectory. None when not known."""
+    """Seconds in which at least one stage was under way, or, without stages, at least one trajectory.
+
+    None when not known.
+    """
     timed = [(row.finished_at, row.seconds) for row in stages if row.finished_at]
     if not timed:
         files = dict.fromkeys(run / ref.trajectories for ref in data.runs)

@@ -188,7 +188,10 @@ def _changes(data: ReportData, figures: dict[str, Figure], questions: Questions)
 
 
 def _link(problem_id: str, benchmark: str, questions: Questions, pair: tuple[str, ...] = ()) -> str:
-    """A button that opens a problem's page, with the trajectories of ``pair`` side by side. It shows the question's start."""
+    """A button that opens a problem's page, with the trajectories of ``pair`` side by side.
+
+    It shows the question's start.
+    """
     name = html_text(problem_id)
     shown = f' data-pair="{html_text(chr(10).join(pair))}"' if pair else ""
     question = questions.get((benchmark, problem_id), "")

@@ -14,7 +14,10 @@ from selftaught.report.recorded import with_records
 
 
 def run_names(runs: Sequence[Path]) -> list[str]:
-    """A short name for each run: its folder's, with as many folders above it as tell them apart. ConfigError on one twice."""
+    """A short name for each run: its folder's, with as many folders above it as tell them apart.
+
+    ConfigError on one twice.
+    """
     paths = [run.resolve() for run in runs]
     if len(set(paths)) < len(paths):
         twice = next(run for run, path in zip(runs, paths, strict=True) if paths.count(path) > 1)

@@ -15,7 +15,10 @@ from selftaught.report.text import duration, interval, p_value, percent, points,
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and rows of finished words; the first ``num_labels`` columns are words (left), the others numbers (right)."""
+    """Headings and rows of finished words.
+
+    The first ``num_labels`` columns are words (left), the others numbers (right).
+    """
 
     title: str
     columns: list[str]
@@ -74,7 +77,7 @@ def accuracy_note(data: ReportData) -> str:
 
 
 def detail_table(data: ReportData, benchmark: str) -> Table:
-    """All about one benchmark: accuracy, paired difference from the reference, calls, tokens, the outcomes that occurred."""
+    """One benchmark in full: accuracy, paired difference from the reference, calls, tokens, outcomes."""
     rows_of = [row for name in data.condition_names() if (row := data.condition(name, benchmark)) is not None]
     seen = [outcome for outcome in Outcome if any(row.outcomes.get(outcome, 0) for row in rows_of)]
     columns = ["condition", "n", "k", "pass@1 [95 %]", "pass@k", "maj@k", f"Δ {data.compared_with()} [95 %]", "p"]

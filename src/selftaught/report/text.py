@@ -1,9 +1,9 @@
 """How the report writes text and numbers.
 
-Text is made harmless and visible: everything that a model, a problem file or a sandbox wrote may hold control characters, bidirectional overrides that turn a
-line round, NUL, lone surrogates or a megabyte without a space. Here each such character gets a visible form; escaping for
-HTML, SVG, Markdown and CSV is the writer's own work on top. Shares are written as per cent with one decimal, differences
-with their sign, intervals in brackets.
+Text is made harmless and visible: everything that a model, a problem file or a sandbox wrote may hold control
+characters, bidirectional overrides that turn a line round, NUL, lone surrogates or a megabyte without a space. Here
+each such character gets a visible form; escaping for HTML, SVG, Markdown and CSV is the writer's own work on top.
+Shares are written as per cent with one decimal, differences with their sign, intervals in brackets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _mark(match: re.Match[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` with control, bidirectional and zero-width characters written out (``␀``, ``⟨U+202E⟩``); CR is dropped."""
+    """``text`` with control, bidirectional and zero-width characters written out (``␀``, ``⟨U+202E⟩``), without CR."""
     return _HIDDEN.sub(_mark, text)
 
 

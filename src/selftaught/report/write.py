@@ -72,9 +72,9 @@ def write_report(
 ) -> ReportPaths:
     """Write ``report.json``, ``report.md``, ``report.html`` and ``report/{figures,tables}`` into ``run_dir``.
 
-    ``data`` defaults to the folder's ``report.json``. Equal input gives equal bytes. ``gated_text`` puts questions into the
-    page whose owners ask that they are not published (GPQA); keep such a page to yourself. Raises DataError when there is no
-    ``report.json``, or when a record file that it names is broken.
+    ``data`` defaults to the folder's ``report.json``. Equal input gives equal bytes. ``gated_text`` puts questions into
+    the page whose owners ask that they are not published (GPQA); keep such a page to yourself. Raises DataError when
+    there is no ``report.json``, or when a record file that it names is broken.
     """
     folder = Folder(run_dir)
     if data is None:
@@ -97,8 +97,8 @@ def write_report(
 def weigh_by(data: ReportData) -> Weigh:
     """Loss weight of each span under the run's own recipe; the default policy where the run names none.
 
-    Round one's policy stands for the base and its hinted rollouts, round two's for START, the control's for ``base-rft``. None for
-    text that training refuses.
+    Round one's policy stands for the base and its hinted rollouts, round two's for START, the control's for
+    ``base-rft``. None for text that training refuses.
     """
     from selftaught.training.render import LossPolicy
 

@@ -1,16 +1,15 @@
-"""What a rollout does next, and what comes back: the words between `RolloutState` and its driver.
+"""What a rollout does next, and what comes back: the messages between `RolloutState` and its driver.
 
-``next_action`` gives `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes `Sampled`, `Executed`, `Inserted` or
-`Failed`.
+``next_action`` gives `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes `Sampled`, `Executed`, `Inserted`
+or `Failed`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from selftaught.engines.base import Sampled, SampleRequest
-from selftaught.records import HintInfo, Span, SpanSource, StopReason, ToolInfo
-from selftaught.tokens.codec import Codec
+from selftaught.records import HintInfo, StopReason, ToolInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +22,21 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class RunCode:
-    """Run ``code``; ``earlier`` are the cells run before it in this trajectory.
+    """Run ``code``. The interpreter itself keeps the cells that this trajectory ran before.
 
     ``num_discarded`` sampled ids are taken back first: the end token after a block that was the last thing in a turn.
     """
 
     code: str
-    earlier: tuple[str, ...]
     num_discarded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class InsertHint:
-    """Take back ``num_discarded`` sampled ids and insert a hint. ``branch``: fork first, and let the twin end naturally."""
+    """Take back ``num_discarded`` sampled ids and insert a hint.
+
+    With ``branch`` the driver forks first: the copy goes without the hint and ends its thinking here.
+    """
 
     info: HintInfo
     token_ids: list[int]
@@ -76,24 +77,3 @@ class Failed:
 
 
 Result = Sampled | Executed | Inserted | Failed
-
-
-@dataclass(slots=True)
-class Stretch:
-    """Ids from one source; becomes a `Span`."""
-
-    source: SpanSource
-    ids: list[int] = field(default_factory=list)
-    text: str | None = None
-    """Of inserted text: what was meant. The ids must decode to it, which `verify` checks."""
-    hint: HintInfo | None = None
-    tool: ToolInfo | None = None
-
-    def span(self, codec: Codec) -> Span:
-        """The record of it."""
-        text = codec.decode(self.ids) if self.text is None else self.text
-        return Span(source=self.source, token_ids=self.ids, text=text, hint=self.hint, tool=self.tool)
-
-    def copy(self) -> Stretch:
-        """An independent copy."""
-        return Stretch(self.source, list(self.ids), self.text, self.hint, self.tool)

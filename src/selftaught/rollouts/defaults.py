@@ -1,7 +1,8 @@
 """What a verb does where its caller names nothing: from the settings that were named to all settings.
 
-The order is the same everywhere: what was named, else the model's manner, else the verb's own default, else the setting's. The
-command line and the Python interface both come here; they differ in how they call a setting in a message (``name``).
+The order is the same everywhere: what was named, else the model's manner, else the verb's own default, else the
+setting's. The command line and the Python interface both come here; they differ in how they call a setting in a message
+(``name``).
 """
 
 from __future__ import annotations

@@ -14,23 +14,22 @@ from dataclasses import dataclass, replace
 from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
-from selftaught.records import Problem, Span, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.records import Problem, Span, SpanSource, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
 STREAM_TOKENS = 6
-"""Tokens per piece when somebody is watching."""
+"""Tokens of a piece when somebody is watching: few enough to read along, many enough not to slow the engine much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a trajectory as it comes into being, for watching. ``where`` is thinking, code or answer."""
+    """A piece of a trajectory that was just made, for watching. ``where`` is thinking, code, answer, output or hint."""
 
     span: Span
     where: str
-    new_span: bool = True
 
     @property
     def text(self) -> str:
@@ -78,6 +77,12 @@ class Rollout:
     async def _drive(
         self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
     ) -> None:
+        """Drive one trajectory to its end, and each branch that it forks off.
+
+        ``started`` is the whole sample's start: a branch has only the time that is left of the sample's limit.
+        """
+        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
+        # cells printed comes from the cache, or is run again.
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
         deadline = self.settings.sampling.trajectory_timeout_s
@@ -93,7 +98,7 @@ class Rollout:
         except TimeoutError:
             state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
         except asyncio.CancelledError:
-            for branch in branches:
+            for branch in branches:  # a cancelled task does not cancel the tasks that it started
                 branch.cancel()
             raise
         finally:
@@ -147,19 +152,12 @@ class Rollout:
         num_taken_back = action.num_discarded if isinstance(action, InsertHint | RunCode) else 0
         token_ids = sampled.token_ids[: max(0, len(sampled.token_ids) - num_taken_back)]
         if token_ids:
-            span = Span(source=state.stretches[-1].source, token_ids=token_ids, text=state.codec.decode(token_ids))
-            self.watcher(Piece(span, where, new_span=False))
+            span = Span(source=SpanSource.MODEL, token_ids=token_ids, text=state.codec.decode(token_ids))
+            self.watcher(Piece(span, where))
 
     def _watch_inserted(self, state: RolloutState, where: str) -> None:
         if self.watcher is not None:
-            stretch = state.stretches[-1]
-            text = state.codec.decode(stretch.ids)
-            self.watcher(
-                Piece(
-                    Span(source=stretch.source, token_ids=stretch.ids, text=text, hint=stretch.hint, tool=stretch.tool),
-                    where,
-                )
-            )
+            self.watcher(Piece(state.ledger.last.build(state.codec), where))
 
     # -------------------------------------------------------------------------------------------------------- emitting
 

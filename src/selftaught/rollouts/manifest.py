@@ -1,8 +1,12 @@
-"""What a rollout folder is: its record, its problems, its statistics. A resumed run proves here that it is the same one."""
+"""What a rollout folder is: its record, its problems, its statistics.
+
+A resumed run proves here that it is the same one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.hints import load_library, split_name
-from selftaught.provenance import digest_of, digest_of_texts, made_here
+from selftaught.provenance import DIGEST_CHARS, digest_of, digest_of_texts, made_here
 from selftaught.records import Problem, utc_now
 from selftaught.rollouts.opening import manner_before
 from selftaught.rollouts.problem_file import keep_problems
@@ -22,7 +26,6 @@ from selftaught.store import write_json
 from selftaught.tokens.folder import is_url, model_digest, resolve_model
 
 _SPREAD = ("workers", "sandbox_workers", "max_rows", "threads", "device")
-_DIGEST_OF_LIBRARY_CHARS = 16
 MANNER = "way of asking"
 """An input of a rollout: how the model's folder says that it is asked."""
 
@@ -45,7 +48,7 @@ def claim_folder(
         return claim(folder, record, is_begun=is_begun, defaults=defaults)
     record.problems = folder.problems.name
     folder.make()
-    # Problems that an attempt left which came to nothing bind nobody.
+    # An earlier attempt may have failed before its first trajectory. Its problems are then no reason to refuse others.
     were_tried = not is_begun and read_record(folder.path) is not None
     claimed = claim(folder, record, is_begun=is_begun, defaults=defaults)
     keep_problems(folder.problems, problems, folder.trajectories, may_change=were_tried)
@@ -63,7 +66,7 @@ def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Pro
     library = load_library(path)
     content: dict[str, Any] = json.loads(json.dumps(settings.content(), default=str))
     served = is_url(model)
-    inputs = {HINT_LIBRARY: _library_digest(library.content(policy))}
+    inputs = {HINT_LIBRARY: _digest(library.content(policy))}
     digest = None if served else model_digest(resolve_model(model))
     tokenizer = content.get("tokenizer") or (content.get("model_name") if served else model)
     return RunRecord(
@@ -75,7 +78,7 @@ def rollout_record(model: str, settings: RolloutSettings, problems: Sequence[Pro
         condition=settings.condition,
         settings=content,
         spread=_spread(settings),
-        inputs={**inputs, MANNER: _library_digest(manner_before(model, content.get("tokenizer")).model_dump_json())},
+        inputs={**inputs, MANNER: _digest(manner_before(model, content.get("tokenizer")).model_dump_json())},
         num_problems=len(problems),
         problems_digest=digest_of_texts(text for problem in problems for text in (problem.id, problem.problem)),
         seeds=[int(content["seed"])],
@@ -93,10 +96,8 @@ def write_stats(folder: RolloutFolder, summary: RolloutSummary) -> None:
     write_json(folder.stats, {"attempts": attempts})
 
 
-def _library_digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_OF_LIBRARY_CHARS]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARS]
 
 
 def _spread(settings: RolloutSettings) -> dict[str, Any]:

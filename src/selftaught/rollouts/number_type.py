@@ -1,4 +1,5 @@
-"""Which number type a rollout runs in when its settings say ``auto``: settled once, so that the record says what was used.
+"""Which number type a rollout runs in when its settings say ``auto``: settled once, so that the record says what was
+used.
 
 A folder that was begun keeps its type, also on another machine: a resumed run draws its tokens as the first part did.
 """

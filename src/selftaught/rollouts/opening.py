@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def open_engine(settings: RolloutSettings, model: str, share: str | None = None) -> Engine:
-    """Load or reach ``model``: ``toy``, a folder, a GGUF file, a hub id or base URLs. Raises EngineError, MissingPartError, ConfigError.
+    """Load or reach ``model``: ``toy``, a folder, a GGUF file, a hub id or base URLs. Raises EngineError,
+    MissingPartError, ConfigError.
 
     ``share``: a memory file in which processes with the same model keep its weights once.
     """
@@ -43,7 +44,7 @@ def engine_key(settings: RolloutSettings, model: str) -> tuple[object, ...]:
 
 
 def num_sandbox_workers(settings: RolloutSettings, model: str) -> int:
-    """Calls of the tool at once: what the settings say, or by where the model runs (calls beside a server mostly wait)."""
+    """Calls of the tool at once: as the settings say, else 2, or 8 with a server, where most calls wait."""
     return settings.spread.sandbox_workers or (8 if is_url(model) else 2)
 
 

@@ -117,10 +117,11 @@ class WorkerPool:
                     raise EngineError(f"a worker failed to start: {answer.message}")
 
     def _memory_for(self, setup: Setup) -> str | None:
-        """The path of a memory file for the model's weights; None where one worker has the model for itself, or a server.
+        """The path of a memory file for the model's weights; None where one worker has the model for itself, or a
+        server.
 
-        The file takes memory only when a worker writes weights into it. It is named by this process's open descriptor, so
-        nothing lies on a disk, and nothing is left when the processes are gone.
+        The file takes memory only when a worker writes weights into it. It is named by this process's open descriptor,
+        so nothing lies on a disk, and nothing is left when the processes are gone.
         """
         if len(self.workers) < 2 or is_url(setup.model) or not hasattr(os, "memfd_create"):
             return None

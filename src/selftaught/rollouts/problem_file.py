@@ -22,7 +22,8 @@ SECRET_NOTE = "This folder holds questions whose authors ask that they are not s
 def keep_problems(
     path: Path, problems: Sequence[Problem], trajectories: Path | None = None, *, may_change: bool = False
 ) -> None:
-    """Keep ``problems`` in ``path`` beside those that are there. ConfigError when one of them is there with another text.
+    """Keep ``problems`` in ``path`` beside those that are there. ConfigError when one of them is there with another
+    text.
 
     ``trajectories`` are asked in a folder that an older version made without a problem file. ``may_change``: nobody has
     answered them yet, so another text takes the old one's place.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selftaught.progress import Meter, Progress
-from selftaught.records import Record, StopReason
+from selftaught.records import Record
 from selftaught.rollouts.worker import Finished, WorkerStats
 
 
@@ -84,14 +84,14 @@ class Tally:
         self.done += 1
         self.tokens += finished.num_model_tokens
         self.with_calls += finished.num_calls > 0
-        self.errors += finished.stop_reason in FAILED
+        self.errors += finished.stop_reason.is_failure
         self.reasons[finished.stop_reason.value] += 1
         if verdict is not None:
             self.scored += 1
             self.right += verdict
 
     def snapshot(self, *, finished: bool = False) -> Progress:
-        """Now."""
+        """The counts as they are now, with speed and time left."""
         notes = [f"calls {self.with_calls / self.done:.0%}"] if self.done else []
         if self.errors:
             notes.append(f"{self.errors} errors")
@@ -104,12 +104,8 @@ class Tally:
         )
 
 
-FAILED = frozenset({StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED})
-"""Ends that are nobody's answer; a rerun does them again."""
-
-
 def stall_report(stats: Sequence[WorkerStats], max_rows: int) -> StallReport | None:
-    """Add the workers up."""
+    """The workers' times added up, as shares of their wall time. None without any."""
     wall = sum(one.wall_s for one in stats)
     if not stats or wall <= 0:
         return None

@@ -1,8 +1,8 @@
 """Rolls many problems out: plans what is missing, spreads it over workers, appends what comes back.
 
-`run_rollout` is synchronous and owns ``trajectories.jsonl``: only this process writes it, one whole line at a time, so a
-kill loses at most the trajectories in flight. A rerun does what is missing or ended in an error. Tasks are handed out as
-rows become free, so memory grows with the rows in flight, not with the number of problems.
+`run_rollout` is synchronous and owns ``trajectories.jsonl``: only this process writes it, one whole line at a time, so
+a kill loses at most the trajectories in flight. A rerun does what is missing or ended in an error. Tasks are handed out
+as rows become free, so memory grows with the rows in flight, not with the number of problems.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from selftaught.errors import ConfigError, DataError, IncompleteError
 from selftaught.progress import Progress, Reporter, silent
-from selftaught.records import Problem, Trajectory, trajectory_id
+from selftaught.records import Problem, StopReason, Trajectory, trajectory_id
 from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.manifest import claim_folder, write_stats
 from selftaught.rollouts.number_type import settle_dtype
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
-from selftaught.rollouts.progress import FAILED, RolloutSummary, Tally, stall_report
+from selftaught.rollouts.progress import RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.worker import Finished, Pulse, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
 from selftaught.runs.folders import RolloutFolder
@@ -36,6 +36,8 @@ Receive = Callable[[Finished], None]
 Tick = Callable[["Pulse | None"], None]
 _PROGRESS_EVERY_S = 0.5
 _MAX_RESTARTS = 5
+"""Worker processes that may die in one run. More deaths have a cause that a fresh process does not remove, such as a
+lack of memory."""
 
 
 def run_rollout(
@@ -50,10 +52,10 @@ def run_rollout(
 ) -> RolloutSummary:
     """Roll ``settings.sampling.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
 
-    Resumes by trajectory id; refuses a folder that holds a run of other settings, another model or another text under an
-    old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says where
-    they lie already. ``progress`` is called about twice a second, as ``what``. ``scorer`` gives an accuracy on the way; it must be
-    quick. Raises ConfigError, EngineError, SandboxError; a model's mistake never raises.
+    Resumes by trajectory id; refuses a folder that holds a run of other settings, another model or another text under
+    an old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says
+    where they lie already. ``progress`` is called about twice a second, as ``what``. ``scorer`` gives an accuracy on
+    the way; it must be quick. Raises ConfigError, EngineError, SandboxError; a model's mistake never raises.
     """
     check_settings(settings, model)
     folder = RolloutFolder(out)
@@ -145,8 +147,8 @@ def missing_tasks(problems: Sequence[Problem], settings: RolloutSettings, finish
 def finished_ids(folder: RolloutFolder) -> set[str]:
     """Ids in the file that need no second run. Trajectories that ended in an error are moved to ``failures.jsonl``.
 
-    The file is replaced as a whole, so that whoever reads it meanwhile goes on with the old one. The failures are appended
-    first: a kill in between doubles a failure and loses no trajectory.
+    The file is replaced as a whole, so that whoever reads it meanwhile goes on with the old one. The failures are
+    appended first: a kill in between doubles a failure and loses no trajectory.
     """
     path = folder.trajectories
     if not path.exists():
@@ -154,12 +156,15 @@ def finished_ids(folder: RolloutFolder) -> set[str]:
     repair_tail(path)
     finished: set[str] = set()
     failed = 0
-    markers = tuple(f'"stop_reason":"{reason.value}"'.encode() for reason in FAILED)
+    failures = [reason for reason in StopReason if reason.is_failure]
+    # Most lines end well. They are told by a search in the bytes; only a line with a marker is parsed, since a model
+    # may have written the marker itself.
+    markers = tuple(f'"stop_reason":"{reason.value}"'.encode() for reason in failures)
     for number, line in iter_lines(path):
         place = f"{path}:{number}"
         if (
             any(marker in line for marker in markers)
-            and parse_object(line, place, "stop_reason")["stop_reason"] in FAILED
+            and parse_object(line, place, "stop_reason")["stop_reason"] in failures
         ):
             failed += 1
             continue
@@ -215,7 +220,7 @@ async def _serve_here(tasks: deque[Task], setup: Setup, receive: Receive, tick: 
         while tasks:
             await free.acquire()
             core.submit(tasks.popleft())
-        for _ in range(setup.in_flight):
+        for _ in range(setup.in_flight):  # all permits are back when the last task is done
             await free.acquire()
         stats = core.stats()
     finally:
@@ -239,6 +244,7 @@ def _in_processes(tasks: deque[Task], setup: Setup, receive: Receive, tick: Tick
     pool = shared_pool()
     workers = pool.ensure(min(settings.spread.workers, len(tasks)))
     pool.setup(workers, setup)
+    # Tasks that a worker holds: no more than its share, or the first worker would take a small run for itself.
     depth = max(1, min(setup.in_flight, -(-len(tasks) // len(workers))))
     open_tasks: dict[WorkerProcess, dict[tuple[str, int], Task]] = {worker: {} for worker in workers}
     errors: list[str] = []

@@ -75,7 +75,8 @@ class ToolSettings(Group):
     at_call_cap: Literal["notice", "stop"] = "notice"
     """What a block beyond the most calls gets: one notice in the text that no calls are left, or the end."""
     last_block: Literal["auto", "run", "leave"] = "auto"
-    """A Python block of the model's that a turn without think tags ends with: auto runs it unless a program is asked for."""
+    """A Python block of the model's that a turn without think tags ends with: auto runs it unless a program is asked
+    for."""
     tool_timeout_s: float = Field(default=30.0, ge=0.05, le=86_400)
     """Seconds that a call may take."""
     tool_memory_mb: int | None = Field(default=None, ge=16, le=1 << 20)
@@ -205,8 +206,8 @@ FLAT: dict[str, tuple[str, str, FieldInfo]] = dict(_fields())
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by group from any mixture of groups and flat keys.
 
-    A mapping or a group under a group's name is the group itself; anything else there (``tools: true``, ``hints: auto``)
-    is the flat key of the same name. Unknown keys stay, for the model to refuse.
+    A mapping or a group under a group's name is the group itself; anything else there (``tools: true``, ``hints:
+    auto``) is the flat key of the same name. Unknown keys stay, for the model to refuse.
     """
     result: dict[str, Any] = {}
     for key, value in values.items():
@@ -221,7 +222,8 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-# ----------------------------------------------------------------------------------------------------- bounds and errors
+# ----------------------------------------------------------------------------------------------------- bounds and
+# errors
 
 
 def expected(key: str) -> str:
@@ -247,7 +249,10 @@ def choices_of(annotation: Any) -> list[str]:
 
 
 def checked_settings(values: Mapping[str, Any], name: Callable[[str], str] = str, where: str = "") -> RolloutSettings:
-    """Settings from flat keys or groups. ConfigError in one line; ``name`` turns a flat key into what the user wrote."""
+    """Settings from flat keys or groups.
+
+    ConfigError in one line; ``name`` turns a flat key into what the user wrote.
+    """
     try:
         return RolloutSettings.model_validate(values)
     except ValidationError as error:

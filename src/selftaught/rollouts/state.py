@@ -1,19 +1,20 @@
 """The rollout state machine: one trajectory, pure, no I/O (START section 2, Hint-infer).
 
 ``next_action`` says what to do: `Generate`, `RunCode`, `InsertHint` or `Stop`; ``apply`` takes the result. One driver
-serves rollouts, evaluation, the server and the tests. The trajectory is a list of stretches of token ids, each with
-its source; text is decoded from them for looking at, never encoded back.
+serves rollouts, evaluation, the server and the tests. The trajectory is a list of spans of token ids, each with its
+source. Text is decoded from the ids to search it, and never encoded back: training must see the very ids that the model
+saw, and another tokenization of the same text would be something else.
 
 Rules that every engine shares (the seam rule):
 
 - Sampling pauses right after the token in which a trigger word or a fence line ends. That token stays whole.
-- An end-of-thinking hint takes back the sampled token that ended it (``</think>``, or the end token where the whole turn is
-  thinking), and a hint before a line takes back the line that was begun. They are kept in ``HintInfo.discarded_ids`` and count
-  as spent.
-- Inserted text is encoded alone.
+- An end-of-thinking hint takes back the sampled token that ended it (``</think>``, or the end token where the whole
+  turn is thinking), and a hint before a line takes back the line that was begun. These ids are kept in
+  ``HintInfo.discarded_ids`` and count as spent.
+- Inserted text is encoded alone. It must not merge with the tokens before it, which the model has produced already.
 - An end token inside thinking ends the trajectory as ``ENDED_IN_THINKING``. Nothing is repaired.
-- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is. A block is closed by a
-  line that is its closing fence, and also by the end of the thinking right after that fence.
+- Only Python blocks that the model closed inside its thinking are run; after the thinking nothing is. A block is closed
+  by a line that is its closing fence, and also by the end of the thinking right after that fence.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from selftaught.rollouts.actions import (
     Result,
     RunCode,
     Stop,
-    Stretch,
 )
+from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
 from selftaught.rollouts.watch import WatchSets, is_in
@@ -44,8 +45,9 @@ from selftaught.tokens.fences import Block, FenceScanner
 CHECK_EVERY = 96
 """Tokens after which sampling pauses anyway, to look for loops."""
 _TAIL_CHARS = 1_000
+"""Characters of the thinking's end that triggers are searched in. The hint policy's own windows are shorter."""
 _ROOM_AFTER_HINT = 16
-"""Fewer tokens than this after a hint make it pointless."""
+"""A hint is inserted only if at least so many tokens of the budget remain after it: the model could not act on it."""
 
 
 class RolloutState:
@@ -62,31 +64,31 @@ class RolloutState:
         max_context: int = 1 << 30,
     ) -> None:
         self.problem, self.codec, self.settings, self.policy = problem, codec, settings, policy
-        self.stretches = [Stretch(SpanSource.PROMPT, list(prompt_ids))]
+        self.ledger = TokenLedger(prompt_ids, codec)
         self.budget = min(settings.sampling.max_tokens, max_context - len(prompt_ids))
-        self.num_tokens = 0
-        """Tokens after the prompt, with those that were sampled and taken back."""
         self.round = 0
         """End-of-thinking rounds so far."""
         self.stopped: Stop | None = None
         self.ended_naturally = False
         """True for a branch that ended its thinking while another went on."""
-        self.cells: tuple[str, ...] = ()
         tags = codec.think_close_id is not None and settings.sampling.think_style is not ThinkStyle.WHOLE_TURN
         self.think_tags = tags or settings.sampling.think_style is ThinkStyle.TAGS
         self.watch = WatchSets(codec, policy.words if policy else (), think_tags=self.think_tags)
         self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
-        self._pending: list[int] = list(prompt_ids)
         self._code: str | None = None
+        """Code of a closed block that waits to be run."""
         self._taken_back: list[int] = []
         """Ids that the engine has still to take back before the code is run."""
         self._hint: InsertHint | None = None
+        """A hint that waits to be inserted. Never set together with ``_code``."""
         self._hint_is_round = False
         self._scanner = FenceScanner()
+        # Incremental, since a token may end inside a character: its bytes are held until the next token completes it.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._tail = ""
         self._num_calls = 0
-        self._told = False
+        self._notice_given = False
+        """Whether the model has been told that no calls are left."""
         self._last_call_ok: bool | None = None
         self._last_output = ""
         if self.budget <= 0:
@@ -99,14 +101,14 @@ class RolloutState:
         if self.stopped is not None:
             return self.stopped
         if self._code is not None:
-            return RunCode(self._code, self.cells, len(self._taken_back))
+            return RunCode(self._code, len(self._taken_back))
         if self._hint is not None:
             return self._hint
-        room = self.budget - self.num_tokens
+        room = self.budget - self.ledger.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
         request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts())
-        return Generate(self._pending, request)
+        return Generate(self.ledger.pending, request)
 
     def apply(self, result: Result) -> None:
         """Move on by the result of the last action."""
@@ -118,11 +120,15 @@ class RolloutState:
             self._on_executed(result.info)
         else:
             self._on_inserted()
-        if self.stopped is None and self._code is None and self._hint is None and self.num_tokens >= self.budget:
+        if self.stopped is None and self._code is None and self._hint is None and self.ledger.num_tokens >= self.budget:
             self.stopped = Stop(StopReason.MAX_TOKENS)
 
     def fork_natural(self) -> RolloutState:
-        """The twin that does not take the hint which is waiting now, and ends its thinking here."""
+        """A copy that goes without the hint which is waiting now, and ends its thinking here.
+
+        It gives the trajectory of ``round`` rounds, while this one goes on to the next round. Both share all tokens so
+        far.
+        """
         twin = self._copy()
         twin._hint = None
         twin.ended_naturally = True
@@ -136,7 +142,7 @@ class RolloutState:
 
     def spans(self) -> list[Span]:
         """The trajectory so far."""
-        return [one.span(self.codec) for one in self.stretches if one.ids or one.tool is not None]
+        return self.ledger.build()
 
     @property
     def in_code(self) -> bool:
@@ -146,9 +152,8 @@ class RolloutState:
     # ---------------------------------------------------------------------------------------------------------- results
 
     def _on_sampled(self, sampled: Sampled) -> None:
-        self._pending = []
         ids = sampled.token_ids
-        self._append(SpanSource.MODEL, ids)
+        self.ledger.add_sampled(ids)
         if ids:
             if self.in_answer:
                 if ids[-1] in self.codec.end_ids:
@@ -159,10 +164,14 @@ class RolloutState:
             return
         if sampled.end is SampleEnd.CONTEXT:
             self.stopped = Stop(StopReason.MAX_TOKENS, "the model's context is full")
-        elif is_looping(self.stretches[-1].ids, self.settings.sampling.repetition_window):
+        elif is_looping(self.ledger.last.ids, self.settings.sampling.repetition_window):
             self.stopped = Stop(StopReason.REPETITION)
 
     def _think(self, ids: list[int]) -> None:
+        """Look at what was just sampled inside the thinking.
+
+        Only its last token can matter: the engine pauses right after each token of the watched set.
+        """
         last = ids[-1]
         is_control = is_in(self.watch.control, last)
         text = self._decoder.decode(self.codec.to_bytes(ids[:-1] if is_control else ids))
@@ -171,6 +180,7 @@ class RolloutState:
         if is_control:
             self._on_control(last)
             return
+        # A closing fence comes before the triggers: a hint must not separate a block from its output.
         runnable = [block for block in closed if block.is_runnable]
         if runnable:
             self._on_block(runnable[-1].code)
@@ -182,23 +192,30 @@ class RolloutState:
         if self.think_tags and token_id != self.codec.think_close_id:
             self.stopped = Stop(StopReason.ENDED_IN_THINKING)
             return
+        # A closing fence needs the end of its line, which the end of the thinking is. Such a block is run first: only
+        # after its output does the thinking end, and only then is an end-of-thinking hint considered.
         block = self._scanner.finish(SpanSource.MODEL)
         if block is not None and block.is_runnable and self._runs_last(block):
             self._code, self._taken_back = block.code, [token_id]
-            self._take_back(1)
+            self.ledger.take_back(1)
             return
         choice = None
+        # No hint inside an open block, where the model writes code and does not conclude anything.
         if self._scanner.block is None and self.policy is not None:
             choice = self._consider(On.END_OF_THINKING) or self._consider(On.BEFORE_FINAL)
         if choice is None or not self._queue_hint(choice, [token_id]):
             self._end_thinking()
 
     def _runs_last(self, block: Block) -> bool:
-        """Whether a block that the thinking ends with is run. One that a hint opened was asked for as a call."""
+        """Whether the block that the thinking ends with is run.
+
+        A block that a hint opened is a call, since the hint asked for one. Where the whole turn is thinking, a block
+        that the model opened itself may also be its answer: for a problem that asks for a program it is left alone.
+        """
         tools = self.settings.tools
         if not tools.enabled or self._num_calls >= tools.max_tool_calls:
             return False
-        if self.num_tokens + _ROOM_AFTER_HINT > self.budget:
+        if self.ledger.num_tokens + _ROOM_AFTER_HINT > self.budget:
             return False
         if self.think_tags or block.opened_by is SpanSource.HINT or tools.last_block == "run":
             return True
@@ -215,13 +232,16 @@ class RolloutState:
             return
         if self._num_calls < self.settings.tools.max_tool_calls:
             self._code = code
-        elif self._told or self.settings.tools.at_call_cap == "stop":
+        elif self._notice_given or self.settings.tools.at_call_cap == "stop":
             self.stopped = Stop(StopReason.MAX_TOOL_CALLS)
         else:
-            self._tell()
+            self._give_notice()
 
     def _on_text(self, last: int) -> None:
-        """Plain text in thinking: do its triggers fire?"""
+        """Plain text in thinking: insert a hint where a trigger fires.
+
+        At most one hint an occasion. The order is from the most specific trigger to the most general one.
+        """
         policy = self.policy
         assert policy is not None
         choice = None
@@ -234,14 +254,13 @@ class RolloutState:
         if choice is None and self._tail.endswith("\n") and policy.waits_for(On.BUDGET):
             choice = self._consider(On.BUDGET)
         if choice is not None:
-            self._queue_hint(choice, self._unfinished_line() if choice.before_line else [])
+            self._queue_hint(choice, self.ledger.unfinished_line() if choice.before_line else [])
 
     def _on_executed(self, info: ToolInfo) -> None:
         self._code = None
         if self._taken_back:
             info = info.model_copy(update={"discarded_ids": self._taken_back})
         self._num_calls += 1
-        self.cells = (*self.cells, info.code)
         settings = self.settings
         text = output_block(
             info.output, info.status, max_chars=settings.tools.max_output_chars, timeout_s=settings.tools.tool_timeout_s
@@ -252,7 +271,7 @@ class RolloutState:
         self._last_call_ok = info.status is ExecStatus.OK and bool(info.output.strip())
         self._last_output = info.output
         if self._num_calls >= settings.tools.max_tool_calls and settings.tools.at_call_cap == "notice":
-            self._tell()
+            self._give_notice()
         elif info.status is not ExecStatus.OK and self.policy is not None and self.policy.waits_for(On.TOOL_ERROR):
             choice = self._consider(On.TOOL_ERROR)
             if choice is not None:
@@ -262,32 +281,26 @@ class RolloutState:
         action = self._hint
         assert action is not None
         self._hint = None
-        self._take_back(action.num_discarded)
+        self.ledger.take_back(action.num_discarded)
         if self._hint_is_round:
             self.round += 1
         self._insert(SpanSource.HINT, action.token_ids, action.text, hint=action.info)
 
     # -------------------------------------------------------------------------------------------------------- internals
 
-    def _take_back(self, num_tokens: int) -> None:
-        """Remove the last sampled ids. They stay counted: they were paid for."""
-        if num_tokens:
-            del self.stretches[-1].ids[-num_tokens:]
-
-    def _unfinished_line(self) -> list[int]:
-        """Sampled ids of the line that the model is writing; the token that ends the line before stays."""
-        last = self.stretches[-1]
-        start = len(last.ids) if last.source is SpanSource.MODEL else 0
-        while start and b"\n" not in self.codec.token_bytes[last.ids[start - 1]]:
-            start -= 1
-        return last.ids[start:] if last.source is SpanSource.MODEL else []
-
     def _banned(self) -> TokenSet | None:
-        """Without tools no fence is offered inside thinking, but where the answer is a program and all is thinking it must be."""
+        """Tokens that are not offered to the sampler: without tools, code fences inside the thinking.
+
+        A problem that asks for a program is excepted where the whole turn is thinking: its answer is a fenced block.
+        """
         is_program = self.problem.kind is ProblemKind.CODE and not self.think_tags
         return None if self.settings.tools.enabled or self.in_answer or is_program else self.watch.banned
 
     def _watched(self) -> TokenSet:
+        """The tokens after which sampling pauses: the smallest set that misses no event which may follow now.
+
+        Each pause costs a round trip to the engine.
+        """
         watch, scanner = self.watch, self._scanner
         if self.in_answer:
             return watch.ends
@@ -305,7 +318,7 @@ class RolloutState:
         return watch.text
 
     def _halts(self) -> TokenSet | None:
-        """Where something will be inserted, as far as a token can tell."""
+        """Tokens after which something will most likely be inserted: an engine had better not sample ahead there."""
         policy = self.policy
         if self.in_answer:
             return None
@@ -320,7 +333,7 @@ class RolloutState:
             Occasion(
                 on=on,
                 tail=self._tail,
-                num_tokens=self.num_tokens,
+                num_tokens=self.ledger.num_tokens,
                 max_tokens=self.budget,
                 num_calls=self._num_calls,
                 calls_left=self.settings.tools.max_tool_calls - self._num_calls,
@@ -332,9 +345,10 @@ class RolloutState:
     def _queue_hint(self, choice: HintChoice, discarded: list[int]) -> bool:
         """Prepare the insertion; False if the budget has no room for it."""
         ids = self.codec.encode(choice.text)
-        if self.num_tokens + len(ids) + _ROOM_AFTER_HINT > self.budget:
+        if self.ledger.num_tokens + len(ids) + _ROOM_AFTER_HINT > self.budget:
             return False
         if choice.before_line and discarded:
+            # The scanner and the tail have read the line that is taken back; both forget it.
             begun = self.codec.decode(discarded)
             self._scanner.drop(len(begun))
             self._tail = self._tail.removesuffix(begun)
@@ -351,39 +365,31 @@ class RolloutState:
         self._hint = InsertHint(info, ids, choice.text, len(discarded), branch)
         return True
 
-    def _tell(self) -> None:
-        """Say in the text that no calls are left."""
-        self._told = True
+    def _give_notice(self) -> None:
+        """Insert the notice that no calls are left."""
+        self._notice_given = True
         text = NO_CALLS_LEFT[self.settings.hints.language]
         self._insert(SpanSource.CONTROL, self.codec.encode(text), text)
 
     def _insert(
         self, source: SpanSource, ids: list[int], text: str, hint: HintInfo | None = None, tool: ToolInfo | None = None
     ) -> None:
-        self.stretches.append(Stretch(source, list(ids), text, hint, tool))
-        self.num_tokens += len(ids)
-        self._pending = [*self._pending, *ids]
-        self._decoder.reset()
+        self.ledger.insert(source, ids, text, hint, tool)
+        self._decoder.reset()  # bytes of a character that the insertion cuts in two never come
         self._tail = (self._tail + text)[-_TAIL_CHARS:]
         if source is SpanSource.HINT:
+            # A hint may open a block that the model goes on writing.
             self._scanner.feed(text, SpanSource.HINT)
         else:
+            # An output is a closed block of its own, and its text must not be read as Markdown.
             self._scanner.reset()
 
-    def _append(self, source: SpanSource, ids: list[int]) -> None:
-        last = self.stretches[-1]
-        if last.source is not source:
-            last = Stretch(source)
-            self.stretches.append(last)
-        last.ids.extend(ids)
-        self.num_tokens += len(ids)
-
     def _copy(self) -> RolloutState:
+        # Everything is shared but what a trajectory changes in place.
         twin = object.__new__(RolloutState)
         twin.__dict__.update(self.__dict__)
-        twin.stretches = [one.copy() for one in self.stretches]
+        twin.ledger = self.ledger.copy()
         twin.policy = self.policy.fork() if self.policy is not None else None
-        twin._pending = list(self._pending)
         twin._scanner = self._scanner.copy()
         twin._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return twin

@@ -1,9 +1,10 @@
-"""Runs the Python blocks of trajectories: one-shot first cells, sessions after, results reused where that is honest.
+"""Runs the Python blocks ("cells") of trajectories. A cell that cannot depend on anything hidden is run once for all.
 
-Deterministic code is run once and its result reused, keyed by all cells since the interpreter started. So a session is
-only opened when a trajectory comes to a second cell that nobody ran before; its first cells are then run again in it,
-and if one now prints something else than the model was shown, the state counts as lost. State that was lost, by that
-or because a cell was killed, is never restored silently: the output says that the interpreter was restarted.
+The result of deterministic code is reused, keyed by all cells since the interpreter started. A first cell is run alone,
+without a session. A session is only opened when a trajectory comes to a second cell whose result is not known. The
+first cells are then run again in it. If one of them now prints something else than the model was shown, the state
+counts as lost. Lost state, by that or because a cell was killed, is never restored silently: the output says that the
+interpreter was restarted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from selftaught.rollouts.settings import RolloutSettings
 RESTARTED = "(The interpreter was restarted: variables of earlier cells are gone.)\n"
 _MAX_CACHED = 20_000
 _MAX_CACHED_CHARS = 20_000
+# Names, not meanings: a variable called ``date`` costs one needless run, whereas a call of ``time`` that is taken for
+# repeatable would show the model a result of another trajectory.
 _NOT_REPEATABLE = re.compile(
     r"\b(random|rand\w*|secrets|uuid\w*|time\w*|perf_counter|datetime|date|clock|getpid|urandom|hash|id|globals|locals|vars|dir"
     r"|thread\w*|multiprocessing|asyncio|open|Path|os|psutil|resource|gc|weakref|input|socket|requests|urllib)\b"
@@ -120,6 +123,8 @@ class Interpreter:
         if not settings.tools.keep_state:
             self._cells.clear()
         chain = (*(cell for cell, _ in self._cells), code)
+        # After a restart the model was told that its variables are gone, but the chain of cells says nothing of that:
+        # such results are neither taken from the cache nor put there.
         usable = settings.tools.cache_tools and all(map(is_repeatable, chain)) and not self._restarted
         cached = box.cache.get(chain) if usable else None
         result = cached

@@ -1,11 +1,12 @@
 """Proves the token ledger of a run: `verify_run` checks every trajectory, by itself and against the tokenizer.
 
-It shares no code with the state machine's bookkeeping. What it proves of each trajectory:
+It shares no code with the state machine's bookkeeping, so that a mistake there cannot hide itself here. What it proves
+of each trajectory:
 
 - the spans begin with the prompt, and each span's text is what its ids decode to;
 - what was inserted (hint, tool output, notice) has the ids of its text encoded alone;
-- what a hint or a call took back fits its place: one token that ends the thinking or the turn before an end-of-thinking hint
-  or a call of the last block, a part of one line before a hint that stands before a line, nothing elsewhere;
+- what a hint or a call took back fits its place: before an end-of-thinking hint, or a call of the last block, the one
+  token that ended the thinking or the turn; before a hint that replaces a line, a part of one line; elsewhere nothing;
 - every tool call ran exactly the code of a block that the model closed in its thinking right before it, and its text is
   its output in an output block; no block was run after the thinking or twice;
 - end tokens stand at the end only, and the stop reason fits the last tokens; rounds and ids are unique.
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from selftaught.errors import shorten
 from selftaught.records import HintPosition, Span, SpanSource, StopReason, Trajectory
 from selftaught.runs.found import rollout_at, tokenizer_of
 from selftaught.store import read_jsonl
@@ -97,7 +99,7 @@ class _Checker:
             return f"id {bad[0]} is not in the vocabulary of {self.codec.vocab_size}"
         decoded = self.codec.decode(span.token_ids)
         if decoded != span.text:
-            return f"text is {_clip(span.text)}, the ids decode to {_clip(decoded)}"
+            return f"text is {_quoted(span.text)}, the ids decode to {_quoted(decoded)}"
         if span.source is SpanSource.PROMPT:
             self._enter_prompt(span)
             return None
@@ -148,7 +150,7 @@ class _Checker:
         if self.in_answer:
             return f"a {span.source.value} span stands after the thinking"
         if self.codec.encode(span.text) != span.token_ids:
-            return f"the ids are not those of its text encoded alone ({_clip(span.text)})"
+            return f"the ids are not those of its text encoded alone ({_quoted(span.text)})"
         self.last_model = []
         taken_back = _taken_back(span)
         if taken_back and taken_back[0] in self._endings():
@@ -178,7 +180,7 @@ class _Checker:
         elif position is HintPosition.BEFORE_LINE:
             begun = b"".join(self.codec.token_bytes[token_id] for token_id in taken_back)
             if b"\n" in begun or self._endings() & set(taken_back):
-                return f"a hint before a line discarded {_clip(self.codec.decode(taken_back))}; expected a part of one line"
+                return f"a hint before a line discarded {_quoted(self.codec.decode(taken_back))}; expected a part of one line"
         elif taken_back:
             return f"a hint at {position.value} discarded {taken_back}"
         self.scanner.feed(span.text, SpanSource.HINT)
@@ -190,14 +192,14 @@ class _Checker:
         if closed is None:
             return "a call that follows no closed block of the model's"
         if closed.code != span.tool.code:
-            return f"ran {_clip(span.tool.code)}, the block before it is {_clip(closed.code)}"
+            return f"ran {_quoted(span.tool.code)}, the block before it is {_quoted(closed.code)}"
         text = span.text
         if span.tool.discarded_ids is not None:
             if len(span.tool.discarded_ids) != 1 or span.tool.discarded_ids[0] not in self._endings():
                 return f"a call discarded {span.tool.discarded_ids}; expected the token that ended the turn"
             text = text.removeprefix("\n")  # the closing fence has none
         if not text.startswith("```output\n") or not text.endswith("```\n"):
-            return f"the output block is {_clip(span.text)}"
+            return f"the output block is {_quoted(span.text)}"
         self.scanner.reset()
         return None
 
@@ -209,5 +211,5 @@ def _taken_back(span: Span) -> list[int]:
     return (span.tool.discarded_ids or []) if span.tool is not None else []
 
 
-def _clip(text: str, limit: int = 60) -> str:
-    return repr(text if len(text) <= limit else text[:limit] + "…")
+def _quoted(text: str) -> str:
+    return repr(shorten(text))

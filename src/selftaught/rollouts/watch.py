@@ -1,7 +1,8 @@
 """The token sets at which sampling pauses, derived from what a model's tokens look like as bytes.
 
-A pattern that spans tokens is found by pausing at every token that could complete it and then looking at the text, so
-no pattern is missed whatever the tokenizer's cuts, and the token in which it ends stays whole (the seam rule).
+A pattern that spans tokens is found in two steps: sampling pauses at every token that could complete it, and then the
+text is searched. So no pattern is missed, wherever the tokenizer cuts, and the token in which it ends stays whole (the
+seam rule).
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def _completing(codec: Codec, words: Sequence[str]) -> list[int]:
     encoded = [word.encode() for word in words]
     for token_id, text in enumerate(codec.token_bytes):
         core = text.rstrip(b" ").removesuffix(b",").removesuffix("，".encode())
+        # The word may lie in this token with more before it, or only its end may: " Wait," and "it," both complete
+        # "Wait".
         if (
             core
             and token_id not in codec.control_ids

@@ -1,8 +1,9 @@
 """The part of a rollout that runs inside one process: an engine, a sandbox and many trajectories on one event loop.
 
 `WorkerCore` is used in this process (``workers=0``) and by worker processes, which are started by
-`selftaught.rollouts.pool` and talk over a socket pair: `Setup`, then `Task` after `Task`; back come
-`Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent is gone ends at once.
+`selftaught.rollouts.pool`. Both sides talk over a socket pair. The parent sends `Setup`, then `Task` after `Task`. The
+worker answers with `Ready`, `Finished` for each trajectory, `TaskDone`, and `Report` when asked. A worker whose parent
+is gone ends at once.
 """
 
 from __future__ import annotations
@@ -225,7 +226,10 @@ class WorkerCore:
         )
 
     async def _beat(self) -> None:
-        """Pulses until no task is open: afterwards nobody may be reading."""
+        """Send pulses until no task is open.
+
+        Later the parent may not be reading, and a full socket would block the worker.
+        """
         while self._tasks:
             self.send(Pulse(os.getpid(), self.engine.stats.decode_tokens))
             await asyncio.sleep(PULSE_S)

@@ -1,7 +1,7 @@
 """Find what lies in a folder: its rollouts, and for each its condition, its problems and its model.
 
-Every verb that reads a run asks here, so that all of them understand the same folders: a single rollout, an evaluation, a
-recipe's run, a part of one, or several of them below one folder.
+Every verb that reads a run asks here, so that all of them understand the same folders: a single rollout, an evaluation,
+a recipe's run, a part of one, or several of them below one folder.
 """
 
 from __future__ import annotations
@@ -142,7 +142,10 @@ def problem_file(found: FoundRollout) -> Path:
 
 
 def problem_file_near(folder: Path, problem_id: str | None = None) -> Path | None:
-    """Problems in ``folder`` or in a folder above it; of a recipe's pool and test the file that holds ``problem_id``."""
+    """Problems in ``folder`` or in a folder above it.
+
+    Of a recipe's pool and test the file that holds ``problem_id``.
+    """
     for place in upwards(folder):
         if Folder(place).problems.is_file():
             return Folder(place).problems
@@ -159,13 +162,13 @@ def _problem_sets(folder: Path) -> list[Path]:
 
 def _holds(path: Path, problem_id: str) -> bool:
     """Whether a file has a problem of this id; read as bytes, since only the id counts."""
-    needle = problem_id.encode()
+    needle = problem_id.encode()  # parsing every problem with all its tests is slow
     with path.open("rb") as file:
         return any(needle in line for line in file)
 
 
 def model_folder_candidates(found: FoundRollout) -> Iterator[str]:
-    """Where the rollout's model may lie now, most likely first: as named, then below a folder that was moved with it."""
+    """Where the rollout's model may lie now, likeliest first: as named, or below a folder that it was moved with."""
     record = found.record
     names = [record.tokenizer, record.model] if record is not None else []
     names += [found.first.model] if found.first is not None else []
@@ -183,7 +186,10 @@ def model_folder_candidates(found: FoundRollout) -> Iterator[str]:
 
 
 def tokenizer_of(found: FoundRollout) -> str:
-    """The model whose tokenizer made a rollout's ids: a folder, a hub id or ``toy``. ConfigError when it is not known."""
+    """The model whose tokenizer made a rollout's ids: a folder, a hub id or ``toy``.
+
+    ConfigError when it is not known.
+    """
     for name in model_folder_candidates(found):
         hub_id = name.count("/") == 1 and not name.startswith((".", "/", "~"))
         if name == "toy" or Path(name).is_dir() or hub_id:

@@ -1,7 +1,7 @@
 """A folder's writer lock: one writer a folder, whatever verb or API call it is.
 
-The lock is a flock of the operating system on a small file. It ends with the process that holds it, SIGKILL included, and
-nobody has to tidy up. The file says who holds it. Readers never ask for it.
+The lock is a flock of the operating system on a small file. The system releases it when the process that holds it ends,
+even by SIGKILL, so no stale lock is ever left. The file's content says who holds it. Readers never ask for it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,11 @@ class WriterLock:
         self._fd = -1
 
     def _take(self) -> bool:
-        """Lock the file that now stands at the path; one that was replaced meanwhile does not count."""
+        """Lock the file that now stands at the path; a file that was replaced meanwhile does not count.
+
+        Between the opening and the lock, the folder may have been deleted and made anew (``--fresh``). Then we would
+        hold a file that nobody else can see, and a second writer would lock the new one.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

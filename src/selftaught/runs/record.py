@@ -1,7 +1,8 @@
 """``run.json``: the one record of what made a folder. Only this module writes it and reads it.
 
 A folder belongs to one run: whoever wants to write into it claims it with the record of what it is about to do, and is
-refused with the first difference when the folder holds something else. Records of older versions are read and carried over.
+refused with the first difference when the folder holds something else. Records of older versions are read and carried
+over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from selftaught.errors import ConfigError
+from selftaught.errors import ConfigError, first_mistake, shorten
 from selftaught.provenance import MadeBy, digest_of, made_here
 from selftaught.records import Record, utc_now
 from selftaught.runs.folders import DataFolder, Folder, ModelFolder, RolloutFolder, RunFolder
@@ -99,7 +100,7 @@ def read_record(folder: Path) -> RunRecord | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        why = first_mistake(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise ConfigError(
             f"{path} cannot be read ({why}); it is torn, or another version of selftaught wrote it. Name another folder."
         ) from None
@@ -125,10 +126,7 @@ def claim(folder: Folder, wanted: RunRecord, *, is_begun: bool, defaults: Mappin
     settings' default values: one that an older record lacks had its default. The caller holds the folder's lock.
     ConfigError says what the folder holds instead, or what differs.
     """
-    there = read_record(folder.path)
-    kind = there.kind if there is not None else kind_without_record(folder.path)
-    if kind is not None and kind is not wanted.kind:
-        raise other_kind(folder.path, kind, wanted.kind)
+    there = read_claimable(folder.path, wanted.kind)
     if there is None or not is_begun:
         record = wanted
     else:
@@ -150,10 +148,7 @@ def claim_anew(folder: Folder, wanted: RunRecord) -> RunRecord:
 
     The caller holds the folder's lock. ConfigError when it holds something else.
     """
-    there = read_record(folder.path)
-    kind = there.kind if there is not None else kind_without_record(folder.path)
-    if kind is not None and kind is not wanted.kind:
-        raise other_kind(folder.path, kind, wanted.kind)
+    there = read_claimable(folder.path, wanted.kind)
     record = wanted.model_copy(update={"digest": digest_of(wanted.settings), "made_by": made_here()})
     if there is not None:
         record.created_at, record.attempts = there.created_at, list(there.attempts)
@@ -162,9 +157,13 @@ def claim_anew(folder: Folder, wanted: RunRecord) -> RunRecord:
     return record
 
 
-def other_kind(folder: Path, there: RunKind, wanted: RunKind) -> ConfigError:
-    """The error for a folder of another kind."""
-    return ConfigError(f"{folder} holds {there.words}; name another --out for {wanted.words}.")
+def read_claimable(folder: Path, wanted: RunKind) -> RunRecord | None:
+    """The record of a folder, or None without one. ConfigError when the folder holds something of another kind."""
+    there = read_record(folder)
+    kind = there.kind if there is not None else kind_without_record(folder)
+    if kind is not None and kind is not wanted:
+        raise ConfigError(f"{folder} holds {kind.words}; name another --out for {wanted.words}.")
+    return there
 
 
 def kind_without_record(folder: Path) -> RunKind | None:
@@ -185,7 +184,7 @@ def first_difference(there: RunRecord, now: RunRecord, defaults: Mapping[str, An
         default = _plain(defaults).get(key)
         old, new = settings.get(key, default), wanted.get(key, default)
         if old != new:
-            return f"whose {option_name(key)} is {_short(old)}; here it is {_short(new)}"
+            return f"whose {option_name(key)} is {_in_words(old)}; here it is {_in_words(new)}"
     for key in {**there.inputs, **now.inputs}:
         if there.inputs.get(key) not in (None, now.inputs.get(key)):
             return f"made from another content of its {key}"
@@ -207,9 +206,8 @@ def _plain(content: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(content, default=str)))
 
 
-def _short(value: object, limit: int = 60) -> str:
-    text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else text[:limit] + "…"
+def _in_words(value: object) -> str:
+    return "not set" if value is None else shorten(json.dumps(value, ensure_ascii=False))
 
 
 # ------------------------------------------------------------------------------------------------- older versions

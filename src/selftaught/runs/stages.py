@@ -1,6 +1,8 @@
-"""Stages of a recipe by reference: which part of START's figure, what in it. The only module that makes or reads a stage's name.
+"""Stages of a recipe by reference: which part of START's figure, what in it. The only module that makes or reads a
+stage's name.
 
-A stage's name is its folder relative to the run, ``round1/hinted``; grading has the name of what it grades and ``/grade``.
+A stage's name is its folder relative to the run, ``round1/hinted``; grading has the name of what it grades and
+``/grade``.
 """
 
 from __future__ import annotations

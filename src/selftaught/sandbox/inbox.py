@@ -3,7 +3,8 @@
 The sender is untrusted: it may send as fast as 32 native threads can, packets of no bytes, packets that mean nothing. A
 reader that goes on until the socket is empty would never come back to the event loop. So a turn takes a bounded number
 of packets and bytes; packets that nobody asked for make the reader pause, and the sender then blocks in the kernel, in
-whose queue there is room for a few hundred packets. Nothing here kills a child: the limits of time and output do.
+whose queue there is room for a few hundred packets. From a child that has sent many of them the kernel takes only those
+that were asked for (`packet_filter`), where it knows how. Nothing here kills a child: the limits of time and output do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import socket
 import termios
 from collections.abc import Callable
 
+from . import packet_filter
 from .inside import wire
 
 PACKETS_PER_TURN = 128
@@ -23,6 +25,8 @@ BYTES_PER_TURN = 1 << 20
 PAUSE_S = 0.003
 """After a turn that was full of packets that nobody asked for."""
 LONG_PAUSE_S = 0.1
+FILTER_AFTER = 1_000
+"""Packets that nobody asked for, from one child, after which the kernel is to drop further ones."""
 NUM_TOLERATED = 30_000
 """Packets that nobody asked for, from one child, after which the pauses are long: 0.5 % of a core for each flooder."""
 _MOST_QUEUED = 4096  # the kernel's queue holds fewer, whatever their size
@@ -41,7 +45,14 @@ class Inbox:
         self._open = True
         self.num_unasked = 0
         """Packets that meant nothing, so far."""
+        self._asked_for = (b"", b"")
         loop.add_reader(source, self._turn)
+
+    def ask_for(self, start: bytes, tags: bytes) -> None:
+        """From now on only packets that begin with ``start`` and one byte of ``tags`` mean anything; none if there are no tags."""
+        self._asked_for = (start, tags)
+        if self.num_unasked >= FILTER_AFTER:
+            packet_filter.only(self._socket, start, tags)
 
     def close(self) -> None:
         """Read no more. The socket stays the caller's."""
@@ -97,6 +108,8 @@ class Inbox:
             num_bytes += size
             if not self._on_packet(_buffer[:size]):
                 self.num_unasked += 1
+                if self.num_unasked == FILTER_AFTER:
+                    packet_filter.only(self._socket, *self._asked_for)
             if num_bytes >= BYTES_PER_TURN or not self._open:
                 return False
         return False

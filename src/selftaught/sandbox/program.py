@@ -103,7 +103,7 @@ def program_request(
     """The request that runs ``source`` and then makes ``call``; its output goes to ``out`` and ``err``."""
     return Request(
         source, timeout_s, settings.max_output_bytes, out.extend, err.add, mode=wire.MODE_PROGRAM, last=last,
-        stdin=stdin, call=call.model_dump_json().encode() if call else b"",
+        awaits_exit=last, stdin=stdin, call=call.model_dump_json().encode() if call else b"",
     )  # fmt: skip
 
 
@@ -116,7 +116,8 @@ def program_result(
     tier: Tier,
 ) -> ProgramResult:
     """What the caller is told of a program."""
-    returned = ending.result if ending.result and ending.done == wire.DONE_OK else None
+    has_returned = ending.done == wire.DONE_OK and verdict.status is ExecStatus.OK
+    returned = ending.result if ending.result and has_returned else None
     return ProgramResult(
         status=verdict.status,
         stdout=output.decode(bytes(out[: settings.max_output_bytes])),

@@ -40,6 +40,11 @@ class Session:
         """Whether everything that ``code`` names and the sandbox preloads is preloaded here, too."""
         return set(needed(self._settings.preload, [code])) <= set(self._pool.settings.preload)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the interpreter of the last cell is still there: the next cell will find its variables."""
+        return self._child is not None and self._child.alive
+
     async def run(self, code: str, timeout_s: float | None = None, stdin: str | bytes | None = None) -> ExecResult:
         """Run one cell. Never raises for what the code does."""
         timeout = self._settings.timeout_s if timeout_s is None else timeout_s

@@ -1,4 +1,9 @@
-"""From how a child ended to what the caller is told: status, which limit, and a line for the model."""
+"""From how a child ended to what the caller is told: status, which limit, and a line for the model.
+
+What a child says of its own end proves nothing: code finds the nonce in its own process and sends "done" whenever it
+likes. So of a program that is graded the kernel's exit status decides. A cell, and a call of a live program, may lie about
+their own status; nothing is judged by that.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +36,10 @@ def judge(ending: Ending, timeout_s: float, cpu_s: float, number: int = 1) -> Ve
     """The verdict on one ending, of the ``number``-th cell of its child."""
     if ending.killed is Killed.OUTPUT:
         return Verdict(ExecStatus.OUTPUT, "output", "[stopped: too much output]", gone=True)
-    if ending.done is not None:
+    if ending.done is not None and not ending.awaited_exit:
         status = _DONE[ending.done]
         return Verdict(status, "memory" if status is ExecStatus.MEMORY else None, gone=ending.exit_status is not None)
-    if ending.killed is Killed.WALL:
+    if ending.killed is Killed.WALL and not _left_by_itself(ending):
         note = f"[stopped: still running after {timeout_s:g} s]"
         return Verdict(ExecStatus.TIMEOUT, "wall", note, gone=True)
     if ending.exit_status is None:
@@ -46,17 +51,24 @@ def judge(ending: Ending, timeout_s: float, cpu_s: float, number: int = 1) -> Ve
         return Verdict(ExecStatus.OK, gone=True)
     # In a later cell of a session a thread of an earlier one may have left before this cell began: then nothing of it
     # has run, and "ok" would be a lie. An exit code is any number that the code likes, so it never means a limit.
-    return Verdict(ExecStatus.ERROR, None, f"[the process ended with exit code {code}]", gone=True)
+    if ending.done == wire.DONE_MEMORY:
+        return Verdict(ExecStatus.MEMORY, "memory", gone=True)
+    note = "" if ending.done == wire.DONE_ERROR else f"[the process ended with exit code {code}]"
+    return Verdict(ExecStatus.ERROR, None, note, gone=True)
+
+
+def _left_by_itself(ending: Ending) -> bool:
+    """Whether a child that was to end after its request had ended when the kill came: it was on its way out in time."""
+    return ending.awaited_exit and ending.exit_status is not None and os.WIFEXITED(ending.exit_status)
 
 
 def exit_code(ending: Ending) -> int | None:
     """The exit code of a program, a signal's number negated as in ``subprocess``; None when we killed it or lost it."""
-    if ending.killed is not None or (ending.done is None and ending.exit_status is None):
+    if ending.killed is not None and not _left_by_itself(ending):
         return None
-    if ending.done is not None:
+    if ending.done is not None and not ending.awaited_exit:
         return ending.exit_code if ending.exit_code is not None else int(ending.done != wire.DONE_OK)
-    assert ending.exit_status is not None, "a child that said nothing has been reaped"
-    return os.waitstatus_to_exitcode(ending.exit_status)
+    return None if ending.exit_status is None else os.waitstatus_to_exitcode(ending.exit_status)
 
 
 def _by_signal(number: int, ending: Ending, cpu_s: float) -> Verdict:

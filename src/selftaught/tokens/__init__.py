@@ -1,4 +1,4 @@
-"""Token ids, text and chat templates of a model, without the model: what every part below and above the engines shares."""
+"""Token ids, text and chat templates of a model, without its weights."""
 
 from __future__ import annotations
 

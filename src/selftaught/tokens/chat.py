@@ -76,7 +76,7 @@ def _special_strings(tokenizer_config: dict[str, Any]) -> dict[str, str]:
 
 
 def _environment() -> Environment:
-    """Jinja in its sandbox (a template comes from the model's author, not from us), with the names that templates use."""
+    """Jinja with the names that templates use. It runs in Jinja's sandbox: a template is its author's code."""
     from jinja2 import nodes
     from jinja2.ext import Extension
     from jinja2.parser import Parser

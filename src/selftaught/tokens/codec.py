@@ -7,8 +7,8 @@ tokens, and ``encode_chat`` for the chat template. Decoding joins the bytes of t
 the concatenation of their bytes, whatever the tokenizer would normalise.
 
 Inserted text is encoded as the middle of a text, byte for byte. As they are shipped, many tokenizers assume that a text
-begins where they are called: SentencePiece ones (Llama 2) put a blank in front of it, others normalise it (Qwen2: NFC). Only
-the chat template is encoded that way, because transformers does it and the model was trained on it.
+begins where they are called: SentencePiece ones (Llama 2) put a blank in front of it, others normalise it (Qwen2: NFC).
+Only the chat template is encoded that way, because transformers does it and the model was trained on it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class Codec:
             return ids
         if len(text) < 2:
             return [token_id for token_id in ids if token_id not in self.control_ids]
-        middle = len(text) // 2  # a vocabulary that holds control strings as ordinary entries: cut until none is left
+        # Some vocabularies hold a control string as an ordinary entry too, which a merge can reach. No piece that is
+        # shorter than the string can: the text is cut in halves until none is left.
+        middle = len(text) // 2
         return self.encode(text[:middle]) + self.encode(text[middle:])
 
     def encode_chat(self, question: str, system: str | None = None) -> list[int]:
@@ -118,6 +120,8 @@ class Codec:
             rendered = self.template.render([*messages, {"role": "user", "content": question}])
             ids: list[int] = self._full.encode(rendered, add_special_tokens=False).ids
             return ids
+        # The template is rendered round a stand-in without control strings. The question's own ids take its place, so
+        # that the question can never close its turn.
         slot = "SELFTAUGHT\u2063QUESTION"
         rendered = self.template.render([*messages, {"role": "user", "content": slot}])
         before, _, after = rendered.partition(slot)
@@ -132,7 +136,10 @@ class Codec:
         return [*ids, *self._full.encode(text[cut:], add_special_tokens=False).ids]
 
     def encode_control(self, text: str) -> list[int]:
-        """Ids of ``text`` with control strings as control tokens: for text that the model itself said. Never for input."""
+        """Ids of ``text`` with control strings as control tokens: for text that the model itself said.
+
+        Never for input.
+        """
         ids: list[int] = self._inner.encode(text, add_special_tokens=False).ids
         return ids
 

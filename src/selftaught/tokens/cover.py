@@ -1,4 +1,4 @@
-"""Which tokens cover a stretch of text: what must be encoded anew when text inside a span changes."""
+"""Which tokens cover a part of a text: what must be encoded anew when text inside a span changes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class TextCodec(Protocol):
 def token_cover(codec: TextCodec, token_ids: list[int], start: int, end: int) -> tuple[int, int, int, int]:
     """The smallest token range that covers characters ``[start, end)`` of the decoded text.
 
-    Returns (first token, one past the last token, first character, one past the last character). Characters are found by
-    decoding prefixes, which is exact for byte-level vocabularies at ASCII edges; a token that holds a part of a character
-    is taken in whole.
+    Returns (first token, one past the last token, first character, one past the last character). Characters are found
+    by decoding prefixes, which is exact for byte-level vocabularies at ASCII edges; a token that holds a part of a
+    character is taken in whole.
     """
-
     text = codec.decode(token_ids)
 
+    # A prefix that ends inside a character decodes to U+FFFD there, so it is no prefix of the text.
     def clean(n: int) -> int | None:
         """Length of the first ``n`` tokens' text when it ends between two characters, else None."""
         prefix = codec.decode(token_ids[:n])

@@ -2,14 +2,14 @@
 
 The rule is CommonMark's, with three differences that texts of models need:
 
-- A fence is a line of three or more backticks, or of three or more tildes, and perhaps an info string. Its first word is the
-  block's language (``python3 title="a.py"`` is Python). The info string of backticks holds no backtick.
-- A block is closed by a line with at least as many of the same character and no info string. A line of fewer, of the other
-  character, or indented by four columns more than the opening one, belongs to the block.
-- Difference 1: such a line *with* an info string abandons the open block and opens a new one. Models forget closing fences, and
-  write an opening fence again after a hint has written it.
-- Difference 2: an opening fence may stand at any indentation and after list and quote marks (``- ```python``). The block loses
-  the indentation of its fence, as CommonMark has it inside a list item.
+- A fence is a line of three or more backticks, or of three or more tildes, and perhaps an info string. Its first word
+  is the block's language (``python3 title="a.py"`` is Python). The info string of backticks holds no backtick.
+- A block is closed by a line with at least as many of the same character and no info string. A line of fewer, of the
+  other character, or indented by four columns more than the opening one, belongs to the block.
+- Difference 1: such a line *with* an info string abandons the open block and opens a new one. Models forget closing
+  fences, and write an opening fence again after a hint has written it.
+- Difference 2: an opening fence may stand at any indentation and after list and quote marks (``- ```python``). The
+  block loses the indentation of its fence, as CommonMark has it inside a list item.
 - Difference 3: the end of the text ends a line. So a closing fence that is the last thing in a turn closes its block.
 
 Every function takes time and memory linear in the text.

@@ -1,7 +1,7 @@
 """The small files of a model folder, read once: everything about a model except its weights.
 
-`ModelFiles` is what the codec, the chat template and the engines need to know before they load a weight. It is read from
-a folder in the Hugging Face layout. Another container (a single file that holds all) gives the same record.
+`ModelFiles` is what the codec, the chat template and the engines need to know before they load a weight. It is read
+from a folder in the Hugging Face layout. Another container (a single file that holds all) gives the same record.
 """
 
 from __future__ import annotations

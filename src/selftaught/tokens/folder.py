@@ -11,7 +11,8 @@ from selftaught.errors import EngineError, MissingPartError
 from selftaught.tokens.gguf import gguf_folder
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "toy" / "weights"
-"""The embedded reasoner's folder, part of the package. It stands here so that its tokenizer needs nothing else of it."""
+"""The embedded reasoner's folder, part of the package. It stands here so that its tokenizer needs nothing else of
+it."""
 
 _EVERYTHING = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _TOKENIZER_ONLY = ("tokenizer*", "special_tokens_map.json", "*.jinja", "*config.json")
@@ -23,8 +24,8 @@ def is_url(model: str) -> bool:
 
 
 def resolve_model(model: str) -> Path:
-    """The folder of ``model``: a local folder, ``toy`` (the embedded reasoner), a ``.gguf`` file (its folder is written once), or a
-    hub id (downloaded once). EngineError if there is none.
+    """The folder of ``model``: a local folder, ``toy`` (the embedded reasoner), a ``.gguf`` file (its folder is written
+    once), or a hub id (downloaded once). EngineError if there is none.
     """
     return _resolve(model, _EVERYTHING)
 
@@ -90,5 +91,7 @@ def model_digest(folder: Path) -> str:
 
 
 def model_source(model: str) -> str:
-    """A model as transformers takes it: a local folder (``toy`` and GGUF files resolved), or a hub id, which it fetches itself."""
+    """A model as transformers takes it: a local folder (``toy`` and GGUF files resolved), or a hub id, which it
+    fetches itself.
+    """
     return str(resolve_model(model)) if model == "toy" or model.lower().endswith(".gguf") else model

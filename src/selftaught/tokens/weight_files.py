@@ -2,9 +2,9 @@
 
 A folder may hold more than a model's weights: adapters, optimizer state, another format's copy. Only these count:
 ``model.safetensors.index.json`` and the shards that it names, or ``model.safetensors``, or a whole numbered set
-``model-00001-of-00003.safetensors`` …, or else the only ``*.safetensors`` file. Two sets are taken for one if they hold the same bytes;
-otherwise nobody can know which one is meant. Only headers are read here (safetensors: eight bytes of length, then JSON),
-so neither torch nor safetensors is needed.
+``model-00001-of-00003.safetensors`` …, or else the only ``*.safetensors`` file. Two sets are taken for one if they hold
+the same bytes; otherwise nobody can know which one is meant. Only headers are read here (safetensors: eight bytes of
+length, then JSON), so neither torch nor safetensors is needed.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def _evaluation(rows: list[dict[str, Any]]) -> str:
 
 
 def render_card(card: dict[str, Any]) -> str:
-    """Markdown of a card as `pretrain` writes it, with ``evaluation`` rows of report.json's form when they are there."""
+    """A card as Markdown, from what `pretrain` writes; ``evaluation`` holds rows of report.json when it is there."""
     settings = card["settings"]
     model = settings["model"]
     parts = [

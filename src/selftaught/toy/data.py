@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHORT_ROW, LONG_ROW = 512, 1024
+"""Tokens of a row. Two lengths, since attention over a row costs with its square and few documents are long."""
 PAD_LABEL = -100
+"""The label that PyTorch's cross-entropy ignores."""
 _OPEN_BINS = 64
+"""Rows that are still being filled. More of them pack a little tighter and take longer to search."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def encode(tokenizer: Any, texts: Iterable[str], chunk: int = 4096) -> Iterator[
 
 
 class _Packer:
-    """Best fit over a few open bins."""
+    """Packs documents into rows by best fit: into the fullest open row that has room. Only so many rows stay open."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -68,7 +71,7 @@ class _Packer:
     def add(self, ids: list[int]) -> None:
         if self.fill(ids):
             return
-        if len(self.bins) == _OPEN_BINS:
+        if len(self.bins) == _OPEN_BINS:  # the fullest row is finished, since it has the least use for later documents
             self.done.append(self.bins.pop(max(range(_OPEN_BINS), key=lambda index: len(self.bins[index]))))
         self.bins.append(list(ids))
 
@@ -92,7 +95,7 @@ def pack(encoded: Iterable[list[int]], num_tokens: int | None = None) -> PackedC
             continue
         if len(ids) > SHORT_ROW:
             long.add(ids)
-        elif not long.fill(ids):
+        elif not long.fill(ids):  # short documents first fill what long ones have left
             short.add(ids)
         num_documents += 1
         packed_tokens += len(ids)

@@ -1,8 +1,8 @@
 """A gate before any pipeline run is worth its time: does the model copy numbers into code, and close its thinking?
 
 Copying limits a tiny reasoner first, the return from a tool second (docs/log.md). The checks are teacher-forced on the
-*development* split, in the situation of a hinted rollout: a chat, thinking by hand with a wrong number, a lead sentence,
-an opened fence, then a reference program with its output. They take seconds.
+*development* split, in the situation of a hinted rollout: a chat, thinking by hand with a wrong number, a lead
+sentence, an opened fence, then a reference program with its output. They take seconds.
 """
 
 from __future__ import annotations
@@ -118,7 +118,10 @@ def _closing_tags(tokenizer: Any) -> list[int]:
 def _check_closing(
     report: GateReport, model: TinyQwen2, tokenizer: Any, item: Item, rng: random.Random, tags: list[int]
 ) -> None:
-    """Which of ``tags`` would be closed after a conclusion? Whether any is, or another look is taken, does not count."""
+    """Which of ``tags`` is the likeliest to be closed after a conclusion. Whether one is closed at all does not count.
+
+    The base may go on thinking there, and that is no fault. Closing another tag than ``</think>`` is one.
+    """
     value = item.answer or ""
     for name, (num_cells, num_attempts) in CLOSINGS.items():
         text = f"{user(item.question)}<|im_start|>assistant\n<think>\n"

@@ -40,13 +40,15 @@ class ModelConfig:
 
 
 QUERIES_AT_ONCE = 128
+"""Queries of a block of attention on a CPU: the scores of one block stay in its cache."""
 
 
 def causal_attention(q_bhte: Tensor, k_bkte: Tensor, v_bkte: Tensor) -> Tensor:
-    """Grouped-query causal attention ``[B, H, T, E]``: on a CPU by blocks of queries, in plain matrix products of float32.
+    """Grouped-query causal attention ``[B, H, T, E]``.
 
-    The fused kernel is slower there, and the gradients of queries and keys are noisier in bfloat16. Blocks skip what the
-    mask hides and stay in the cache.
+    On a CPU it works by blocks of queries, in plain matrix products of float32: the fused kernel is slower there, and
+    in bfloat16 the gradients of queries and keys are noisier. A block of queries needs only the keys up to its own end,
+    so nearly half of the products are skipped.
     """
     if q_bhte.device.type != "cpu":
         return F.scaled_dot_product_attention(q_bhte, k_bkte, v_bkte, is_causal=True, enable_gqa=True)
@@ -63,6 +65,7 @@ def causal_attention(q_bhte: Tensor, k_bkte: Tensor, v_bkte: Tensor) -> Tensor:
             rows = stop - start
             block = q[:, :, :, start:stop].reshape(b * kv, group * rows, e)
             scores = torch.bmm(block, keys[:, :, :stop]).view(b * kv, group, rows, stop)
+            # Keys before the block are visible to all of its queries. Only the square on the diagonal needs the mask.
             scores[..., start:].masked_fill_(ahead[:rows, :rows], float("-inf"))
             weights = scores.softmax(-1).view(b * kv, group * rows, stop)
             parts.append(torch.bmm(weights, values[:, :stop]).view(b, kv, group, rows, e))
@@ -89,6 +92,7 @@ class Block(nn.Module):
         b, t, d = x_btd.shape
         normed = F.rms_norm(x_btd, (d,), self.attn_norm, c.norm_eps)
         qkv = self.qkv(normed).view(b, t, c.num_heads + 2 * c.num_kv_heads, c.head_dim).transpose(1, 2)
+        # Queries and keys are rotated together (RoPE, the halves of a head paired as in Qwen2); values are not.
         qk = qkv[:, : c.num_heads + c.num_kv_heads]
         half = c.head_dim // 2
         turned = torch.cat((-qk[..., half:], qk[..., :half]), dim=-1)

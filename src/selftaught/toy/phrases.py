@@ -37,10 +37,10 @@ CONFIRMED = (
     "It stays so.",
     "I keep the first result.",
 )
-"""After one more cell. Without a value: whatever that cell printed, what was found before is said again."""
+"""Remarks after one more cell. They name no value: whatever that cell printed, the value found before is repeated."""
 
 SLIPPED = ("That look had a slip.", "Something else was asked there.", "I keep the first result.", "It stays so.")
-"""After one more cell that printed something else. The first result stands."""
+"""Remarks after one more cell that printed something else. The first result stands."""
 
 AGREE = (
     "Again {value}.",
@@ -51,7 +51,8 @@ AGREE = (
     *CONFIRMED,
     *SLIPPED,
 )
-"""After one more look in thinking. It may end in the very words that follow a cell, or they would keep thinking open."""
+"""Remarks after one more look in thinking. They include the remarks that follow a cell: otherwise those words would
+stand only where ``<think>`` is not the open tag, and the model would not close a thinking after them."""
 
 PASSED = ("All samples pass.", "The samples pass, so this is right.", "Both are True, so the program is right.")
 FAILED = ("A sample fails.", "The samples fail, so the reading was wrong.", "That is False, so the draft is wrong.")
@@ -75,13 +76,15 @@ TAGS = {
 }
 """Worksheet tags, each with how often it holds Python cells, relative to the others.
 
-So a tag's own habit says little about which one is closed after a cell: only the tag that is open does. What it must be
-good for is ``<think>``, which never holds a cell. Each ``<tag>`` and ``</tag>`` is one token.
+The shares run from always to hardly ever. So after a cell the model cannot guess which tag to close from the tags that
+usually hold cells; only the tag that is open tells. This has to work for ``<think>``, which never holds a cell in the
+text. Each ``<tag>`` and ``</tag>`` is one token.
 """
 
 
 def tag(rng: random.Random, with_cell: bool) -> str:
     """A worksheet tag for a text with or without cells."""
+    # 1.05 and not 1: the tag with the largest share must sometimes stand without cells, too.
     weights = [share if with_cell else 1.05 - share for share in TAGS.values()]
     return rng.choices(list(TAGS), weights)[0]
 

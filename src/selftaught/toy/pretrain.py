@@ -1,8 +1,8 @@
 """Pretraining of the embedded reasoner from nothing: one run, one recipe, any device.
 
 Stages, each resumed where it was left: tokenizer → packed corpus → training (checkpoint every minute or so) → model
-folder with its card. Muon for the matrices, AdamW for embeddings, norms and biases; the rate is constant for a short
-while and then falls in a line to nothing, which is where most of the loss goes (docs/log.md).
+folder with its card. Muon updates the matrices, AdamW the embeddings, norms and biases. The learning rate is constant
+for a short while and then falls linearly to nearly 0. Most of the loss falls during this decay (docs/log.md).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class PretrainSettings:
     warmup_documents: int = 8_000
     """Documents of the first part, in which drills stand at `corpus.WARMUP_DRILL_SHARE`."""
     plain_documents: int = 28_000
-    """Documents, those of the first part included, without detours: long ones delay the moment when copying appears."""
+    """Documents without detours, those of the first part included. Long documents delay the moment when copying
+    appears."""
     muon_lr: float = 0.02
     adamw_lr: float = 3e-3
     warmup_steps: int = 100
@@ -55,6 +56,7 @@ def rate_at(step: int, num_steps: int, settings: PretrainSettings) -> float:
     """Factor on both learning rates at ``step``."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
+    # Never quite 0: the last steps would do nothing.
     start = settings.decay_from * num_steps
     return 1.0 if step < start else max(0.02, (num_steps - step) / (num_steps - start))
 
@@ -110,6 +112,7 @@ def pretrain(
     where = _device(device)
     tokenizer_file = out / "tokenizer" / "tokenizer.json"
     if not tokenizer_file.exists():
+        # Documents of a seed that no corpus uses.
         trained = train_tokenizer(corpus.documents(10**6, 0, settings.tokenizer_documents), settings.model.vocab_size)
         save_tokenizer(trained, tokenizer_file.parent)
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
@@ -148,7 +151,8 @@ class _Training:
     def __init__(self, model: TinyQwen2, settings: PretrainSettings, where: torch.device, checkpoint: Path) -> None:
         self._model, self._settings, self._where, self._checkpoint = model, settings, where, checkpoint
         self._optimizers = _optimizers(model, settings)
-        # Before a checkpoint is loaded: it would bring the rates of the step at which it was written.
+        # Read before a checkpoint is loaded: the checkpoint holds the decayed rates of the step at which it was
+        # written.
         self._base_rates = [group["lr"] for optimizer in self._optimizers for group in optimizer.param_groups]
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, Any]] = []

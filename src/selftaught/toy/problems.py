@@ -30,14 +30,16 @@ class Split(StrEnum):
 
 
 _FIRST_BUCKET = {Split.PRETRAIN: 0, Split.POOL: 76, Split.DEV: 88, Split.TEST: 92}
+"""Split → the first of its buckets; its last one stands before the next split's first."""
 
 
 def split_of(rendered_question: str) -> Split:
     """The split that a question belongs to.
 
-    By digits from the middle of the hash. Whenever a table on the test split has told what the pretraining text lacks,
-    other digits are taken, which draws all splits anew: the first eight for the first table, then the last eight, then
-    ``[4:12]`` (docs/log.md).
+    The split follows from eight hex digits of the question's hash. Whenever a table on the test split has shown what
+    the pretraining text lacks, that split is no longer unseen by the developer. Then other digits are taken, which
+    draws all splits anew: the first eight for the first table, then the last eight, then ``[4:12]``, now ``[6:14]``
+    (docs/log.md).
     """
     bucket = int(question_hash(rendered_question)[6:14], 16) % NUM_BUCKETS
     return max((split for split, first in _FIRST_BUCKET.items() if first <= bucket), key=_FIRST_BUCKET.__getitem__)
@@ -64,7 +66,7 @@ def items(split: Split | str, counts: Mapping[str, int], seed: int = 0) -> list[
             raise ConfigError(f"group is {group!r}; expected one of {', '.join(GROUPS)}.")
         names = sorted(GROUPS[group])
         for index in range(count):
-            for _ in range(10_000):
+            for _ in range(10_000):  # a small split of a small family may hold fewer questions than are asked for
                 item = draw(rng, group, split, names[index % len(names)])
                 if item.question not in seen:
                     break

@@ -1,7 +1,7 @@
 """Scans of the pretraining text for what must not be there: tool calls in thinking, hint sentences, held-out problems.
 
-Base reasoner means: never saw a tool call inside chat-style thinking, nor any hint. The tests run this over a sample of
-the text and, marked slow, over all of it.
+A base reasoner has never seen a tool call inside chat-style thinking, nor any hint. The demo shows what hints and
+training add to such a model, so both would spoil it. The tests scan a sample of the text.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ def hint_sentences(texts: Iterable[str]) -> list[str]:
 
 
 class _Phrases:
-    """Finds many phrases in one pass over a text's words, in lower case: exact, but for white space."""
+    """Finds many phrases in one pass over a text's words. The search is exact but for letter case and white space.
+
+    Phrases are indexed by their first four words, so most places in the text are refused by one look-up a length.
+    """
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self._by_head: dict[tuple[str, ...], list[tuple[list[str], str]]] = {}
@@ -91,7 +94,8 @@ def _without_quotations(thinking: str, brought: str) -> str:
 
 
 def scan(documents: Iterable[str], held_out: Sequence[str] = (), hints: Sequence[str] = ()) -> ScanReport:
-    """Scan ``documents``; ``held_out`` are questions of other splits, ``hints`` sentences as `hint_sentences` gives them.
+    """Scan ``documents``; ``held_out`` are questions of other splits, ``hints`` sentences as `hint_sentences` gives
+    them.
 
     Held-out questions are looked for as whole user turns (by hash) and anywhere in the text, word by word.
     """

@@ -1,4 +1,5 @@
-"""The tokenizer of the embedded reasoner: byte-level BPE with numbers in pairs of digits, and a QwQ-style chat template.
+"""The tokenizer of the embedded reasoner: byte-level BPE with numbers in pairs of digits, and a QwQ-style chat
+template.
 
 Digits are cut from the left into groups of two, so that ``2023`` is ``20`` and ``23``. Every such group is one token
 that occurs many thousand times in the text: rare number tokens are what a tiny model cannot copy.

@@ -24,6 +24,7 @@ class Cluster(Record):
     hosts: list[str] = Field(default_factory=list)
     """Names under which the machines reach each other; the run is started on the first."""
     gpus_per_host: int = Field(default=8, ge=1)
+    """GPUs of each machine."""
     remote: str = "ssh -tt -o BatchMode=yes {host}"
     """Shell words that run what follows on another machine."""
 

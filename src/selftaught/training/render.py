@@ -28,10 +28,15 @@ class LossPolicy(Record):
     """Loss weight by span source. The default is round one's: the model's tokens and the hints."""
 
     prompt: Weight = 0
+    """The question and the chat template."""
     model: Weight = 1
+    """What the model sampled."""
     hint: Weight = 1
+    """Inserted hints."""
     tool: Weight = 0
+    """Output of the model's Python."""
     control: Weight = 0
+    """Notices of the runner."""
 
     def weight(self, source: SpanSource) -> int:
         """0 or 1 for one source."""

@@ -1,6 +1,7 @@
 """Sets of code problems: LiveCodeBench, HumanEval, MBPP, code_contests, TACO and APPS, open-r1/codeforces, DeepCoder.
 
-A problem that several outputs solve needs a checker, which we cannot run: such a row is left out and counted, not misgraded.
+A problem that several outputs solve needs a checker, which we cannot run: such a row is left out and counted, not
+misgraded.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def _assertion(line: str) -> tuple[str, str, str]:
 
 
 def _json_value(value: object) -> str:
-    """Tuples become lists, as when a value crosses to JSON; sets, complex numbers and keys that are no text have no form there."""
+    """A value as JSON holds it: tuples become lists. Sets, complex numbers and keys that are no text have no form."""
     if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
         raise ValueError("keys that are no text")
     return json.dumps(value, allow_nan=False)

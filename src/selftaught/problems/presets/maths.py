@@ -1,4 +1,6 @@
-"""Maths sets: NuminaMath-1.5, OpenR1-Math, Big-Math, OpenMathReasoning, DeepMath, MATH, AIME 1983-2024, GSM8K and DAPO processed."""
+"""Maths sets: NuminaMath-1.5, OpenR1-Math, Big-Math, OpenMathReasoning, DeepMath, MATH, AIME 1983-2024, GSM8K and
+DAPO processed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Sets in verl's nest: ``prompt`` is a list of messages, ``reward_model.ground_truth`` the answer or the tests (DAPO-17k, Eurus-2-RL)."""
+"""Sets in verl's nest: ``prompt`` is a list of messages, ``reward_model.ground_truth`` the answer or the tests
+(DAPO-17k, Eurus-2-RL).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ WRAPPERS = tuple(
         r"\s*Please reason step by step,? and put your final answer within \\boxed\{\}\.?\s*\Z",
     )
 )
-"""Instructions that the sets wrap around each question. Ours says how to answer, and decontamination looks at the question."""
+"""Instructions that the sets wrap around each question. Ours says how to answer, and decontamination looks at the
+question."""
 
 
 def _nested(row: Row) -> Row:

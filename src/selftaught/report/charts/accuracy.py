@@ -90,7 +90,7 @@ def _headline_panel(
 
 
 def families(data: ReportData, palette: Palette) -> Figure | None:
-    """Pass@1 by family: for each of a few conditions a dot with its interval, families grouped and ordered by the last one."""
+    """Pass@1 by family: a dot with its interval for each of a few conditions, families ordered by the last one."""
     shown = (LOOP.base, LOOP.base_hint, LOOP.start)
     measured = [name for name in data.condition_names() if any(row.condition == name for row in data.families)]
     present = [name for name in shown if name in measured] if shown[-1] in measured else measured[:3]

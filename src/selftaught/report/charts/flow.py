@@ -13,7 +13,7 @@ STAGE_TITLE = {"d_seed": "D_seed", "d_start": "D_START", "d_rft": "D_RFT (no too
 
 
 def transitions(data: ReportData, palette: Palette) -> Figure | None:
-    """Problems that became right (to the right) and that became wrong (to the left), a row a condition against its reference."""
+    """Problems that became right (to the right) or wrong (to the left), a row for each pair of conditions."""
     benchmark = main_benchmark(data)
     rows = [row for row in data.transitions if row.benchmark == benchmark]
     if not rows:

@@ -1,8 +1,8 @@
 """Colours of the report: one name per meaning, a light and a dark value for each, shared by page and figure files.
 
 A condition keeps its colour in every chart and on every trajectory page; an outcome keeps its own. Charts refer to a
-colour by class (``f-start`` fills, ``s-start`` strokes), so that one drawing serves both themes. No meaning rests on colour
-alone: outcomes also have a sign, lines are labelled where they end.
+colour by class (``f-start`` fills, ``s-start`` strokes), so that one drawing serves both themes. No meaning rests on
+colour alone: outcomes also have a sign, lines are labelled where they end.
 """
 
 from __future__ import annotations
@@ -59,15 +59,6 @@ OUTCOME = {
     Outcome.TRUNCATED: ("#8d79b8", "#a896d0"),
     Outcome.TIMED_OUT: ("#5d97b3", "#7cb4cf"),
     Outcome.ERROR: ("#5f666f", "#858d97"),
-}
-
-OUTCOME_SIGN = {
-    Outcome.CORRECT: "✓",
-    Outcome.WRONG: "✗",
-    Outcome.NO_ANSWER: "∅",
-    Outcome.TRUNCATED: "…",
-    Outcome.TIMED_OUT: "◷",
-    Outcome.ERROR: "!",
 }
 
 OUTCOME_LABEL = {

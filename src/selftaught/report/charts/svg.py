@@ -63,7 +63,10 @@ class Canvas:
         self, x: float, y: float, text: str, *, css: str = "f-soft", size: float = 12, anchor: str = "start", bold: bool = False,
         halo: bool = False, aside: str = "",
     ) -> None:  # fmt: skip
-        """Text with its baseline at ``y``; ``halo`` puts a rim of paper colour round it, ``aside`` follows small and pale."""
+        """Text with its baseline at ``y``.
+
+        ``halo`` puts a rim of paper colour round it. ``aside`` is a small and pale text behind it.
+        """
         attributes = f' x="{number(x)}" y="{number(y)}" font-size="{number(size)}"'
         attributes += f' text-anchor="{anchor}"' if anchor != "start" else ""
         attributes += ' font-weight="600"' if bold else ""

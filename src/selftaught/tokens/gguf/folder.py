@@ -1,7 +1,8 @@
 """Writes a GGUF file's model folder, once, into the user's cache.
 
-Quantised weights are dequantised to bfloat16, float16 and float32 ones stay what they are. Llama files hold the rows of q
-and k in the order of llama.cpp's rotation; they are put back. The folder appears under its name only when it is whole.
+Quantised weights are dequantised to bfloat16, float16 and float32 ones stay what they are. Llama files hold the rows of
+q and k in the order of llama.cpp's rotation; they are put back. The folder appears under its name only when it is
+whole.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _FORMAT = 1
 
 
 def gguf_folder(path: Path) -> Path:
-    """The model folder of a GGUF file. EngineError with the reason if the model is not known here or the file is damaged."""
+    """The model folder of a GGUF file.
+
+    EngineError with the reason if the model is not known here or the file is damaged.
+    """
     if not path.is_file():
         raise EngineError(f"{path} is not there; expected a .gguf file.")
     folder = _cache() / f"{path.stem}-{_digest(path)}"

@@ -22,7 +22,10 @@ _MOST = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class GgufTensor:
-    """One tensor: ``size`` has the outermost axis first, as everywhere else; ``offset`` counts from the file's beginning."""
+    """One tensor: ``size`` has the outermost axis first, as everywhere else.
+
+    ``offset`` counts from the file's beginning.
+    """
 
     name: str
     kind: int

@@ -18,12 +18,13 @@ RIGHT_BY_HAND = 0.1
 HASTY_IN_CHAT = 0.9
 """Share of code answers in chat that take the hasty reading, whatever the samples say."""
 REREAD = 0.2
-"""Chance that such a look quotes the question first."""
+"""Chance that one more look at a problem begins with the question, quoted."""
 
 
 def slip(rng: random.Random, answer: str) -> str:
     """A wrong number of the size of ``answer``."""
     value = int(answer)
+    # Near the answer, of its size, or with as many digits: so no rule tells a slipped number from a right one.
     while True:
         guess = pick(
             rng,
@@ -49,6 +50,7 @@ def hand(rng: random.Random, item: Item, pivots: float | None = None) -> tuple[s
 
     ``pivots`` is the chance of going on with *Wait* or *Alternatively*, each time.
     """
+    # Hard thinking is full of "Wait" and "Alternatively": these are the words behind which a hint is inserted.
     chance = pivots if pivots is not None else (0.12 if item.group == "easy" else 0.72)
     text, guess = _attempt(rng, item)
     for _ in range(2):
@@ -59,7 +61,7 @@ def hand(rng: random.Random, item: Item, pivots: float | None = None) -> tuple[s
             guess = slip(rng, truth)
         separator = pick(rng, (" ", "\n\n", "\n"))
         text += f"{separator}{pick(rng, PIVOTS)} {pick(rng, PIVOT_AFTER).format(guess=guess)}"
-        chance *= 0.5
+        chance *= 0.5  # a second change of mind is rarer than the first
     return text, guess
 
 

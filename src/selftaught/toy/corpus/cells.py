@@ -1,4 +1,7 @@
-"""Python cells that work on a problem, with what they print. They stand in worksheets; never between ``<think>`` tags."""
+"""Python cells that work on a problem, with what they print.
+
+They stand in worksheets; never between ``<think>`` tags.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from selftaught.toy.families.item import pick
 from selftaught.toy.phrases import CONFIRMED, FAILED, PASSED, SLIPPED, lead_again, lead_test, report_value
 
 RECHECKS = (0.4, 0.4, 0.3, 0.2, 0.1)
-"""Chance of one more cell for a problem that is solved already: the first time, the second, … Falling, so that many cells
-are no reason to expect another."""
+"""Chance of one more cell for a problem that is solved already: the first time, the second, … It falls with each. When
+it was drawn once a document, many cells promised yet another one, and the model rechecked without end (docs/log.md)."""
 SAME_PROGRAM, PROBE, SLIP, FAILURE = 0.5, 0.2, 0.12, 0.06
-"""Shares of such cells that run the same program once more (what was copied right once stays right), look at the result
-from the side, have a wrong number in them, or fail; the others run another program. What they print is not always the
-answer, so that a later cell that asks something else does not overturn it."""
+"""Kinds of such a cell, as shares: it runs the same program again (what was copied right once stays right), asks
+something else about the result (a probe), has a wrong number in it, or fails. The remaining cells run another program.
+What these cells print is not always the answer, so the model learns that a later cell does not overturn it."""
 
 
 def sample_run(item: Item, index: int) -> tuple[str, str]:
@@ -28,6 +31,8 @@ def sample_run(item: Item, index: int) -> tuple[str, str]:
 
 def broken(rng: random.Random, program: str) -> tuple[str, str]:
     """A program that fails, with the traceback that the interpreter shows."""
+    # A use of a name that nothing defines, put before any line: it fails there in every program, and the traceback is
+    # known without running it.
     name = pick(rng, ("total", "result", "value", "limit"))
     lines = program.split("\n")
     row = rng.randrange(len(lines))
@@ -66,7 +71,10 @@ def solved_cells(rng: random.Random, item: Item) -> str:
 
 
 def another_cell(rng: random.Random, item: Item, program: str, value: str) -> str:
-    """One more cell for a problem that ``program`` has solved, and a remark. What was found before stands, whatever it prints."""
+    """One more cell for a problem that ``program`` has solved, and a remark.
+
+    What was found before stands, whatever it prints.
+    """
     (kind,) = rng.choices(
         ("same", "probe", "slip", "failure", "other"),
         (SAME_PROGRAM, PROBE, SLIP, FAILURE, 1 - SAME_PROGRAM - PROBE - SLIP - FAILURE),
@@ -89,7 +97,7 @@ def slipped(rng: random.Random, program: str, value: str) -> tuple[str, str]:
 
 
 def probe(rng: random.Random, value: str) -> tuple[str, str]:
-    """A program that looks at a result from the side, and what it prints."""
+    """A program that asks something else about a result (its remainder, its size, its length), and what it prints."""
     divisor, limit = rng.randint(2, 12), rng.randint(0, 99)
     return pick(
         rng,
@@ -102,9 +110,9 @@ def probe(rng: random.Random, value: str) -> tuple[str, str]:
 
 
 def tested_cells(rng: random.Random, item: Item, first: int) -> str:
-    """Cells that try draft ``first`` on the samples and mend it."""
+    """Cells that run draft ``first`` on the samples and, when it fails, the other draft."""
     text, index = "", first
-    for _ in range(2):
+    for _ in range(2):  # there are two drafts, and one of them is right
         run = cell(*sample_run(item, index))
         text += run
         if index == item.right:
@@ -121,7 +129,10 @@ def tested_cells(rng: random.Random, item: Item, first: int) -> str:
 
 
 def template_block(rng: random.Random, item: Item) -> str:
-    """Sometimes a template block stands before the test program, as in tutorials."""
+    """Nothing, or a template that stands before the test program as in tutorials.
+
+    The debug hint has such a template.
+    """
     if rng.random() < 0.55:
         return ""
     calls = "\n".join(f"print({sample})" for sample in item.samples[: rng.randint(1, 2)])

@@ -1,4 +1,8 @@
-"""Shape **drill**: look-up lists, sums, places and tags, which make copying and small arithmetic appear early in the training."""
+"""Shape **drill**: look-up lists, sums, places and tags. They make copying and small arithmetic appear early in
+training.
+
+In prose few tokens are copied numbers. Here nearly every token is a copy, a sum or a tag.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +27,14 @@ from selftaught.toy.phrases import (
 )
 
 CONTAINER_SHARE = 0.5
-"""Share of drills that are about tags."""
+"""Share of drills that are about tags. There are so many because the model never reads a ``</think>`` after a cell:
+that it closes this tag there has to follow from a rule learnt with other tags."""
 DRILLS = {"list": 3, "table": 4, "sums": 4, "products": 1, "places": 3}
 """Drills that are not about tags, by weight."""
 
 
 def sized(rng: random.Random) -> int:
-    """A number of one to five digits, all lengths alike: odd ones end in a token of a single digit."""
+    """A number of one to five digits, every length as likely. Lengths 1, 3 and 5 end in a token of a single digit."""
     return int(rng.randint(0, 10 ** rng.randint(1, 5) - 1))
 
 
@@ -105,7 +110,7 @@ def containers(rng: random.Random) -> str:
 
 
 def drill(rng: random.Random) -> str:
-    """Lists said twice, look-up tables, sums, products, places and tags: they make copying and small arithmetic appear early."""
+    """One drill: tags, a list given twice, a look-up table, sums, products, or places in a list."""
     if rng.random() < CONTAINER_SHARE:
         return containers(rng)
     (kind,) = rng.choices(list(DRILLS), list(DRILLS.values()))

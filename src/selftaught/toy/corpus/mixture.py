@@ -1,4 +1,8 @@
-"""The mixture: how often each shape is drawn, and document number N of a seed as a pure function of both numbers."""
+"""The mixture: how often each shape is drawn, and document N of a seed as a pure function of both numbers.
+
+The order of the random draws is part of the text. A draw that is added, left out or moved changes every later one, and
+with it the corpus that the shipped weights were trained on.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,10 @@ from selftaught.toy.problems import Split, draw
 
 # Why these weights (they need not add up to 1):
 # - Easy chats are the most. Looking a number up and saying it is what every other shape builds on.
-# - Hard chats outnumber hard worksheets, so that a thinking most likely begins by hand; there are enough worksheets that
-#   the rest of a cell is likely once a hint has opened one.
-# - Every group has pasted chats. A model learns to end a thinking after an output for each kind of answer apart: a number,
-#   a letter, a program.
+# - Hard chats outnumber hard worksheets, so that a thinking most likely begins by hand; there are enough worksheets
+#   that   the rest of a cell is likely once a hint has opened one.
+# - Every group has pasted chats. A model learns to end a thinking after an output for each kind of answer apart: a
+#   number,   a letter, a program.
 # - One document in five is a drill: short, and read most in the warm-up, because copying has to come first.
 MIXTURE: dict[tuple[str, str], float] = {
     ("chat", "hard"): 0.17,
@@ -39,11 +43,13 @@ MIXTURE: dict[tuple[str, str], float] = {
 }
 """Weight of documents by shape and group (several worksheets in one document count once)."""
 WARMUP_DRILL_SHARE = 0.4
-"""Share of drills in the warm-up part of the text."""
+"""Chance that a document of the warm-up is a drill, whatever shape was drawn for it. Copying and small sums come first,
+since all else builds on them."""
 DETOURS = {"chat": 0.15, "worksheet": 0.2, "pasted": 0.15, "drill": 0.25}
 """Chance of a detour in a document with tags, by shape."""
 EASY_DETOURS = 0.06
-"""The same for easy questions in chat."""
+"""Chance of a detour in a chat with an easy question. It is lower: a model that opens sums with a detour by habit never
+comes to the answer (docs/log.md)."""
 
 
 def document(seed: int, index: int, *, warmup: bool = False, detours: bool = True) -> str:
@@ -51,6 +57,7 @@ def document(seed: int, index: int, *, warmup: bool = False, detours: bool = Tru
 
     ``warmup`` makes more of them drills; without ``detours`` none is made long.
     """
+    # A generator of its own for each document: any part of the text can be made alone, in any order, in any process.
     rng = random.Random(f"corpus/{seed}/{index}")
     ((shape, group),) = rng.choices(list(MIXTURE), list(MIXTURE.values()))
     chance = EASY_DETOURS if (shape, group) == ("chat", "easy") else DETOURS[shape]
@@ -59,6 +66,7 @@ def document(seed: int, index: int, *, warmup: bool = False, detours: bool = Tru
     else:
         item = draw(rng, group, Split.PRETRAIN)
         if shape == "worksheet":
+            # One sheet in four holds a second problem, so that a text does not always end with its first answer.
             others = [
                 draw(rng, pick(rng, ("hard", "hard", "choice", "easy", "code")), Split.PRETRAIN)
                 for _ in range(pick(rng, (0, 0, 0, 1)))

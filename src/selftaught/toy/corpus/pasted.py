@@ -1,7 +1,9 @@
 """Shape **pasted**: a chat whose *user* brings a program with its output; the thinking goes on from there and ends.
 
-This is where the model learns to close its thinking after an output. The thinking may quote the program line by line
-(``> print(…)``), and its output in a block as the interpreter prints it, but it holds no cell of its own.
+A base reasoner may never see a tool call inside its thinking: only hints and training are to teach that. Still, after a
+hint has made it call Python, it must know how a thinking ends that holds an output. It learns this here. The thinking
+may quote the user's program line by line (``> print(…)``), and its output in a block as the interpreter prints it, but
+it holds no cell of its own.
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ from selftaught.toy.phrases import AGREE, FAILED, PASSED, report_value
 QUOTE_SHARE = 0.6
 """Share of pasted runs that the thinking quotes line by line before it takes the value over."""
 AGAIN_AT_RUN = (0.35, 0.35, 0.3, 0.2, 0.1)
-"""The same for looks at a run that the user brought: thinking is closed after many blocks of output, too."""
+"""Chance that the quoted run is looked at once more: the first time, the second, … The thinking must also be closed
+after many blocks of output, since several hints in one trajectory give several outputs."""
 
 
 def brought(rng: random.Random, output: str) -> str:
-    """The output of a run that the *user* brought, said again in thinking: mostly as it stood there.
+    """The output of a run that the *user* brought, quoted in the thinking: mostly in a block, as the user gave it.
 
-    A base that has closed its thinking after such a block does it after a tool's output, too.
+    This is the bridge to tool outputs. A base that closes its thinking after such a block also does so after a tool's
+    output, which looks the same.
     """
     return f"```output\n{output}\n```\n" if rng.random() < 0.75 else block(rng, output)
 
@@ -55,6 +59,7 @@ def pasted(rng: random.Random, item: Item) -> str:
         )
     value = item.answer or ""
     if rng.random() < 0.15:
+        # A failed run says nothing about the answer, so the thinking goes on by hand.
         program, trace = broken(rng, pick(rng, item.programs))
         text, guess = by_hand(rng, item)
         thinking = f"{pick(rng, ('The program failed. I go on by hand.', 'That run was an error, so it says nothing.'))} {text} {conclusion(rng, item, guess)}\n"
@@ -74,7 +79,7 @@ def pasted(rng: random.Random, item: Item) -> str:
             text, _ = by_hand(rng, item)
             thinking = f"{text}{pick(rng, (' ', chr(10), chr(10) * 2))}{thinking}"
     answer = boxed(rng, item.answer or "")
-    if rng.random() < 0.4:  # in a second turn, after an attempt by hand
+    if rng.random() < 0.4:  # in a second turn, after an attempt by hand: the run outranks what the model said itself
         text, guess = by_hand(rng, item)
         first = reply(item, guess)
         opening = user(item.question) + assistant(f"{text} {conclusion(rng, item, guess)}\n", boxed(rng, first))

@@ -1,4 +1,4 @@
-"""The pieces that documents of every shape are built from: turns of a chat, cells, blocks and quotes, the boxed answer."""
+"""Pieces of documents of every shape: turns of a chat, cells, blocks, quotes, the boxed answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from selftaught.toy.families.item import pick
 
 END_OF_TEXT = "<|endoftext|>"
 END_OF_ANSWER = "<|im_end|>"
-"""Ends every answer, in chat or not: otherwise a base that has just seen a cell leaves the end of its turn out."""
+"""Ends every answer, in chat or not. Cells stand outside chat only: if those answers had no end token, a base that has
+just seen a cell would leave out the end of its turn."""
 
 
 def user(text: str) -> str:
@@ -43,5 +44,5 @@ def block(rng: random.Random, text: str) -> str:
 
 
 def repeats(rng: random.Random, chances: Sequence[float]) -> int:
-    """How often something is done once more: ``chances`` of the first time, the second, … until one fails."""
+    """How often something is repeated: each repetition has its own chance, and the first that fails ends it."""
     return next((count for count, chance in enumerate(chances) if rng.random() >= chance), len(chances))

@@ -1,7 +1,8 @@
-"""Shape **worksheet**: the questions of the chats between other tags (``<work>``, ``<notes>``, …), outside chat, by hand or with cells.
+"""Shape **worksheet**: the questions of the chats, worked by hand or with cells between other tags than ``<think>``.
 
-This is where the model learns what it could do with Python: a lead sentence, a cell, its output, a conclusion,
-sometimes more cells to check it. Then the tag is closed and the answer follows.
+Worksheets stand outside chat. Here the model learns what it could do with Python: a lead sentence, a cell, its output,
+a conclusion, sometimes more cells to check it. Then the tag (``<work>``, ``<notes>``, …) is closed and the answer
+follows.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def worked(rng: random.Random, item: Item) -> str:
 def worksheet(rng: random.Random, items: list[Item]) -> str:
     """Problems worked between tags, without any chat: with cells, or by hand alone; then the answer.
 
-    What follows a conclusion depends on the tag that is open, whether cells came before it or not. A model that has
-    learnt this closes its thinking by itself when a tool's output has settled the answer.
+    What closes after a conclusion depends on the tag that is open, whether cells came before it or not. A model that
+    has learnt this rule closes its thinking by itself when a tool's output has settled the answer.
     """
     sheets = []
     for item in items:

@@ -64,7 +64,7 @@ def position(rng: random.Random) -> Item:
 
 
 def next_term(rng: random.Random) -> Item:
-    """Next term of an arithmetic sequence whose small step is told: finding it is what a model of this size cannot do."""
+    """The next term of an arithmetic sequence whose step is given: a model of this size cannot find the step."""
     start, step, thing = rng.randint(1, 20), rng.randint(2, 5), pick(rng, THINGS)
     terms = [start + step * i for i in range(rng.randint(3, 4))]
     inner, last = ", ".join(map(str, terms)), terms[-1]

@@ -1,4 +1,4 @@
-"""What a problem family hands to the splits and to the pretraining text: one drawn problem with its ways to be solved."""
+"""A drawn problem with its ways to be solved: what a family gives to the splits and to the pretraining text."""
 
 from __future__ import annotations
 
