@@ -58,3 +58,85 @@ def unannotated(function: Function) -> Iterator[str]:
     yield from (a.arg for a in every if a.annotation is None and a.arg not in ("self", "cls"))
     if function.returns is None:
         yield "return"
+
+
+# ------------------------------------------------------------------------------------------------------- mirrored tests
+
+TESTS = ROOT / "tests"
+LEAST_BEHAVIOUR = 60
+"""Lines inside functions from which on a module has behaviour of its own."""
+
+TESTED_ELSEWHERE = {
+    # Verbs are tested with the part that they call.
+    "cli/compare.py": "evals/test_compare.py",
+    "cli/curate.py": "cli/test_handover.py",
+    "cli/grade.py": "cli/test_handover.py",
+    "cli/hints.py": "hints/test_library.py",
+    "cli/ls.py": "cli/test_looking.py",
+    "cli/report.py": "report/test_write.py",
+    "cli/train.py": "cli/test_handover.py",
+    "engines/model.py": "engines/test_local.py",
+    "engines/tiny.py": "engines/test_fallback.py",
+    "evals/inspect_log.py": "evals/test_evaluate.py",
+    "grading/choice/": "grading/choice/test_choice.py",
+    "grading/grader.py": "grading/test_crossing.py",
+    "grading/math_worker.py": "grading/test_hostile.py",
+    "grading/maths/": "grading/maths/test_rules.py",
+    "grading/workers.py": "grading/test_hostile.py",
+    # These need a run: it is made once for all of them.
+    "pipeline/perform.py": "pipeline/test_execute.py",
+    "pipeline/report.py": "pipeline/test_weak_base.py",
+    "pipeline/runfile.py": "pipeline/test_older_folders.py",
+    "problems/formats.py": "problems/test_load.py",
+    "problems/presets/": "problems/presets/test_presets.py",
+    "problems/testcases.py": "problems/test_load.py",
+    "report/charts/": "report/test_charts.py",
+    "report/sections.py": "report/test_page.py",
+    # One trajectory and one worker are tested through what drives them.
+    "rollouts/loop.py": "rollouts/test_state.py",
+    "rollouts/pool.py": "rollouts/test_runner.py",
+    "sandbox/attack.py": "sandbox/test_tiers.py",
+    "sandbox/handle.py": "sandbox/test_session.py",
+    "sandbox/inside/": "sandbox/test_cases.py",
+    "sandbox/pool.py": "sandbox/test_client.py",
+    "sandbox/zygote.py": "sandbox/test_tiers.py",
+    "tokens/gguf/": "tokens/test_gguf.py",
+    "toy/corpus/": "toy/test_corpus.py",
+    "toy/families/": "toy/test_families.py",
+    "training/trainer.py": "training/test_sft.py",
+}
+"""Module, or package with a slash behind it, without a test at the mirrored path → the file that tests it instead."""
+
+
+def behaviour_lines(path: Path) -> int:
+    """Lines of code inside functions: docstrings, comments, blank lines and declarations do not count."""
+    text = path.read_text(encoding="utf-8").splitlines()
+    numbers: set[int] = set()
+    for function in functions(path):
+        body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+        for statement in body:
+            numbers |= set(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+    return sum(bool(line) and not line.startswith("#") for line in (text[number - 1].strip() for number in numbers))
+
+
+def test_modules_with_behaviour_have_a_test_at_the_mirrored_path() -> None:
+    missing = []
+    for path in MODULES:
+        name = path.relative_to(SOURCE)
+        if path.name.startswith("__") or behaviour_lines(path) < LEAST_BEHAVIOUR:
+            continue
+        if (TESTS / name.parent / f"test_{path.name}").is_file():
+            continue
+        if {name.as_posix(), f"{name.parent.as_posix()}/"}.isdisjoint(TESTED_ELSEWHERE):
+            missing.append(name.as_posix())
+    assert not missing, f"write tests/…/test_NAME.py, or name the file that tests it in TESTED_ELSEWHERE: {missing}"
+
+
+def test_the_table_of_tests_names_what_is_there() -> None:
+    gone = [
+        name
+        for pair in TESTED_ELSEWHERE.items()
+        for name, root in zip(pair, (SOURCE, TESTS), strict=True)
+        if not (root / name).exists()
+    ]
+    assert not gone, f"TESTED_ELSEWHERE names what is not there: {gone}"

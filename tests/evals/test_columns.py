@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 from selftaught.evals.columns import CORRECT, Columns
-from selftaught.evals.rows import CallSummary, Row, read_rows
+from selftaught.evals.rows import CallSummary, Row
 from selftaught.grading.seen import SeenIds
-from selftaught.records import Grade, Outcome, Span, SpanSource, StopReason, Trajectory
-from selftaught.store import write_records
+from selftaught.records import Outcome
 
 
 def rows(count: int = 300) -> list[Row]:
@@ -46,41 +44,6 @@ def test_columns_give_back_what_was_put_in() -> None:
     assert sorted(tokens) == sorted(row.tokens for row in made)
     assert (columns.column("outcome", columns) == CORRECT).sum() == sum(row.correct for row in made)
     assert "p99" not in columns and len(Columns()) == 0
-
-
-def test_the_later_grade_of_an_id_counts_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
-    def trajectory(n: int) -> Trajectory:
-        return Trajectory(
-            id=f"p#{n}",
-            problem_id="p",
-            sample=n,
-            spans=[Span(source=SpanSource.MODEL, token_ids=[1], text="a")],
-            stop_reason=StopReason.ANSWERED,
-        )
-
-    def grade(n: int, outcome: Outcome, extracted: str) -> Grade:
-        return Grade(
-            trajectory_id=f"p#{n}",
-            problem_id="p",
-            outcome=outcome,
-            correct=outcome is Outcome.CORRECT,
-            path="x",
-            extracted=extracted,
-        )
-
-    write_records(tmp_path / "t.jsonl", [trajectory(n) for n in range(4)])
-    grades = [
-        grade(2, Outcome.WRONG, "7"),
-        grade(0, Outcome.CORRECT, "5"),
-        grade(1, Outcome.WRONG, " 7 "),
-        grade(0, Outcome.WRONG, "6"),
-    ]
-    write_records(tmp_path / "g.jsonl", grades)
-    ungraded: list[str] = []
-    found = list(read_rows(tmp_path / "t.jsonl", tmp_path / "g.jsonl", ungraded))
-    assert [row.outcome for row in found] == [Outcome.WRONG, Outcome.WRONG, Outcome.WRONG]
-    assert found[1].answer == found[2].answer != found[0].answer
-    assert ungraded == ["p"]
 
 
 def test_seen_ids() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import gzip
 import hashlib
 import html.parser
@@ -10,16 +9,11 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import pytest
-
-from selftaught.errors import DataError
 from selftaught.evals.records import ReportData
-from selftaught.records import SpanSource
 from selftaught.report import write_report
 from selftaught.report.load import read_report_data
 from selftaught.report.paper import paper_table
-from selftaught.report.tables import Table
-from selftaught.store import write_json, write_records
+from selftaught.store import write_json
 
 from .synthetic import MadeRun, make_run
 
@@ -114,32 +108,6 @@ def test_page_tags_are_balanced(written: Path) -> None:
     assert checker.open == []
 
 
-def test_trajectories_are_carried_span_by_span(made: MadeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path, num_problems=24)
-    found = blocks(write_report(run.folder).html.read_text())
-    index = found["index"]
-    assert isinstance(index, dict)
-    assert index["total"] == index["kept"] == 24 * 7
-    by_id = {(t.condition, t.id): t for rows in run.trajectories.values() for t in rows}
-    for i, trajectory_id in enumerate(index["t"]["id"]):
-        condition = index["conditions"][index["t"]["c"][i]]
-        trajectory = by_id[condition, trajectory_id]
-        chunk = found[f"chunk-{index['t']['ch'][i]}"]
-        assert isinstance(chunk, list)
-        entry = chunk[index["t"]["at"][i]]
-        assert [span[1] for span in entry["s"]] == [span.text for span in trajectory.spans]
-        assert [span[2] for span in entry["s"]] == [len(span.token_ids) for span in trajectory.spans]
-        weights = {"p": 0, "m": 1, "h": 1, "t": 0, "c": 0}
-        assert all(span[3] == weights[span[0]] for span in entry["s"])
-        assert index["t"]["t"][i] == sum(
-            len(s.token_ids) for s in trajectory.spans if s.source is not SpanSource.PROMPT
-        )
-        for span, shown in zip(trajectory.spans, entry["s"], strict=True):
-            if span.hint is not None:
-                assert shown[4]["id"] == span.hint.id
-                assert shown[4]["why"] == span.hint.reason
-
-
 def test_figures_are_well_formed_and_fit(written: Path) -> None:
     for path in (written / "report" / "figures").glob("*.svg"):
         root = ElementTree.fromstring(path.read_text())
@@ -150,15 +118,6 @@ def test_figures_are_well_formed_and_fit(written: Path) -> None:
             assert top - 1 <= y, path.name
             assert x + float(element.attrib["width"]) <= left + width + 1, path.name
             assert y + float(element.attrib["height"]) <= top + height + 1, path.name
-
-
-def test_tables_are_csv_with_plain_numbers(written: Path) -> None:
-    with (written / "report" / "tables" / "conditions.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 35
-    assert all(0 <= float(row["ci95_low"]) <= float(row["pass_at_1"]) <= float(row["ci95_high"]) <= 1 for row in rows)
-    with (written / "report" / "tables" / "problems.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 36
 
 
 def test_markdown_has_every_table_and_figure(written: Path) -> None:
@@ -186,11 +145,6 @@ def test_the_paper_stands_beside_its_own_benchmarks(tmp_path: Path) -> None:
     assert paper_table(run.data).rows == []
 
 
-def test_columns_without_content_are_not_shown() -> None:
-    table = Table("t", ["a", "b", "c", "d"], [["", "–", "1", "x"], ["", "", "–", "y"]], num_labels=2)
-    assert table.without_empty() == Table("t", ["a", "c", "d"], [["", "1", "x"], ["", "–", "y"]], num_labels=1)
-
-
 def test_no_hyphen_stands_for_a_minus(written: Path) -> None:
     text = (written / "report.md").read_text()
     assert re.findall(r"(?<![\w.–-])-\d+\.\d", re.sub(r"\(report/[^)]*\)", "", text)) == []
@@ -201,67 +155,6 @@ def test_an_empty_report_is_a_report(tmp_path: Path) -> None:
     paths = write_report(tmp_path)
     assert paths.figures == []
     assert "<h1>selftaught</h1>" in paths.html.read_text()
-
-
-def test_missing_or_broken_report_json(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"report\.json cannot be read"):
-        write_report(tmp_path)
-    (tmp_path / "report.json").write_text('{"conditions": [{"name": 3}]}')
-    with pytest.raises(DataError, match=r"conditions\.0"):
-        write_report(tmp_path)
-
-
-def test_gone_files_leave_a_report(tmp_path: Path) -> None:
-    run = make_run(tmp_path, num_problems=12)
-    for ref in run.data.runs[1:]:
-        (tmp_path / ref.trajectories).unlink()
-    paths = write_report(tmp_path)
-    assert (paths.num_trajectories, paths.num_total) == (12, 84)
-
-
-def test_a_large_run_keeps_whole_problems_and_the_telling_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_run(tmp_path, num_problems=40)
-    monkeypatch.setattr("selftaught.report.load.MAX_TRAJECTORIES", 7 * 15)
-    paths = write_report(tmp_path)
-    assert paths.num_trajectories == 105
-    found = blocks(paths.html.read_text())
-    index = found["index"]
-    assert isinstance(index, dict)
-    assert len(index["problems"]) == 40
-    kept = {index["problems"][p]["id"] for p in index["t"]["p"]}
-    assert len(kept) == 15
-    assert {sample.problem_id for sample in run.data.samples} <= kept
-
-
-def test_long_trajectories_are_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_run(tmp_path, num_problems=40)
-    size = sum((tmp_path / ref.trajectories).stat().st_size for ref in run.data.runs)
-    monkeypatch.setattr("selftaught.report.load.MAX_SOURCE_BYTES", size // 4)
-    paths = write_report(tmp_path)
-    assert paths.num_trajectories in (7 * 9, 7 * 10)
-    assert blocks(paths.html.read_text())["index"]["t"]["o"].count(-1) == 0  # type: ignore[index, call-overload]
-
-
-def test_gpqa_text_stays_out(tmp_path: Path) -> None:
-    run = make_run(tmp_path, num_problems=12)
-    secret = [p.model_copy(update={"source": "gpqa_diamond"}) for p in run.problems]
-    write_records(tmp_path / "problems" / "test.jsonl", secret)
-    paths = write_report(tmp_path)
-    assert paths.num_trajectories == 0
-    text = json.dumps(blocks(paths.html.read_text()))
-    assert "remainder when" not in text
-    assert write_report(tmp_path, gated_text=True).num_trajectories == 84
-
-
-def test_last_grade_of_a_trajectory_counts(tmp_path: Path) -> None:
-    run = make_run(tmp_path, num_problems=6)
-    grades = run.grades["base"]
-    fixed = grades[0].model_copy(update={"extracted": "regraded"})
-    write_records(tmp_path / "eval" / "base" / "grades.jsonl", [*grades, fixed])
-    found = blocks(write_report(tmp_path).html.read_text())
-    index = found["index"]
-    assert isinstance(index, dict)
-    assert index["t"]["x"].count("regraded") == 1
 
 
 def test_verb_writes_and_prints(run_cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

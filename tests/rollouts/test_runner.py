@@ -16,10 +16,8 @@ from selftaught.errors import ConfigError, EngineError
 from selftaught.progress import Progress
 from selftaught.records import Problem, ProblemKind, StopReason, Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
-from selftaught.rollouts.opening import num_sandbox_workers
 from selftaught.rollouts.pool import shared_pool
 from selftaught.rollouts.verify import verify_run
-from selftaught.rollouts.worker import Setup
 from selftaught.store import read_jsonl
 
 PROBLEMS = [
@@ -141,13 +139,6 @@ def test_refusals(whole: Path, model_folder: Path, tmp_path: Path) -> None:
         run_rollout([PROBLEMS[0], PROBLEMS[0]], model, tmp_path, settings())
     with pytest.raises(EngineError, match="was not found"):
         run_rollout(PROBLEMS, "/nowhere/at/all", tmp_path / "x", settings(workers=1))
-
-
-def test_a_server_is_kept_busy_while_tools_run() -> None:
-    here, served = Setup("toy", settings(max_rows=32)), Setup("http://127.0.0.1:8000/v1", settings(max_rows=32))
-    assert (here.in_flight, served.in_flight) == (36, 64)
-    assert [num_sandbox_workers(one.settings, one.model) for one in (here, served)] == [2, 8]
-    assert num_sandbox_workers(settings(sandbox_workers=3), served.model) == 3
 
 
 def test_life_is_shown_before_the_first_trajectory_ends(

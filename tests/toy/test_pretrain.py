@@ -9,10 +9,10 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from selftaught.toy import WEIGHTS_DIR, data
+from selftaught.toy import data
 from selftaught.toy.corpus import documents
 from selftaught.toy.gate import gate
-from selftaught.toy.model import ModelConfig, TinyQwen2, causal_attention, load_pretrained
+from selftaught.toy.model import ModelConfig, TinyQwen2, load_pretrained
 from selftaught.toy.pretrain import PretrainSettings, pretrain, rate_at
 from selftaught.toy.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
@@ -76,22 +76,6 @@ def test_packing_keeps_documents_whole() -> None:
     assert ((labels == ids) | (labels == data.PAD_LABEL)).all()
 
 
-@pytest.mark.parametrize("length", [1, 127, 128, 300])
-def test_attention_in_blocks_equals_the_fused_one(length: int) -> None:
-    torch.manual_seed(length)
-    inputs = [torch.randn(2, heads, length, 16, requires_grad=True) for heads in (6, 2, 2)]
-    grad = torch.randn(2, 6, length, 16)
-    results = []
-    for attend in (
-        causal_attention,
-        lambda q, k, v: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True),
-    ):
-        out = attend(*inputs)
-        results.append([out, *torch.autograd.grad(out, inputs, grad)])
-    for ours, fused in zip(*results, strict=True):
-        assert torch.allclose(ours, fused, atol=1e-5)
-
-
 def test_logits_equal_the_librarys(finished: Path) -> None:
     from transformers import AutoModelForCausalLM
 
@@ -140,12 +124,3 @@ def test_gate_counts_every_class(finished: Path) -> None:
     assert {"copy 1 digit", "copy 2 digits", "copy pair", "easy", "returned"} <= set(rates)
     assert {"closed after 1 cell", "closed after 3 cells", "closed far back"} <= set(rates)
     assert all(0 <= rate <= 1 for rate in rates.values())
-
-
-def test_gate_tells_a_base_that_closes_its_thinking_from_one_that_closes_another_tag() -> None:
-    model, tokenizer = load_pretrained(WEIGHTS_DIR)
-    assert gate(model, tokenizer, num_each=1).closed["after 1 cell"] == (16, 16)
-    thinking, other = (tokenizer.token_to_id(tag) for tag in ("</think>", "</work>"))
-    with torch.no_grad():
-        model.embed.weight[[thinking, other]] = model.embed.weight[[other, thinking]]
-    assert gate(model, tokenizer, num_each=1).closed["after 1 cell"] == (0, 16)

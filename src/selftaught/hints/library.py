@@ -91,7 +91,7 @@ class DebugSpec(Strict):
 
 
 class On(StrEnum):
-    """Triggers."""
+    """What a rule waits for."""
 
     WORD = "word"
     REGEX = "regex"

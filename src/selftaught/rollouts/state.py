@@ -25,16 +25,7 @@ from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
 from selftaught.manner import ThinkStyle
 from selftaught.records import ExecStatus, HintInfo, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo
-from selftaught.rollouts.actions import (
-    Action,
-    Executed,
-    Failed,
-    Generate,
-    InsertHint,
-    Result,
-    RunCode,
-    Stop,
-)
+from selftaught.rollouts.actions import Action, Executed, Failed, Generate, InsertHint, Result, RunCode, Stop
 from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
