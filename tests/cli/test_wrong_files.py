@@ -253,6 +253,8 @@ INPUTS: dict[str, tuple[int, str]] = {
     "infer x --answer 4 --kind code": (2, r"--answer is not for code"),
     "infer x --choices 'a|b' --kind math": (2, r"--choices is for choice problems; --kind is math"),
     "infer x --kind choice": (2, r"--kind is choice, but --choices is missing"),
+    "push emptyfolder --repo a/b": (2, r"emptyfolder holds no model, no data set and no run"),
+    "push run --repo 'a b c'": (2, r"--repo is 'a b c'; expected OWNER/NAME"),
     "ls nothing": (2, r"'nothing' is not known; expected one of benchmarks"),
     "doctor extra": (2, r"unexpected extra argument"),
 }
