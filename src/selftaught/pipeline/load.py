@@ -68,24 +68,6 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
     return recipe
 
 
-def _what_is_wrong(error: ValidationError) -> str:
-    """The first mistake in one line.
-
-    An unknown key goes before a missing one: mostly it is the missing key, misspelt.
-    """
-    errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    first = errors[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        missing = [str(one["loc"][-1]) for one in errors if one["type"] == "missing"]
-        near = get_close_matches(str(first["loc"][-1]), [*missing, *sorted(set(_keys(Recipe)))], n=1)
-        message = "no such key" + (f". Did you mean {near[0]}?" if near else "")
-    elif first["type"] == "missing":
-        message = "is missing"
-    return f"{key}: {message}" if key else message
-
-
 def _keys(record: type[Record]) -> Iterator[str]:
     """All keys that stand anywhere in a record."""
     for name, field in record.model_fields.items():
