@@ -20,7 +20,7 @@ export TOKENIZERS_PARALLELISM ?= false
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench docs clean
+.PHONY: help install demo test test-all check format bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -40,7 +40,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install ## the whole START loop on two cores; again: shows the table; FRESH=1: starts over
 	$(BIN)/selftaught demo --out runs/demo $(if $(FRESH),--fresh)
 
-test: install ## all tests that need no GPU and no network
+test: install ## the tests that need no GPU and no network
+	$(BIN)/python -m pytest -m "not gpu and not network and not exhaustive" $(TESTS)
+
+test-all: install ## those and the exhaustive ones: every abuse case at every tier and as another user
 	$(BIN)/python -m pytest -m "not gpu and not network" $(TESTS)
 
 check: install ## format, lint, types, layers, docs drift

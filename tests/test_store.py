@@ -105,10 +105,10 @@ def test_sigkill_loses_at_most_the_record_in_flight(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("not json", "2: line:"),
-        ('{"id": "p"}', "2: problem: Field required"),
-        ('{"id": "p", "problem": "q", "kind": "essay"}', "2: kind:"),
-        ("[]", "2: line:"),
+        ("not json", "2: not JSON ("),
+        ('{"id": "p"}', "2: problem is missing"),
+        ('{"id": "p", "problem": "q", "kind": "essay"}', "2: kind is 'essay'; expected one of math, choice, code"),
+        ("[]", "2: the line is []; expected a mapping"),
     ],
 )
 def test_a_bad_line_is_named_with_its_number(tmp_path: Path, line: str, expected: str) -> None:

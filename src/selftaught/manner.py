@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
@@ -87,9 +88,7 @@ def _read(folder: Path, ancestors: int) -> Manner:
         try:
             return Manner.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise DataError(f"{path}: {place} is {str(first['input'])[:60]!r}; {first['msg']}.") from None
+            raise DataError(f"{path}: {complaint(error, Manner.model_fields, whole='the file')}") from None
     base = _trained_from(folder)
     if base is None or ancestors == 0:
         return Manner()

@@ -59,7 +59,9 @@ def raising(error: BaseException) -> Callable[[], None]:
         (MissingPartError("no vLLM at http://127.0.0.1:8000/v1; start it."), 3),
         (IncompleteError("3 of 40 trajectories failed."), 1),
         (typer.BadParameter("must be 1 or more."), 2),
-        (FileNotFoundError(2, "No such file or directory", "runs/none"), 1),
+        (FileNotFoundError(2, "No such file or directory", "runs/none"), 2),
+        (PermissionError(13, "Permission denied", "/root/x"), 2),
+        (OSError(28, "No space left on device", "runs/x"), 1),
         (ModuleNotFoundError("No module named 'trl'", name="trl"), 3),
     ],
 )

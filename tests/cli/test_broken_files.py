@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.conftest import RunCli
-
-PROBLEMS = [
-    {"id": "a", "problem": "What is 7 times 8?", "answer": "56"},
-    {"id": "b", "problem": "What is 5 plus 4?", "answer": "9"},
-]
 
 DAMAGE: dict[str, Callable[[list[bytes]], bytes]] = {
     "broken line in the middle": lambda lines: b"\n".join([lines[0], b'{"id": "x", "spa', *lines[1:], b""]),
@@ -43,22 +37,6 @@ READERS = {
     "run.json": ("rollout", "verify"),
 }
 """Verbs that read a file; each is tried with every damage."""
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A graded run of two problems, with its problems beside it."""
-    from selftaught.cli.app import main
-
-    folder = tmp_path_factory.mktemp("finished")
-    mine = folder / "mine.jsonl"
-    mine.write_text("".join(json.dumps(row) + "\n" for row in PROBLEMS))
-    run = folder / "run"
-    assert main(["rollout", str(mine), "--model", "toy", "--out", str(run), "--max-tokens", "8", "--workers", "0"]) == 0
-    if not (run / "problems.jsonl").exists():
-        shutil.copy(mine, run / "problems.jsonl")
-    assert main(["grade", str(run)]) == 0
-    return folder
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

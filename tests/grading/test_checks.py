@@ -86,6 +86,48 @@ def test_wrong_programs_fail(source: str, programs: ProgramGrader) -> None:
     assert not verdict.passed and verdict.reason and not verdict.infrastructure_failed
 
 
+COUNTS = "n = 0\ndef inc(x):\n    global n\n    n += 1\n    return n\n"
+AHEAD: list[tuple[str, str, str, str]] = [
+    ("more calls than the trial shows", RIGHT, "def check(c):\n    for n in range(200):\n        assert c(n) == n + 1\n", ""),
+    ("a result decides the next call", RIGHT, "def check(c):\n    a = c(1)\n    b = c(a)\n    assert b == 3\n", ""),
+    ("a result decides whether there is one", COUNTS, "def check(c):\n    if c(0) == 5:\n        c(1)\n    assert c(2) == 2\n", ""),
+    ("other calls each time", RIGHT, "import random\ndef check(c):\n    for _ in range(5):\n        n = random.random()\n        assert c(n) == n + 1\n", ""),
+    ("a program is called as often as the check calls it", COUNTS, "def check(c):\n    assert not c(0) == 2\n    assert c(0) == 2\n    assert c(0) != 4\n    assert c(0) == 4\n", ""),
+    ("an argument that the program changes is the next argument", "def inc(x):\n    x.append(1)\n    return len(x)\n", "def check(c):\n    a = []\n    assert c(a) == 1\n    assert c(a) == 2\n    assert a == [1, 1]\n", ""),
+    ("waits for an answer for ever", RIGHT, "def check(c):\n    n = 0\n    while c(n) < 9:\n        n += 1\n    assert n == 8\n", ""),
+    ("a trial that does not end", RIGHT, "def check(c):\n    try:\n        assert int(c(1)) == 2\n    except BaseException as e:\n        while type(e).__name__ == '_Enough':\n            pass\n        raise\n", ""),
+    ("wrong before a crash", "import os\ndef inc(x):\n    return 0 if x < 3 else os._exit(0)", INC, "wrong answer: AssertionError (line 2"),
+    ("a crash after right answers", "import os\ndef inc(x):\n    return x + 1 if x < 3 else os.abort()", INC, "error: [the process crashed: SIGABRT]"),
+    ("an exit after right answers", "import os\ndef inc(x):\n    return x + 1 if x < 3 else os._exit(0)", INC, "error: [the process ended with exit code 0]"),
+    ("an exception after right answers", "def inc(x):\n    return x + 1 if x < 3 else 1 / 0", INC, "wrong answer: ZeroDivisionError"),
+    ("an endless call after a wrong answer", "def inc(x):\n    while x > 1:\n        pass\n    return 0", INC, "wrong answer: AssertionError (line 2"),
+    ("replies for later calls", "import os, sys\ndef inc(x):\n    m = sys._getframe(1).f_locals['mark']\n    os.write(1, (m + '{\"value\": 2, \"changed\": []}' + m).encode() * 50)\n    return 0", INC, "wrong answer"),
+    ("half a reply", "import os, sys\ndef inc(x):\n    m = sys._getframe(1).f_locals['mark']\n    os.write(1, m.encode())\n    return 2", INC, "wrong answer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "check", "reason"), [one[1:] for one in AHEAD], ids=[one[0] for one in AHEAD])
+def test_calls_made_ahead_change_no_verdict(source: str, check: str, reason: str, programs: ProgramGrader) -> None:
+    verdict = programs.grade(source, ONCE, fn_name="inc", check_code=check, timeout_s=3.0)
+    assert verdict.passed is (not reason)
+    assert verdict.reason.startswith(f"test 1: {reason}" if reason else "")
+    assert not verdict.infrastructure_failed
+
+
+def test_one_session_serves_many_checks_and_none_that_did_not_end(programs: ProgramGrader) -> None:
+    def grade(source: str) -> bool:
+        return programs.grade(source, ONCE, fn_name="inc", check_code=INC, timeout_s=1.0).passed
+
+    assert grade(RIGHT)
+    assert programs._checkers is not None
+    (first,) = programs._checkers._free
+    assert not grade("def inc(x):\n    return 2") and grade(RIGHT)
+    assert programs._checkers._free == [first]
+    assert not grade("def inc(x):\n    while True:\n        pass")
+    assert programs._checkers._free == []
+    assert grade(RIGHT)
+
+
 def test_reasons_say_where(programs: ProgramGrader) -> None:
     def reason(source: str, check: str = INC) -> str:
         return programs.grade(source, ONCE, fn_name="inc", check_code=check, timeout_s=2.0).reason

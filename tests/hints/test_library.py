@@ -52,13 +52,16 @@ def test_a_users_file_is_laid_over_the_built_in_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "is no YAML"),
+        ("a: [", "is not YAML"),
         ("- 1", "expected a mapping"),
-        ("policys: {}", "policys: Extra inputs"),
+        ("policys: {}", "policys: no such key. Did you mean policies"),
         ("policies: {p: {rules: [{name: a, when: word, words: [x], hints: [nope]}]}}", "unknown hint 'nope'"),
         ("policies: {p: {rules: [{name: a, when: word, hints: [general]}]}}", "needs 'words'"),
         ("policies: {p: {rules: [{name: a, when: regex, pattern: '(', hints: [general]}]}}", "bad pattern"),
-        ("policies: {p: {rules: [{name: a, when: sometime, hints: [general]}]}}", "Input should be 'word'"),
+        (
+            "policies: {p: {rules: [{name: a, when: sometime, hints: [general]}]}}",
+            "when is 'sometime'; expected one of word, regex",
+        ),
         (
             "policies: {p: {rules: [{name: a, when: paragraph, hints: [general], probability: 2}]}}",
             "less than or equal to 1",

@@ -1,4 +1,7 @@
-"""The abuse cases at every tier that is to be had here, as this user and as uid 1000, and a control without isolation."""
+"""The abuse cases at every tier that is to be had here, as this user and as uid 1000, and a control without isolation.
+
+All of them at tier 1 are part of the suite; those of the other tiers and users are ``exhaustive`` (``make test-all``).
+"""
 
 from __future__ import annotations
 
@@ -56,14 +59,14 @@ def test_tier_1_holds_every_case() -> None:
 
 
 @needs_root
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_tier_1_holds_every_case_as_another_user_in_sessions() -> None:
     report = battery("--tier", "1", "--as-sessions", *files(), around=("--uid", "1000"))
     assert report["failed"] == {}
     assert report["tier"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_tier_2_holds_every_case_under_a_filter_like_dockers() -> None:
     report = battery("--tier", "2", *files(), around=("--docker",))
     assert report["failed"] == {}
@@ -71,18 +74,20 @@ def test_tier_2_holds_every_case_under_a_filter_like_dockers() -> None:
 
 
 @needs_root
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_tier_2_holds_every_case_as_another_user() -> None:
     report = battery("--tier", "2", "--as-sessions", *files(), around=("--uid", "1000", "--docker"))
     assert report["failed"] == {}
     assert report["uid"] == 1000
 
 
-def test_a_few_cases_of_each_kind() -> None:
-    """The quick form of the above, for every run of the suite."""
+def test_a_few_cases_of_each_kind_at_tier_2() -> None:
+    """The quick form of the exhaustive ones, for every run of the suite."""
     quick = "tcp$|fs-passwd|fs-chmod|sec-frames|proc-fork|ctl-calls|res-fds|res-output|fake-done|leak-files|sess-crash|sympy$"
-    report = battery("--tier", "1", "--only", quick, str(OWN))
+    around = ("--uid", "1000", "--docker") if os.geteuid() == 0 else ("--docker",)
+    report = battery("--tier", "2", "--as-sessions", "--only", quick, str(OWN), around=around)
     assert report["ran"] >= 12
+    assert report["tier"] == 2
     assert report["failed"] == {}
 
 

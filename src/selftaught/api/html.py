@@ -15,9 +15,9 @@ from selftaught.report.text import clip, html_text, one_line
 _MAX_SPAN_CHARS = 20_000
 
 _STYLE = """<style>
-.selftaught{--ink:#1f2328;--dim:#57606a;--line:#d0d7de;--hint:#a0348a;--tool:#0b6e7f;--code:#f3f4f6;--good:#176b2c;--bad:#b3261e;
-color:var(--ink);font:14px/1.5 system-ui,sans-serif;max-width:60rem}
-@media (prefers-color-scheme:dark){.selftaught{--ink:#e6edf3;--dim:#9aa4ae;--line:#3d444d;--hint:#e48fd3;--tool:#6fcadb;
+.selftaught{--paper:#fff;--ink:#1f2328;--dim:#57606a;--line:#d0d7de;--hint:#a0348a;--tool:#0b6e7f;--code:#f3f4f6;--good:#176b2c;--bad:#b3261e;
+background:var(--paper);padding:.3em .8em;border-radius:4px;color:var(--ink);font:14px/1.5 system-ui,sans-serif;max-width:60rem}
+@media (prefers-color-scheme:dark){.selftaught{--paper:#1b1f24;--ink:#e6edf3;--dim:#9aa4ae;--line:#3d444d;--hint:#e48fd3;--tool:#6fcadb;
 --code:#22272e;--good:#6cc983;--bad:#ff8a80}}
 .selftaught pre{background:none;color:inherit;border-left:3px solid var(--line);margin:.3em 0;padding:.1em .8em;white-space:pre-wrap;
 overflow-wrap:anywhere;font:13px/1.45 ui-monospace,monospace}
@@ -25,7 +25,7 @@ overflow-wrap:anywhere;font:13px/1.45 ui-monospace,monospace}
 .selftaught pre.prompt,.selftaught .dim{color:var(--dim)}.selftaught .good{color:var(--good)}.selftaught .bad{color:var(--bad)}
 .selftaught table{border-collapse:collapse;margin:.4em 0;color:inherit}.selftaught th,.selftaught td{padding:.15em .8em .15em 0;
 border-bottom:1px solid var(--line);text-align:right;background:none;font-variant-numeric:tabular-nums}
-.selftaught .word{text-align:left}.selftaught progress{width:12em;vertical-align:middle}
+.selftaught .word{text-align:left}.selftaught th{white-space:nowrap}.selftaught progress{width:12em;vertical-align:middle}
 </style>"""
 
 
@@ -64,8 +64,9 @@ def rows_html(rows: Iterable[tuple[str, Any]]) -> str:
 
 
 def record_html(record: BaseModel) -> str:
-    """The fields of a record, one a line."""
-    return framed(rows_html((name, getattr(record, name)) for name in type(record).model_fields))
+    """The fields of a record, one a line; records inside it are left out."""
+    fields = ((name, getattr(record, name)) for name in type(record).model_fields)
+    return framed(rows_html((name, value) for name, value in fields if not isinstance(value, BaseModel)))
 
 
 def trajectory_html(trajectory: Trajectory, question: str, closing: str, style: str) -> str:
@@ -98,8 +99,6 @@ def progress_html(now: Sequence[Progress], lines: Sequence[str]) -> str:
 
 def _words(value: Any) -> str:
     """A value on one line."""
-    if isinstance(value, BaseModel):
-        return ", ".join(f"{name} {_words(getattr(value, name))}" for name in type(value).model_fields)[:400]
     if isinstance(value, Mapping):
         return ", ".join(f"{one_line(str(getattr(key, 'value', key)))} {_words(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):

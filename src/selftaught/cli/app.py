@@ -114,7 +114,7 @@ def load_command(name: str) -> Any:
     holder = typer.Typer(add_completion=False, rich_markup_mode="rich")
     holder.callback()(lambda: None)  # keeps a holder with one command a group
     module.register(holder)
-    return typer.main.get_group(holder).commands[name]
+    return guard(typer.main.get_group(holder).commands[name])
 
 
 def build_app() -> TyperGroup:
@@ -173,7 +173,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Abort:
         return _fail("aborted", EXIT_FAILED)
     except typer.TyperException as error:
-        return _fail(_usage_message(error), getattr(error, "exit_code", EXIT_USAGE), error)
+        return _fail(usage_message(error), getattr(error, "exit_code", EXIT_USAGE), error)
     except SelftaughtError as error:
         return _fail(str(error), error.exit_code, error)
     except BrokenPipeError:
@@ -183,7 +183,7 @@ def _run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         return _missing_module(error)
     except OSError as error:
-        return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", EXIT_FAILED, error)
+        return _os_error(error)
     except Exception as error:
         traceback.print_exc()
         return _fail(f"bug: {type(error).__name__}: {error}. Please report it with the lines above.", EXIT_FAILED)
@@ -197,14 +197,12 @@ def _fail(message: str, exit_code: int, error: BaseException | None = None) -> i
     return exit_code
 
 
-def _usage_message(error: typer.TyperException) -> str:
-    """What was wrong, and where to read on."""
-    context = getattr(error, "ctx", None)
-    message = error.format_message().rstrip()
-    message += "" if message.endswith((".", "?", "!")) else "."
-    if context is not None and f"{PROGRAM} --help" not in message:
-        message += f" See `{context.command_path} --help`."
-    return message
+def _os_error(error: OSError) -> int:
+    """A path that cannot be used is the user's to mend; a full disk is the machine's, and the same command goes on."""
+    said = error.strerror or str(error)
+    if error.filename is None or not is_wrong_path(error):
+        return _fail(f"{said}{f': {error.filename}' if error.filename else ''}", EXIT_FAILED, error)
+    return _fail(f"{error.filename} cannot be used ({said}); name a path that can.", EXIT_USAGE, error)
 
 
 def missing_part(module: str) -> MissingPartError:

@@ -137,13 +137,13 @@ def _show(funnel: Funnel, place: Path, model: str) -> None:
 
 
 def _explain(run: Path, wanted: str, as_json: bool) -> None:
-    """Print the verdicts on one trajectory or problem; IncompleteError when nobody knows it."""
+    """Print the verdicts on one trajectory or problem; DataError when nobody knows it."""
     from selftaught.curation.explain import curated_folders, explain
-    from selftaught.errors import IncompleteError
+    from selftaught.errors import DataError
 
     verdicts = list(explain(curated_folders(run), wanted))
     if not verdicts:
-        raise IncompleteError(f"{wanted!r} is in no data set below {run}; expected a trajectory id or a problem id.")
+        raise DataError(f"{wanted!r} is in no data set below {run}; expected a trajectory id or a problem id.")
     if as_json:
         print(json.dumps([verdict.model_dump(mode="json", exclude_none=True) for verdict in verdicts]))
         return
@@ -156,12 +156,25 @@ def _explain(run: Path, wanted: str, as_json: bool) -> None:
             print(f"    {line}")
 
 
+def _must_hold_rows(place: Path) -> None:
+    """DataError, before anything is written, when no data set lies there."""
+    from selftaught.errors import DataError
+    from selftaught.runs.folders import DataFolder
+
+    if not DataFolder(place).kept.is_file():
+        raise DataError(f"{place} holds no data set (kept.jsonl); make one with `selftaught curate RUN` first.")
+
+
 def _editable(place: Path, path: Path) -> None:
     from selftaught.curation.edits import write_editable
     from selftaught.curation.records import KeptRow
+    from selftaught.errors import ConfigError
     from selftaught.runs.folders import DataFolder
     from selftaught.store import read_jsonl
 
+    _must_hold_rows(place)
+    if path.is_dir():
+        raise ConfigError(f"--editable {path} is a folder; expected a file to write.")
     count = write_editable(read_jsonl(DataFolder(place).kept, KeptRow), path)
     print(
         f"{count} trajectories in {path}. Change texts of model and hint spans; delete the lines that you leave alone."
@@ -182,6 +195,7 @@ def _export(place: Path, problems: ProblemQuery | None, formats: str, loss: str,
 
     if loss not in POLICIES:
         raise ConfigError(f"--loss is {loss!r}; expected one of {', '.join(POLICIES)}.")
+    _must_hold_rows(place)
     names = _available(FORMATS) if formats == "all" else [name for name in formats.split(",") if name]
     data, record, run = DataFolder(place), peek_record(place), recipe_run_of(place)
     kept = record.problem_file(place) if record is not None else None

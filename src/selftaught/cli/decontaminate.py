@@ -38,13 +38,21 @@ def register(app: typer.Typer) -> None:
         the words in order (as Qwen2.5-Math does), when the words are equal, or when a short question stands whole in the other.
         --map and --drop are for TRAIN; benchmarks are read as they are.
         """
+        from selftaught.errors import ConfigError
         from selftaught.problems import ProblemQuery, load_problems
         from selftaught.problems.decontaminate import Decontaminator, Method
         from selftaught.problems.split import split_file
+        from selftaught.runs.folders import Folder
+        from selftaught.runs.record import RunKind, check_free_for
 
-        names = [name for item in against for name in item.split(",") if name]
+        names = [name.strip() for item in against for name in item.split(",") if name.strip()]
+        if not names:
+            raise ConfigError("--against is empty; expected a benchmark's name or file.")
+        folder = Folder(out)
+        check_free_for(folder, RunKind.CURATION)
         method = Method.EXACT if exact else Method.OVERLAP
         index = Decontaminator([(n, load_problems(n)) for n in names], min_share=min_share, method=method)
+        folder.make()
         summary = split_file(ProblemQuery.of(train, mapping=mapping, drop=drop), index, out)
         if as_json:
             print(json.dumps(summary.model_dump(mode="json")))

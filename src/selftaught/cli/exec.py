@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         batch: Path | None = typer.Option(None, help='JSON Lines, a session a line: {"id", "cells", "timeout_s"?}.'),
         workers: int = typer.Option(2, min=1, max=1024, help="Sessions of a batch that run at the same time."),
         timeout_s: float = typer.Option(5.0, "--timeout", min=0.01, help="Seconds of wall time for a call or a cell."),
-        memory_mib: int = typer.Option(1024, "--memory", min=16, help="MiB that a call may allocate."),
+        memory_mib: int = typer.Option(1024, "--memory", min=16, max=1 << 22, help="MiB that a call may allocate."),
         lowest_tier: int = typer.Option(2, "--tier", min=1, max=2, help="Weakest isolation to accept."),
         unsafe: bool = typer.Option(False, help="Run with no isolation where there is none to be had."),
     ) -> None:
@@ -71,6 +71,8 @@ def _read(file: str) -> str:
 
     if file == "-" and sys.stdin.isatty():
         print("Python from the terminal; Ctrl-D ends it and runs it.", file=sys.stderr)
+    if not file:
+        raise DataError("the file's name is ''; expected a Python file or - for stdin.")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

@@ -9,6 +9,9 @@ import typer
 
 from selftaught.cli.verbs import VERBS
 
+MAX_SEED = (1 << 31) - 1
+"""Largest seed that every generator takes."""
+
 _SUMMARY = next(verb.summary for verb in VERBS if verb.name == "toy")
 
 
@@ -23,10 +26,12 @@ def register(app: typer.Typer) -> None:
 
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the run; the finished model lies in OUT/model.")],
-    seed: Annotated[int, typer.Option(help="Seed of text, weights and order.")] = 0,
-    tokens: Annotated[float, typer.Option(help="Tokens of text, in millions; 0 takes the shipped recipe's.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of text, weights and order.")] = 0,
+    tokens: Annotated[
+        float, typer.Option(min=0, max=1e6, help="Tokens of text, in millions; 0 takes the shipped recipe's.")
+    ] = 0.0,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="CPU threads.")] = 1,
 ) -> None:
     """Pretrain the embedded reasoner from nothing. The same command resumes after a kill.
 
@@ -35,16 +40,16 @@ def pretrain(
     import torch
 
     from selftaught.errors import ConfigError
+    from selftaught.runs.folders import Folder
     from selftaught.toy.pretrain import PretrainSettings
     from selftaught.toy.pretrain import pretrain as run
 
-    if tokens < 0:
-        raise ConfigError(f"--tokens is {tokens}; expected millions of tokens, 0 or more.")
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"--device is {device!r}; expected auto, cpu or cuda.")
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device is cuda, but torch sees no GPU; use cpu or auto.")
     torch.set_num_threads(threads)
+    Folder(out).make()
     settings = PretrainSettings(seed=seed)
     if tokens:
         settings = PretrainSettings(seed=seed, num_tokens=int(tokens * 1e6))
@@ -54,7 +59,7 @@ def pretrain(
 
 def problems(
     split: Annotated[str, typer.Argument(help="pretrain, pool, dev or test.")],
-    total: Annotated[int, typer.Argument(help="How many, shared out by group.")],
+    total: Annotated[int, typer.Argument(min=1, max=10_000_000, help="How many, shared out by group.")],
     seed: Annotated[int, typer.Option(help="Another seed, other problems.")] = 0,
 ) -> None:
     """Print problems of a split as JSON Lines.
@@ -66,15 +71,13 @@ def problems(
 
     if split not in list(Split):
         raise ConfigError(f"split is {split!r}; expected one of {', '.join(Split)}.")
-    if total < 1:
-        raise ConfigError(f"total is {total}; expected 1 or more.")
     for problem in generate(split, total, seed=seed):
         typer.echo(problem.to_json())
 
 
 def gate(
     folder: Annotated[Path | None, typer.Argument(help="Model folder; the shipped one when left out.")] = None,
-    num_each: Annotated[int, typer.Option(help="Development problems a family.")] = 20,
+    num_each: Annotated[int, typer.Option(min=1, max=1_000_000, help="Development problems a family.")] = 20,
 ) -> None:
     """Measure how well a model copies numbers from unseen questions into code, on the development split.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.curation.records import CurateSettings, FilterSettings
 from selftaught.errors import ConfigError, first_mistake
 from selftaught.overrides import apply_overrides

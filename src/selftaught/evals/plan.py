@@ -75,8 +75,6 @@ def plan_names() -> list[str]:
 
 def load_plan(name: str) -> tuple[EvalPlan, Path]:
     """A plan by path or by the name of a shipped one, and the folder that its hint libraries are relative to."""
-    import yaml
-
     path = Path(name) if Path(name).suffix in (".yaml", ".yml") else PLANS / f"{name}.yaml"
     if not path.is_file():
         near = get_close_matches(Path(name).stem, plan_names(), n=1)
@@ -84,10 +82,8 @@ def load_plan(name: str) -> tuple[EvalPlan, Path]:
         raise ConfigError(
             f"evaluation recipe {name!r} was not found; expected a YAML file or one of {', '.join(plan_names())}.{hint}"
         )
+    content = read_mapping(path, "an evaluation recipe with conditions")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
         return EvalPlan.model_validate(content), path.parent
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise ConfigError(f"{path}: {first_mistake(error)}.") from None

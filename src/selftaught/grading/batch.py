@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import DataError
 from selftaught.grading.comparison import MAX_INT_CHARS
 from selftaught.grading.grader import Grader

@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selftaught.grading.prelude import set_up
 from selftaught.records import ExecStatus
@@ -33,7 +33,8 @@ LIMITS = {ExecStatus.TIMEOUT: "time limit", ExecStatus.MEMORY: "memory limit", E
 """What a verdict says of a program that was ended for its use of something."""
 
 _HARNESS = "_selftaught_crossing"
-_LEAST_S = 0.05
+_MODULE = f"__import__('sys').modules[{_HARNESS!r}]"
+_LEAST_S = 0.5
 _MAX_CHECKS = 200  # in one session: then what earlier ones left in its memory goes
 
 
@@ -127,28 +128,43 @@ async def run_check(
     started = time.monotonic()
     exchange = _Exchange(timeout_s)
     try:
-        async with checkers.sandbox.session(script) as program, checkers.lend(check_code) as checker:
-            check = checker.session
-            start = f"check = __import__('sys').modules[{_HARNESS!r}].Check({check_code!r}, {helpers!r}, {entry_point!r}, {exchange.mark!r})\n"
-            start = f"{'' if checker.num_checks else _install()}{set_up(check_code, helpers)}{start}check.report()"
-            loading = asyncio.create_task(exchange.load(program, script))
-            try:
-                event = await exchange.ask(check, start)
-                await loading
-            finally:
-                loading.cancel()
-                await asyncio.gather(loading, return_exceptions=True)
-            while "call" in event:
-                call = f"__import__('sys').modules[{_HARNESS!r}].answer(globals(), {entry_point!r}, {event['call']!r}, {exchange.mark!r})"
-                reply = await exchange.say(program, call)
-                event = await exchange.ask(check, f"check.resume({reply!r})")
-            checker.is_free = True
-            reason = "" if event.get("passed") is True else f"wrong answer: {str(event.get('failed'))[:200]}"
+        event = await _go_through(exchange, checkers, script, check_code, entry_point, helpers, ahead=True)
+        if "astray" in event:  # the check made other calls than expected: from the beginning, call by call
+            event = await _go_through(exchange, checkers, script, check_code, entry_point, helpers, ahead=False)
+        reason = "" if event.get("passed") is True else f"wrong answer: {str(event.get('failed'))[:200]}"
     except _Failed as failed:
         reason = str(failed)
     except _Refused as refused:
         return CheckEnding(f"sandbox: {refused}", time.monotonic() - started, refused=True)
     return CheckEnding(reason, time.monotonic() - started)
+
+
+async def _go_through(
+    exchange: _Exchange, checkers: Checkers, script: str, check_code: str, name: str, helpers: str, *, ahead: bool
+) -> dict[str, Any]:
+    """One program, one check, from the beginning to the event that ends it."""
+    async with checkers.sandbox.session(script) as program, checkers.lend(check_code) as checker:
+        install = "" if checker.num_checks else _install()
+        start = f"check = {_MODULE}.Check({check_code!r}, {helpers!r}, {name!r}, {exchange.mark!r}, {ahead})\n"
+        loading = asyncio.create_task(exchange.load(program, script))
+        try:
+            event = await exchange.ask(checker.session, f"{install}{set_up(check_code, helpers)}{start}check.report()")
+            await loading
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+        while "call" in event:
+            requests = event.get("ahead") or [event["call"]]
+            replies, failure = await exchange.replies(program, name, requests)
+            if not replies:
+                raise failure or _Failed(
+                    "error: no result: the program ended, or said too much, before the call returned"
+                )
+            event = await exchange.ask(checker.session, f"check.resume({requests!r}, {replies!r})")
+            if failure is not None and "call" in event:
+                raise failure
+        checker.is_free = "astray" not in event
+    return event
 
 
 class _Exchange:
@@ -160,23 +176,32 @@ class _Exchange:
 
     async def load(self, session: Session, script: str) -> None:
         """Run the program's own code."""
-        await self._run(session, f"{_install()}{script}")
+        _, failure = await self._run(session, f"{_install()}{script}")
+        if failure is not None:
+            raise failure
 
-    async def say(self, session: Session, code: str) -> str:
-        """Run a cell and return what it said between the marks."""
-        result = await self._run(session, code)
-        pieces = result.output.rsplit(self.mark, 2)
-        if len(pieces) != 3:
-            raise _Failed("error: no result: the program ended before the call returned")
-        return pieces[1]
+    async def replies(self, program: Session, name: str, requests: list[str]) -> tuple[list[str], _Failed | None]:
+        """What the program's function ``name`` replies to ``requests``, one after another, and what ended it before the last.
 
-    async def ask(self, check: Session, code: str) -> dict[str, object]:
-        """The same of the check, whose messages are ours."""
-        event = json.loads(await self.say(check, code))
+        The replies are the program's own word, as they would be one at a time.
+        """
+        calls = f"for request in {requests!r}: {_MODULE}.answer(names, {name!r}, request, {self.mark!r})"
+        result, failure = await self._run(program, f"(lambda names: exec({calls!r}, {{'names': names}}))(globals())")
+        said = re.findall(rf"{self.mark}(\{{.*?\}}){self.mark}\n", result.output)  # a traceback may show the mark, too
+        if failure is not None:
+            self._left_s = max(self._left_s, _LEAST_S)  # for the check to look at what came before
+        return [] if result.truncated else said[: len(requests)], failure
+
+    async def ask(self, check: Session, code: str) -> dict[str, Any]:
+        """Run a cell of the check and return the event that it said between the marks. Its messages are ours."""
+        result, failure = await self._run(check, code)
+        if failure is not None:
+            raise failure
+        event = json.loads(result.output.rsplit(self.mark, 2)[1])
         assert isinstance(event, dict)
         return event
 
-    async def _run(self, session: Session, code: str) -> ExecResult:
+    async def _run(self, session: Session, code: str) -> tuple[ExecResult, _Failed | None]:
         if self._left_s <= 0:
             raise _Failed(LIMITS[ExecStatus.TIMEOUT])
         result = await session.run(code, timeout_s=max(self._left_s, _LEAST_S))
@@ -186,8 +211,9 @@ class _Exchange:
         if result.status is ExecStatus.REFUSED:
             raise _Refused(result.output.strip()[-200:] or "refused")
         if result.status is not ExecStatus.OK:
-            raise _Failed(LIMITS.get(result.status) or f"error: {last_line(result.output) or result.status.value}")
-        return result
+            text = result.output.rpartition(self.mark)[2]
+            return result, _Failed(LIMITS.get(result.status) or f"error: {last_line(text) or result.status.value}")
+        return result, None
 
 
 def last_line(text: str) -> str:

@@ -31,6 +31,9 @@ from typing import Any
 MAX_ITEMS = 1_000_000
 """Most values that are taken from an iterator."""
 
+_MAX_AHEAD = 64
+_MAX_UNKNOWN = 1_000  # operations on results that are not known: a loop that waits for another answer ends
+_MAX_TRIAL_S = 0.3
 _SMALL = 1 << 62
 _MUTABLE = (list, dict, set, bytearray)
 _ITERATES: dict[type, Callable[[Any], Iterable[Any]]] = {
@@ -171,41 +174,82 @@ def _exception(error: Exception) -> list[str]:
 
 
 class Check:
-    """A check under way in a thread of its own, so that it can stand still in the middle of a call."""
+    """A check under way in a thread of its own, so that it can stand still in the middle of a call.
 
-    def __init__(self, source: str, helpers: str, name: str, mark: str) -> None:
+    With ``ahead`` the first report names the calls that the check will make if all goes well: they can be made at once
+    and their replies given together.
+    """
+
+    def __init__(self, source: str, helpers: str, name: str, mark: str, ahead: bool = False) -> None:
         self._mark = mark
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._names: dict[str, Any] = {"__name__": "check"}
+        self._ready: collections.deque[tuple[str, str]] = collections.deque()
         self._source, self._helpers, self._name = source, helpers, name
+        self._foreseen: list[str] = []
+        if ahead:
+            trial = threading.Thread(target=self._try, daemon=True)
+            trial.start()
+            trial.join(_MAX_TRIAL_S)
+            ahead = not trial.is_alive()
+        self._is_clean = ahead
         threading.Thread(target=self._run, daemon=True).start()
 
     def report(self) -> None:
         """Say what the check does next: a call, or its end."""
-        say(self._mark, json.dumps(self._events.get()))
+        event = self._events.get()
+        if self._is_clean and self._foreseen[:1] == [event.get("call")]:
+            event["ahead"], self._foreseen = self._foreseen, []
+        say(self._mark, json.dumps(event))
 
-    def resume(self, reply: str) -> None:
-        """Give the check the reply to its call, and report again."""
-        self._replies.put(reply)
+    def resume(self, requests: list[str], replies: list[str]) -> None:
+        """Give the check the replies to its call and to those that it is expected to make next, and report again."""
+        self._ready.extend(zip(requests[1:], replies[1:], strict=False))
+        self._replies.put(replies[0])
         self.report()
 
-    def _run(self) -> None:
-        names = self._names
+    def _try(self) -> None:
+        """Go through the check with results that are right whatever is asked of them, to see the calls."""
+        left = [_MAX_UNKNOWN]
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            self._foreseen.append(json.dumps(pack([list(arguments), keywords])))
+            if len(self._foreseen) >= _MAX_AHEAD:
+                raise _Enough
+            return _Unknown(left)
+
         try:
-            exec(compile(self._helpers, "<helpers>", "exec", 0, True), names)
-            exec(compile(self._source, "<check>", "exec", 0, True), names)
-            names[self._name] = self._call
-            names["check"](self._call)
+            self._go_through(call)
+        except BaseException:
+            pass  # as far as it can be seen
+
+    def _run(self) -> None:
+        try:
+            self._go_through(self._call)
         except BaseException as error:
             last = traceback.format_exception_only(error)[-1].strip()
             self._events.put({"failed": f"{last}{_place(error)}"})
         else:
             self._events.put({"passed": True})
 
+    def _go_through(self, call: Callable[..., Any]) -> None:
+        names: dict[str, Any] = {"__name__": "check"}
+        exec(compile(self._helpers, "<helpers>", "exec", 0, True), names)
+        exec(compile(self._source, "<check>", "exec", 0, True), names)
+        names[self._name] = call
+        names["check"](call)
+
     def _call(self, *arguments: Any, **keywords: Any) -> Any:
-        self._events.put({"call": json.dumps(pack([list(arguments), keywords]))})
-        reply = json.loads(self._replies.get())
+        request = json.dumps(pack([list(arguments), keywords]))
+        if self._ready:
+            foreseen, text = self._ready.popleft()
+            if foreseen != request:  # the program has been called otherwise: what it replies now is worth nothing
+                self._events.put({"astray": True})
+                self._replies.get()
+        else:
+            self._events.put({"call": request})
+            text = self._replies.get()
+        reply = json.loads(text)
         if "raised" in reply:
             kind, message = reply["raised"]
             known = getattr(builtins, kind, None)
@@ -215,6 +259,40 @@ class Check:
         for index, after in reply["changed"]:
             _become(arguments[index], unpack(after))
         return unpack(reply["value"])
+
+
+class _Enough(BaseException):
+    """Ends the trial of a check."""
+
+
+class _Unknown:
+    """A result that is not known yet. It lives in the check's own process and in a trial only; no verdict rests on it."""
+
+    def __init__(self, left: list[int]) -> None:
+        self._left = left
+
+    def _same(self, *_: Any) -> _Unknown:
+        self._left[0] -= 1
+        if self._left[0] < 0:
+            raise _Enough
+        return self
+
+    def _true(self, *_: Any) -> bool:
+        return self._same() is self
+
+    def _zero(self) -> float:
+        return 0.0 * self._true()
+
+    def _end(self, *_: Any) -> Any:
+        raise _Enough
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __contains__ = _true
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = (
+        _same
+    )
+    __mod__ = __neg__ = __abs__ = __round__ = __getitem__ = _same
+    __float__ = _zero
+    __iter__ = __len__ = __hash__ = __index__ = __int__ = __str__ = __repr__ = _end
 
 
 def _become(target: Any, value: Any) -> None:

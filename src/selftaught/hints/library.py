@@ -261,6 +261,9 @@ def hint_id(function: str, language: str, index: int) -> str:
     return f"{function}/{language}/{index}"
 
 
+_WHAT = "a hint library in YAML, with functions, debug or policies"
+
+
 def builtin_text() -> str:
     """The built-in library's YAML."""
     return resources.files("selftaught.hints").joinpath("library.yaml").read_text("utf-8")
@@ -268,7 +271,7 @@ def builtin_text() -> str:
 
 @lru_cache(maxsize=1)
 def _builtin() -> dict[str, Any]:
-    return _parse(builtin_text(), "library.yaml")
+    return parse_mapping(builtin_text(), "library.yaml", _WHAT)
 
 
 def load_library(path: str | Path | None = None) -> HintLibrary:
@@ -277,30 +280,12 @@ def load_library(path: str | Path | None = None) -> HintLibrary:
     if path is None:
         return _validate(base, "library.yaml")
     path = Path(path)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); expected a hint library in YAML.") from None
-    own = _parse(text, str(path))
+    own = read_mapping(path, _WHAT)
     merged = {**base, "name": path.stem, **own}
     for part in ("functions", "policies", "doubt_words", "debug"):
         if isinstance(own.get(part), dict):
             merged[part] = {**base[part], **own[part]}
     return _validate(merged, str(path))
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is no YAML: {str(error).splitlines()[0]}.") from None
-    if not isinstance(value, dict):
-        raise ConfigError(
-            f"{where} holds {type(value).__name__}; expected a mapping with functions, debug or policies."
-        )
-    return value
 
 
 def _validate(value: dict[str, Any], where: str) -> HintLibrary:
@@ -323,7 +308,7 @@ def split_name(hints: str) -> tuple[Path | None, str]:
 
 def _default_policy(path: Path) -> str:
     try:
-        own = _parse(path.read_text("utf-8"), str(path)).get("policies")
+        own = parse_mapping(path.read_text("utf-8"), str(path), _WHAT).get("policies")
     except (OSError, UnicodeDecodeError):
         return "auto"  # `load_library` says what is wrong with the file
     names = [str(name) for name in own] if isinstance(own, dict) else []

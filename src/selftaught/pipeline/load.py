@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
-from selftaught.overrides import apply_overrides
+from selftaught.overrides import apply_overrides, read_mapping
 from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import build_stages
 from selftaught.records import Record
@@ -47,16 +48,9 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
 
 def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
     """A recipe file's content over that of the recipe which it extends."""
-    import yaml
-
     if path in seen:
         raise ConfigError(f"{path} extends itself.")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no mapping; expected the keys of a recipe.")
+    content = read_mapping(path, "the keys of a recipe")
     content = _unshared(content)
     parent = content.pop("extends", None)
     return content if parent is None else _merge(_read(find_recipe(str(parent)), [*seen, path]), content)
@@ -68,7 +62,7 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
         recipe = Recipe.model_validate(content)
         build_stages(recipe)  # checks every rollout's options
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_what_is_wrong(error)}") from None
+        raise ConfigError(f"{where}: {complaint(error, sorted(set(_keys(Recipe))), whole='the recipe')}") from None
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
     return recipe

@@ -72,6 +72,9 @@ class ProblemQuery:
         drop: str | Sequence[str] | None = None,
     ) -> ProblemQuery:
         """From the texts of options or of a recipe. ConfigError when a mapping or a rule cannot be read."""
+        # An empty text would be the working directory: an unset variable of the shell.
+        if isinstance(source, str) and not source.strip():
+            raise ConfigError("the problems' source is ''; expected a file, a folder, a hub id or a benchmark's name.")
         return cls(str(source), limit, FieldMap.parse(mapping), parse_rules(drop))
 
     def load(self, tell: Tell = to_stderr) -> list[Problem]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from selftaught.complaints import complaint as what_is_wrong
+from selftaught.complaints import shown
 from selftaught.errors import ConfigError
 from selftaught.manner import ThinkStyle
 
@@ -271,5 +273,6 @@ def complaint(error: ValidationError, name: Callable[[str], str] = str) -> str:
     wanted = expected(key) if key in FLAT else ""
     if first["type"] == "string_pattern_mismatch" and key == "device":
         wanted = "cpu, cuda, cuda:N, mps or xpu"
-    shown = repr(first["input"]) if not isinstance(first["input"], int | float) else f"{first['input']:g}"
-    return f"{name(key)} is {shown[:80]}; expected {wanted or first['msg'].removeprefix('Input should be ')}."
+    if not wanted or (first["type"].startswith("less") and "below" not in wanted and "at most" not in wanted):
+        return what_is_wrong(error, name=lambda _: name(key))
+    return f"{name(key)} is {shown(first['input'])}; expected {wanted}."

@@ -102,6 +102,8 @@ def find_rollouts(place: Path) -> list[FoundRollout]:
 
 def rollout_at(place: Path) -> FoundRollout:
     """The rollout of one folder or of one trajectory file. DataError when there is none."""
+    if place.is_file() and place.name != FILES.trajectories:
+        raise DataError(f"{place} is a file; expected the folder of a rollout or of a run, or a {FILES.trajectories}.")
     folder = RolloutFolder.of(place) if place.is_file() else RolloutFolder(place)
     if not folder.trajectories.is_file():
         raise DataError(f"{folder.trajectories} is not there; expected a rollout folder or a trajectories file.")

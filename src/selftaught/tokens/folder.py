@@ -47,6 +47,8 @@ def embedded_folder() -> Path:
 def _resolve(model: str, patterns: Sequence[str]) -> Path:
     if model == "toy":
         return embedded_folder()
+    if not model.strip():
+        raise EngineError("the model's name is ''; expected a folder, a hub id (owner/name), `toy` or http://…/v1.")
     folder = Path(model).expanduser()
     if folder.suffix.lower() == ".gguf":
         return gguf_folder(folder)

@@ -10,14 +10,14 @@ import shlex
 import subprocess
 import sys
 import time
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from selftaught.complaints import complaint
 from selftaught.errors import ConfigError, IncompleteError
-from selftaught.overrides import apply_overrides
+from selftaught.overrides import apply_overrides, read_mapping
 from selftaught.records import Record
 from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
@@ -42,28 +42,20 @@ def read_settings(config: Path | None, part: str | None, given: dict[str, Any], 
 
     ConfigError names the key that is wrong and the nearest known one.
     """
-    import yaml
-
     content: dict[str, Any] = {}
     if config is not None:
-        try:
-            content = yaml.safe_load(config.read_text("utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"{config} cannot be read: {' '.join(str(error).split())}") from None
+        content = read_mapping(config, "training settings, or a recipe with --round")
         if part is not None:
-            content = (content.get(part) or {}).get("train") or {}
-            if not content:
+            round_ = content.get(part)
+            content = (round_.get("train") if isinstance(round_, dict) else None) or {}
+            if not isinstance(content, dict) or not content:
                 raise ConfigError(f"{config} has no {part}.train; expected a recipe with one.")
     content |= given
     apply_overrides(content, overrides)
     try:
         return SftSettings.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        near = get_close_matches(key, list(SftSettings.model_fields), n=1)
-        hint = f" Did you mean {near[0]}?" if first["type"] == "extra_forbidden" and near else ""
-        raise ConfigError(f"training setting {key}: {first['msg']}.{hint}") from None
+        raise ConfigError(f"training setting {complaint(error, SftSettings.model_fields)}") from None
 
 
 def launch(
