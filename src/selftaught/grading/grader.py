@@ -23,7 +23,7 @@ from selftaught.grading.published import qwen_tolerance
 from selftaught.grading.workers import MathWorkers
 from selftaught.records import Grade, Outcome, Problem, ProblemKind, StopReason, Trajectory
 
-GRADER = "selftaught/3"
+GRADER = "selftaught/4"
 """Name and version written into every grade. Raise it when a verdict can change."""
 
 MAX_EXTRACTED_CHARS = 2_000

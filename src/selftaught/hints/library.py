@@ -89,7 +89,7 @@ class DebugSpec(Strict):
 
 
 class On(StrEnum):
-    """Triggers."""
+    """What a rule waits for."""
 
     WORD = "word"
     REGEX = "regex"

@@ -41,7 +41,7 @@ class ProblemSet(Enum):
     TEST = "test"
 
     def file(self, run: RunFolder) -> Path:
-        """Where they lie."""
+        """The file of these problems in a run."""
         return run.problem_sets.pool if self is ProblemSet.POOL else run.problem_sets.test
 
     @property
@@ -301,14 +301,14 @@ class _Builder:
         )
 
     def on_pool(self, ref: StageRef, model: Model, own: RolloutOptions, condition: str) -> StageRef:
-        """A rollout on the pool, and its grading."""
+        """Add a rollout on the pool, and its grading."""
         options = own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
         return self.rollout(ref, ProblemSet.POOL, model, options, condition)
 
     def rollout(
         self, ref: StageRef, problems: ProblemSet, model: Model, options: RolloutOptions, condition: str
     ) -> StageRef:
-        """A rollout and its grading."""
+        """Add a rollout and its grading."""
         needs = [self.problems, *([model] if isinstance(model, StageRef) else [])]
         self.stages.append(
             RolloutStage(
@@ -333,7 +333,7 @@ class _Builder:
         settings: CurateSettings,
         at_most: StageRef | None = None,
     ) -> StageRef:
-        """A data set."""
+        """Add a data set."""
         self.stages.append(
             CurateStage(
                 ref=ref,
@@ -347,7 +347,7 @@ class _Builder:
         return ref
 
     def train(self, model: LoopModel, data: StageRef, settings: SftSettings) -> StageRef:
-        """A model trained from the base."""
+        """Add the training of a model from the base."""
         recipe, ref = self.recipe, trained_model(model)
         self.stages.append(
             TrainStage(

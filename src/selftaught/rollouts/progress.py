@@ -41,7 +41,7 @@ class RolloutSummary(Record):
 
     out: str
     num_trajectories: int
-    """Lines in the file now."""
+    """Trajectories in the file now."""
     num_new: int
     num_resumed: int
     """Found finished from an earlier run."""
@@ -67,7 +67,7 @@ class Tally:
     errors: int = 0
     with_calls: int = 0
     tokens: int = 0
-    """Of trajectories that ended."""
+    """Sampled tokens of the trajectories that have ended."""
     scored: int = 0
     right: int = 0
     reasons: Counter[str] = field(default_factory=Counter)

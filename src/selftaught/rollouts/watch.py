@@ -29,19 +29,19 @@ class WatchSets:
         backtick = codec.where("backtick", lambda text: b"`" in text)
         every = codec.where("every", lambda text: True)
         self.text = codec.union(self.control, backtick, self.words)
-        """In running text."""
+        """Where sampling pauses in running text."""
         self.lines = codec.union(self.text, newline)
-        """The same, and every line end (paragraph and budget triggers)."""
+        """``text`` and every line end, for paragraph and budget triggers."""
         self.every = codec.union(self.control, every)
         """Every token (regex triggers)."""
         self.code = codec.union(self.control, backtick)
-        """Inside a block."""
+        """Where it pauses inside a block."""
         self.fence = codec.union(self.control, newline)
-        """On a line that may be a fence."""
+        """Where it pauses on a line that may become a fence."""
         self.closing = codec.where("closing", lambda text: _CLOSING.fullmatch(text) is not None)
         """A whole closing fence: a block that the model wrote is run."""
         self.last = codec.union(self.closing, codec.token_set(f"thinks:{len(thinks)}", lambda: thinks))
-        """The same, and the end of thinking, where a hint may wait."""
+        """``closing`` and the end of thinking, where a hint may wait."""
         self.banned = codec.where("fences", lambda text: b"``" in text)
         """What is not offered to the sampler when Python is switched off: any two backticks in one token."""
 
@@ -64,5 +64,5 @@ def _completing(codec: Codec, words: Sequence[str]) -> list[int]:
 
 
 def is_in(token_set: TokenSet, token_id: int) -> bool:
-    """Membership by table."""
+    """Whether a token is in the set, by a table look-up."""
     return token_id < len(token_set.table) and token_set.table[token_id] == 1

@@ -58,7 +58,7 @@ class Task:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What identifies it."""
+        """What identifies the task."""
         return self.problem.id, self.sample
 
 
@@ -115,7 +115,7 @@ class WorkerStats:
     num_calls: int = 0
     num_run: int = 0
     tool_wait_s: float = 0.0
-    """Sum over trajectories."""
+    """Seconds that trajectories waited for tools, summed over them."""
     num_retries: int = 0
     tier: str = ""
 
@@ -195,7 +195,7 @@ class WorkerCore:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def aclose(self) -> None:
-        """Stop everything."""
+        """Cancel all tasks and close the engine and the sandbox."""
         await self.cancel()
         if self._pulse is not None:
             self._pulse.cancel()

@@ -20,42 +20,42 @@ class Folder:
 
     @property
     def record(self) -> Path:
-        """What made it."""
+        """The record of what made the folder (``run.json``)."""
         return self.path / FILES.record
 
     @property
     def problems(self) -> Path:
-        """The problems that were put to the model, kept with the answers."""
+        """The problems that the model was asked, kept beside its answers."""
         return self.path / FILES.problems
 
     @property
     def lock(self) -> Path:
-        """Held by its writer."""
+        """The lock that the folder's writer holds."""
         return self.path / FILES.lock
 
     @property
     def report_json(self) -> Path:
-        """The report's numbers."""
+        """The report's numbers as JSON."""
         return self.path / FILES.report_json
 
     @property
     def report_markdown(self) -> Path:
-        """The report as text."""
+        """The report as Markdown."""
         return self.path / FILES.report_markdown
 
     @property
     def report_page(self) -> Path:
-        """The report as one page."""
+        """The report as one HTML page."""
         return self.path / FILES.report_page
 
     @property
     def report_files(self) -> Path:
-        """Folder of its figures and tables."""
+        """The folder of the report's figures and tables."""
         return self.path / FILES.report
 
     @property
     def do_not_publish(self) -> Path:
-        """Stands where problems lie whose authors ask that they are not shown on the web."""
+        """The notice beside problems whose authors ask that they are not shown on the web."""
         return self.path / FILES.do_not_publish
 
     def make(self, option: str = "--out") -> None:
@@ -83,27 +83,27 @@ class RolloutFolder(Folder):
 
     @property
     def trajectories(self) -> Path:
-        """The rollouts, one a line."""
+        """The trajectories, one a line."""
         return self.path / FILES.trajectories
 
     @property
     def grades(self) -> Path:
-        """Their verdicts."""
+        """The grades of the trajectories."""
         return self.path / FILES.grades
 
     @property
     def failures(self) -> Path:
-        """Trajectories that ended in an error and were done again."""
+        """Trajectories that ended in an engine or sandbox error; a rerun has made them again."""
         return self.path / FILES.failures
 
     @property
     def stats(self) -> Path:
-        """One summary an attempt."""
+        """A summary of each attempt at the rollout."""
         return self.path / FILES.rollout_stats
 
     @property
     def grades_lock(self) -> Path:
-        """Held by whoever grades."""
+        """The lock that grading holds; it may run beside the rollout."""
         return self.path / FILES.grades_lock
 
 
@@ -118,17 +118,17 @@ class DataFolder(Folder):
 
     @property
     def dropped(self) -> Path:
-        """The others, with reasons."""
+        """The rows that were not chosen, each with its reason."""
         return self.path / FILES.dropped
 
     @property
     def funnel(self) -> Path:
-        """Counts at every step."""
+        """How many rows each filter and each selection step dropped."""
         return self.path / FILES.funnel
 
     @property
     def export(self) -> Path:
-        """Folder of the exports."""
+        """The folder of exports to other formats."""
         return self.path / FILES.export
 
 
@@ -138,7 +138,7 @@ class ModelFolder(Folder):
 
     @property
     def summary(self) -> Path:
-        """There when, and only when, training is complete."""
+        """The summary of a training. It exists if and only if the training is complete."""
         return self.path / FILES.training
 
     @property
@@ -148,12 +148,12 @@ class ModelFolder(Folder):
 
     @property
     def metrics(self) -> Path:
-        """Loss by step."""
+        """Loss and learning rate by step."""
         return self.path / FILES.metrics
 
     @property
     def weights(self) -> Path:
-        """The weights of a model of one file."""
+        """The weights, where one file holds them all."""
         return self.path / FILES.weights
 
     @property
@@ -167,7 +167,7 @@ class ModelFolder(Folder):
 
     @property
     def job(self) -> Path:
-        """What processes under a launcher are to do."""
+        """What the processes of a launcher are to train."""
         return self.path / FILES.job
 
 
@@ -179,12 +179,12 @@ class ProblemFolder:
 
     @property
     def pool(self) -> Path:
-        """To learn from."""
+        """The problems to learn from."""
         return self.path / FILES.pool
 
     @property
     def test(self) -> Path:
-        """To test on."""
+        """The problems to test on."""
         return self.path / FILES.test
 
     @property
@@ -199,7 +199,7 @@ class RunFolder(Folder):
 
     @property
     def problem_sets(self) -> ProblemFolder:
-        """Pool and test."""
+        """The problems of the run: pool, test, and those removed."""
         return ProblemFolder(self.path / FILES.problem_folder)
 
     @property
@@ -217,7 +217,7 @@ class RunFolder(Folder):
         return self.markers / f"{stage.file_stem}.json"
 
     def log(self, stage: StageRef) -> Path:
-        """What a stage printed."""
+        """The log of what a stage printed."""
         return self.logs / f"{stage.file_stem}.log"
 
     def server_logs(self, stage: StageRef) -> Path:
@@ -229,15 +229,15 @@ class RunFolder(Folder):
         return self.logs / f"{stage.file_stem}.lock"
 
     def rollout(self, stage: StageRef) -> RolloutFolder:
-        """What a stage rolled out."""
+        """The folder of a rollout stage."""
         return RolloutFolder(self.path / stage.folder)
 
     def data(self, stage: StageRef) -> DataFolder:
-        """A data set made here."""
+        """The folder of a curation stage."""
         return DataFolder(self.path / stage.folder)
 
     def model(self, stage: StageRef) -> ModelFolder:
-        """A model trained here."""
+        """The folder of a training stage."""
         return ModelFolder(self.path / stage.folder)
 
     def relative(self, path: Path) -> str:
@@ -276,12 +276,12 @@ class CurateInput:
 
     @property
     def trajectories(self) -> Path:
-        """The rollouts."""
+        """The trajectories of this input."""
         return RolloutFolder(self.folder).trajectories
 
     @property
     def grades(self) -> Path:
-        """Their verdicts."""
+        """The grades of the trajectories."""
         return RolloutFolder(self.folder).grades
 
     def under(self, run: Path) -> CurateInput:

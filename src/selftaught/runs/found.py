@@ -33,7 +33,7 @@ class FoundRollout:
 
     @cached_property
     def record(self) -> RunRecord | None:
-        """What made it."""
+        """The rollout folder's own record, or None."""
         return peek_record(self.folder.path)
 
     @cached_property

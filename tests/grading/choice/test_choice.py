@@ -91,6 +91,6 @@ def test_an_options_words_are_its_letter() -> None:
     "text", ["the answer is " * 30_000, "A, " * 100_000, "**C** " * 30_000, "答案是" * 50_000, "$" * 100_000, "answer: A or B, " * 8_000]
 )  # fmt: skip
 def test_the_cost_does_not_grow_with_the_length(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     extract_letter(text)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
