@@ -11,24 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    pass
 
 
 class SelftaughtError(Exception):
     """Base of all errors that the command line shows as one line. ``exit_code`` as in the README."""
 
     exit_code: ClassVar[int] = 1
-
-
-def first_mistake(error: ValidationError, whole: str = "") -> str:
-    """``key.sub: what is wrong`` of the first mistake that pydantic names.
-
-    ``whole`` is the place of a mistake that no key is to blame for, such as a line that is not JSON.
-    """
-    first = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or whole
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
 
 
 def shorten(text: str, max_chars: int = 60) -> str:

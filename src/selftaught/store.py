@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from selftaught.errors import DataError, first_mistake
+from selftaught.complaints import complaint
+from selftaught.errors import DataError
 from selftaught.records import SCHEMA_VERSION, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -98,8 +99,8 @@ def parse_record(line: bytes, model: type[RecordT], place: str) -> RecordT:
     try:
         record = model.model_validate_json(line)
     except ValidationError as error:
-        expected = model.described or f"a {model.__name__} record"
-        raise DataError(f"{place}: {first_mistake(error, 'line')}; expected {expected}.") from None
+        should = f" It should be {model.described}." if model.described else ""
+        raise DataError(f"{place}: {complaint(error)}{should}") from None
     version = getattr(record, "schema_version", SCHEMA_VERSION)
     if version > SCHEMA_VERSION:
         raise DataError(

@@ -105,7 +105,7 @@ def test_a_wrong_input_ends_in_one_line(command: str, place: Path, run_cli: Any)
     assert result.exit_code == exit_code, result.stderr
     errors = [line for line in result.stderr.splitlines() if line.startswith("selftaught: error: ")]
     assert len(errors) == 1 and message in errors[0], result.stderr
-    assert "Traceback" not in result.stderr and "bug" not in errors[0]
+    assert "Traceback" not in result.stderr and "bug:" not in errors[0]
     assert not (place / "out" / "trajectories.jsonl").exists() and not result.stdout.startswith("{")
 
 

@@ -53,7 +53,7 @@ def test_a_users_file_is_laid_over_the_built_in_one(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("a: [", "is not YAML"),
-        ("- 1", "expected a mapping"),
+        ("- 1", "holds a list; expected a hint library"),
         ("policys: {}", "policys: no such key. Did you mean policies"),
         ("policies: {p: {rules: [{name: a, when: word, words: [x], hints: [nope]}]}}", "unknown hint 'nope'"),
         ("policies: {p: {rules: [{name: a, when: word, hints: [general]}]}}", "needs 'words'"),
@@ -64,7 +64,7 @@ def test_a_users_file_is_laid_over_the_built_in_one(tmp_path: Path) -> None:
         ),
         (
             "policies: {p: {rules: [{name: a, when: paragraph, hints: [general], probability: 2}]}}",
-            "less than or equal to 1",
+            "probability is 2; expected at most 1",
         ),
         (
             "policies: {p: {rules: [{name: a, when: paragraph, hints: [general], choose: weighted}]}}",

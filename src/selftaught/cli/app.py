@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from selftaught.cli.usage import guard, is_wrong_path, usage_message
 from selftaught.cli.verbs import SYNONYMS, VERBS, Verb
 from selftaught.errors import MissingPartError, SelftaughtError
 from selftaught.version import __version__

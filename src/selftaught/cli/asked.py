@@ -37,16 +37,6 @@ def typed(question: str, kind: str | None, choices: list[str], answer: str | Non
     )
 
 
-def _check_fit(kind: str | None, options: list[str], answer: str | None) -> None:
-    """ConfigError for options that the problem's kind has no use for, or that it lacks."""
-    if kind == "choice" and not options:
-        raise ConfigError("--kind is choice without --choices; give the options, such as --choices '70|87|9|47'.")
-    if options and kind not in (None, "choice"):
-        raise ConfigError(f"--choices go with --kind choice; --kind is {kind}. Leave one of them out.")
-    if kind == "code" and answer is not None:
-        raise ConfigError("--answer does not go with --kind code: a program is judged by tests; use a problem file.")
-
-
 def replayed(problem_id: str, place: Path) -> Asked:
     """Problem ``problem_id`` of a run's folder or of a problem file. ConfigError when it is not there."""
     if place.is_file() and place.name != FILES.trajectories:

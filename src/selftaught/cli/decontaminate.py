@@ -43,13 +43,13 @@ def register(app: typer.Typer) -> None:
         from selftaught.problems.decontaminate import Decontaminator, Method
         from selftaught.problems.split import split_file
         from selftaught.runs.folders import Folder
-        from selftaught.runs.record import RunKind, check_free_for
+        from selftaught.runs.record import RunKind, read_claimable
 
         names = [name.strip() for item in against for name in item.split(",") if name.strip()]
         if not names:
             raise ConfigError("--against is empty; expected a benchmark's name or file.")
         folder = Folder(out)
-        check_free_for(folder, RunKind.CURATION)
+        read_claimable(out, RunKind.CURATION)
         method = Method.EXACT if exact else Method.OVERLAP
         index = Decontaminator([(n, load_problems(n)) for n in names], min_share=min_share, method=method)
         folder.make()

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from selftaught.complaints import complaint
 from selftaught.curation.records import CurateSettings, FilterSettings
-from selftaught.errors import ConfigError, first_mistake
+from selftaught.errors import ConfigError
 from selftaught.overrides import apply_overrides
 
 
@@ -19,9 +19,5 @@ def read_settings(given: dict[str, Any], overrides: list[str]) -> CurateSettings
     try:
         return CurateSettings.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        near = get_close_matches(
-            str(first["loc"][-1]), [*CurateSettings.model_fields, *FilterSettings.model_fields], n=1
-        )
-        hint = f" Did you mean {near[0]}?" if first["type"] == "extra_forbidden" and near else ""
-        raise ConfigError(f"curation setting {first_mistake(error)}.{hint}") from None
+        known = [*CurateSettings.model_fields, *FilterSettings.model_fields]
+        raise ConfigError(f"curation setting {complaint(error, known)}") from None

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -207,7 +208,7 @@ class HttpEngine:
                     models = {model["id"]: model for model in answer.json()["data"]}
                 except (self._httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                     raise EngineError(
-                        f"no model server answers at {url}/v1/models ({type(error).__name__}: {error}); is it up?"
+                        f"no model server answers at {url}/v1/models ({_why(error)}); is it up?"
                     ) from None
                 name = model_name or next(iter(models), None)
                 if name is None or name not in models:
@@ -322,6 +323,15 @@ class HttpEngine:
             raise Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:
             raise Broken(f"{url} sent no JSON ({error})") from None
+
+
+def _why(error: Exception) -> str:
+    """Why a server's list of models could not be read, for somebody who does not know our client's classes."""
+    if isinstance(error, json.JSONDecodeError):
+        return "it answers, but not with JSON: a page of another program?"
+    if isinstance(error, KeyError | TypeError):
+        return "its answer is no list of models"
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def _codec_of(root: str, tokenizer: str | None) -> Codec:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from selftaught.errors import ConfigError, first_mistake
+from selftaught.complaints import complaint
+from selftaught.errors import ConfigError
+from selftaught.overrides import read_mapping
 
 if TYPE_CHECKING:
     from selftaught.rollouts import RolloutSettings
@@ -86,4 +88,4 @@ def load_plan(name: str) -> tuple[EvalPlan, Path]:
     try:
         return EvalPlan.model_validate(content), path.parent
     except ValidationError as error:
-        raise ConfigError(f"{path}: {first_mistake(error)}.") from None
+        raise ConfigError(f"{path}: {complaint(error, EvalPlan.model_fields, whole='the recipe')}") from None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-from selftaught.evals.evaluate import EvalRequest, default_condition, default_out
+from selftaught.errors import ConfigError
+from selftaught.evals.evaluate import EvalRequest, default_condition, default_out, evaluated
 from selftaught.evals.plan import load_plan
 from selftaught.problems import parse_benchmark
 from selftaught.rollouts.defaults import Given, Name, chosen
@@ -37,6 +39,7 @@ def eval_request(
     specs = [parse_benchmark(text) for text in texts if text.strip()]
     several = max([int(given.get("samples", 1)), *(spec.samples or 1 for spec in specs)]) > 1
     settings = _settings(model, given, condition, several, name)
+    named = {"reference": reference, "ablation_of": ablation_of}
     conditions: Sequence[tuple[str, RolloutSettings]] = ()
     missing: list[str] = []
     if recipe is not None:
@@ -44,6 +47,7 @@ def eval_request(
         conditions, missing = plan.resolve(model, settings, folder)
         reference, ablation_of = reference or plan.reference, ablation_of or plan.ablation_of
     where = out or default_out(f"{model}-{Path(recipe).stem}" if recipe else model, specs)
+    _check_conditions(where, [one for one, _ in conditions] or [settings.condition], named, name)
     columns = (
         ",".join(f"{key}={column}" for key, column in mapping.items()) if isinstance(mapping, Mapping) else mapping
     )
@@ -52,6 +56,19 @@ def eval_request(
         model, specs, where, settings, limit, scaling, reference, ablation_of, conditions, columns, rules
     )
     return request, missing
+
+
+def _check_conditions(out: Path, asked: list[str], named: Mapping[str, str | None], name: Name) -> None:
+    """ConfigError, before the work, for a condition that is neither evaluated now nor in the folder already."""
+    if not any(named.values()):
+        return
+    there = [one for _, _, found in evaluated(out) for one in found]
+    known = list(dict.fromkeys([*asked, *(text for one in there for text in (one.condition, one.tabled))]))
+    for key, wanted in named.items():
+        if wanted is not None and wanted not in known:
+            near = get_close_matches(wanted, known, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{name(key)} is {wanted!r}; expected one of {', '.join(known)}.{meant}")
 
 
 def _settings(model: str, given: Given, condition: str | None, several: bool, name: Name) -> RolloutSettings:

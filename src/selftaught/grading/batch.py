@@ -177,11 +177,9 @@ def _requests(path: Path, model: type[RequestT]) -> Iterator[RequestT]:
             try:
                 yield _parse(line, model)
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"]) or "line"
-                raise DataError(f"{path}:{number}: {where}: {first['msg']}.") from None
+                raise DataError(f"{path}:{number}: {complaint(error, model.model_fields)}") from None
             except ValueError as error:
-                raise DataError(f"{path}:{number}: line: not JSON ({error}).") from None
+                raise DataError(f"{path}:{number}: not JSON ({error}).") from None
 
 
 def _in_order(requests: Iterable[RequestT], judge: Callable[[RequestT], ResultT], workers: int) -> Iterator[ResultT]:

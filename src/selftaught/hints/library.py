@@ -19,7 +19,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selftaught.errors import ConfigError, first_mistake
+from selftaught.complaints import complaint
+from selftaught.errors import ConfigError
+from selftaught.overrides import parse_mapping, read_mapping
 from selftaught.records import ProblemKind
 
 Language = Literal["en", "zh"]
@@ -292,7 +294,7 @@ def _validate(value: dict[str, Any], where: str) -> HintLibrary:
     try:
         return HintLibrary.model_validate(value)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {first_mistake(error)}.") from None
+        raise ConfigError(f"{where}: {complaint(error, HintLibrary.model_fields, whole='the library')}") from None
 
 
 def split_name(hints: str) -> tuple[Path | None, str]:

@@ -31,6 +31,7 @@ def asked_problem(
     if kind is not None and kind not in list(ProblemKind):
         raise ConfigError(f"{name('kind')} is {kind!r}; expected math, choice or code.")
     options = list(choices)
+    _check_fit(kind, options, answer, name)
     row: dict[str, Any] = {
         "problem": text,
         "kind": kind or ("choice" if options else "math"),
@@ -52,6 +53,18 @@ def asked_problem(
     return Problem(
         id=question_hash(text), problem=text, kind=ProblemKind(row["kind"]), choices=options or None, metadata=metadata
     )
+
+
+def _check_fit(kind: str | None, options: list[str], answer: str | None, name: Callable[[str], str]) -> None:
+    """ConfigError for what the problem's kind has no use for, or lacks."""
+    if kind == "choice" and not options:
+        raise ConfigError(f"{name('kind')} is choice, but {name('choices')} is missing; give the options.")
+    if options and kind not in (None, "choice"):
+        raise ConfigError(f"{name('choices')} is for choice problems; {name('kind')} is {kind}. Leave one of them out.")
+    if kind == "code" and answer is not None:
+        raise ConfigError(
+            f"{name('answer')} is not for code, which is judged by tests; ask a problem of a file that has them."
+        )
 
 
 def _letter(answer: str | None, options: list[str]) -> str | None:

@@ -14,7 +14,8 @@ from fractions import Fraction
 
 from pydantic import ValidationError
 
-from selftaught.errors import DataError, first_mistake, shorten
+from selftaught.complaints import complaint
+from selftaught.errors import DataError, shorten
 from selftaught.problems.drop import DropRule
 from selftaught.problems.fields import LeftOut
 from selftaught.problems.formats import problem_from_row
@@ -108,7 +109,7 @@ class ProblemReader:
                 self.counts.left_out[str(reason)] += 1
                 continue
             except ValidationError as error:
-                raise DataError(f"{item.place}: {first_mistake(error)}.") from None
+                raise DataError(f"{item.place}: {complaint(error)}") from None
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 detail = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
                 raise DataError(f"{item.place}: {_ended(detail)}") from None

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selftaught.errors import DataError, first_mistake
+from selftaught.complaints import complaint
+from selftaught.errors import DataError
 from selftaught.evals.records import ReportData, RunRef
 from selftaught.problems import load_file
 from selftaught.records import Grade, Problem, Trajectory
@@ -69,7 +70,9 @@ def read_report_data(path: Path) -> ReportData:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected the report.json of a run.") from None
     except ValidationError as error:
-        raise DataError(f"{path}: {first_mistake(error, 'document')}; expected the report.json of a run.") from None
+        raise DataError(
+            f"{path}: {complaint(error, whole='the document')} It should be the report.json of a run."
+        ) from None
 
 
 def is_withheld(problem: Problem) -> bool:

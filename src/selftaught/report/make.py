@@ -12,6 +12,7 @@ from selftaught.report.publish import Published
 from selftaught.report.publish import publish as write_copy
 from selftaught.report.several import default_out, join_runs
 from selftaught.report.write import ReportPaths, write_report
+from selftaught.runs.folders import Folder
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ def make_report(
         if publish is not None:
             raise ConfigError("--publish copies one run; name one.")
         folder = out or default_out(runs)
+        if not folder.is_dir():
+            Folder(folder).make()
         return MadeReport(write_report(folder, join_runs(runs, folder), gated_text=gated_text, records=False))
     if out is not None:
         raise ConfigError("--out is for a report of several runs; the report of one run lies in its own folder.")

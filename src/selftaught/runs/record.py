@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from selftaught.errors import ConfigError, first_mistake, shorten
+from selftaught.complaints import complaint
+from selftaught.errors import ConfigError, shorten
 from selftaught.provenance import MadeBy, digest_of, made_here
 from selftaught.records import Record, utc_now
 from selftaught.runs.folders import DataFolder, Folder, ModelFolder, RolloutFolder, RunFolder
@@ -100,7 +101,11 @@ def read_record(folder: Path) -> RunRecord | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = first_mistake(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        why = (
+            complaint(error, whole="the record").rstrip(".")
+            if isinstance(error, ValidationError)
+            else str(error).splitlines()[0]
+        )
         raise ConfigError(
             f"{path} cannot be read ({why}); it is torn, or another version of selftaught wrote it. Name another folder."
         ) from None
