@@ -230,8 +230,8 @@ def _install() -> str:
     """
     source = resources.files("selftaught.grading").joinpath("crossing.py").read_text("utf-8")
     code = marshal.dumps(compile(source, "<crossing>", "exec", 0, dont_inherit=True))
-    packed = base64.b85encode(zlib.compress(code, 9)).decode()  # short, so that it is quickly sent and parsed
+    packed = base64.b64encode(zlib.compress(code, 9)).decode()  # short, so that it is quickly sent and parsed
     return (
-        f"exec(__import__('marshal').loads(__import__('zlib').decompress(__import__('base64').b85decode({packed!r}))), "
+        f"exec(__import__('marshal').loads(__import__('zlib').decompress(__import__('base64').b64decode({packed!r}))), "
         f"vars(__import__('sys').modules.setdefault({_HARNESS!r}, type(__import__('sys'))({_HARNESS!r}))))\n"
     )
