@@ -89,7 +89,7 @@ def test_the_verb(curated: Path, tmp_path: Path, run_cli: object) -> None:
     run = tmp_path / "sampled"
     result = run_cli("curate", run, "--explain", "p3#0")  # type: ignore[operator]
     assert result.exit_code == 0 and "dropped at wrong" in result.stdout
-    assert run_cli("curate", run, "--explain", "p9").exit_code == 1  # type: ignore[operator]
+    assert run_cli("curate", run, "--explain", "p9").exit_code == 2  # type: ignore[operator]
     result = run_cli("curate", run, "--json", "--set", "filters.max_tokens=10", "--out", tmp_path / "other")  # type: ignore[operator]
     assert result.exit_code == 0 and json.loads(result.stdout)["dropped"] == {"too_long": 2, "wrong": 1}
     result = run_cli("curate", run, "--set", "filters.max_token=10")  # type: ignore[operator]
