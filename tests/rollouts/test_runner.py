@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,18 @@ def test_one_process(whole: Path, model_folder: Path) -> None:
 def test_processes_make_the_same(whole: Path, model_folder: Path, tmp_path: Path) -> None:
     run_rollout(PROBLEMS, str(model_folder), tmp_path, settings(workers=2))
     assert ids_of(tmp_path) == ids_of(whole)
+
+
+def test_workers_that_live_on_read_paths_from_where_one_stands(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = settings(workers=2, max_tokens=4, samples=1)
+    for name in ("here", "there"):
+        place = tmp_path / name
+        shutil.copytree(model_folder, place / name)
+        monkeypatch.chdir(place)
+        assert run_rollout(PROBLEMS[:2], name, Path("out"), few).num_failed == 0
+        assert (place / "out" / "trajectories.jsonl").is_file()
 
 
 def test_a_dead_worker_is_replaced(whole: Path, model_folder: Path, tmp_path: Path) -> None:

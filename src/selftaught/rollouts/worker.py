@@ -38,6 +38,8 @@ class Setup:
     settings: RolloutSettings
     share: str | None = None
     """A memory file in which the workers keep the weights once (`selftaught.engines.matrices`)."""
+    place: str = field(default_factory=os.getcwd)
+    """Working directory of whoever asks: workers outlive a rollout, and relative paths are meant from here."""
 
     @property
     def in_flight(self) -> int:
@@ -299,6 +301,7 @@ async def serve(connection: Connection) -> None:
             core.submit(message)
         elif isinstance(message, Setup):
             try:
+                os.chdir(message.place)
                 await core.setup(message)
                 connection.send(Ready())
             except SelftaughtError as error:
