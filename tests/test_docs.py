@@ -135,6 +135,17 @@ def test_yaml_and_json_blocks_parse(block: Block) -> None:
         assert all(json.loads(line) for line in block.text.splitlines())
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_block_is_run_or_says_why_not(page: Path) -> None:
+    """Those of the first pages are run by the walk below, those of python.md by ``tests/api/test_page.py``."""
+    if page in WALKED or page.name == "python.md":
+        return
+    silent = [
+        block.text.splitlines()[0] for block in blocks([page], "sh", "bash", "console", "python") if not block.not_run
+    ]
+    assert not silent, f"{page.name}: write <!-- not run: why --> above the block of {silent[0]!r}"
+
+
 @pytest.mark.slow
 def test_a_walk_through_the_first_pages(run_cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a newcomer types, word for word. Where the demo's model should lie, the base lies: training it takes minutes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,18 @@ def test_what_cannot_be_met_is_said(base: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_base_without_all_its_weights_is_refused(base: Path, tmp_path: Path) -> None:
+    """An untied output matrix that is missing would be filled with random numbers."""
+    from selftaught.training.sft import train_sft
+
+    broken = tmp_path / "broken"
+    shutil.copytree(base, broken)
+    config = json.loads((broken / "config.json").read_text()) | {"tie_word_embeddings": False}
+    (broken / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=r"broken lacks lm_head\.weight; expected all weights"):
+        train_sft(make_rows(4), broken, tmp_path / "out", SETTINGS)
+
+
 def test_killed_at_random_points_it_ends_with_the_same_weights(base: Path, tmp_path: Path) -> None:
     from selftaught.training.sft import train_sft
 

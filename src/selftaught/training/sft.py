@@ -22,6 +22,7 @@ from selftaught.manner import read_manner, trained_manner, write_manner
 from selftaught.records import utc_now
 from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
+from selftaught.tokens.weight_files import find_weight_files
 from selftaught.training.batches import pack
 from selftaught.training.card import model_card
 from selftaught.training.claim import claimed
@@ -242,7 +243,12 @@ def _load(base_model: str | Path, settings: SftSettings) -> Any:
     # Under adapters the base's weights are not trained and need no float32.
     frozen = settings.lora is not None and _precision(settings) == "bfloat16"
     dtype = torch.bfloat16 if frozen else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(str(base_model), dtype=dtype, attn_implementation=attention)
+    find_weight_files(Path(base_model))  # two sets of weights that disagree are refused
+    model, loading = AutoModelForCausalLM.from_pretrained(
+        str(base_model), dtype=dtype, attn_implementation=attention, output_loading_info=True
+    )
+    if loading["missing_keys"]:  # transformers would fill them with random numbers
+        raise DataError(f"{base_model} lacks {min(loading['missing_keys'])}; expected all weights. Take another copy.")
     model.config.use_cache = False
     if settings.lora is not None:
         model = _with_lora(model, settings)
