@@ -55,6 +55,7 @@ def test_the_page_as_a_script(repository: Path, tmp_path: Path) -> None:
         assert line in done.stdout, (line, done.stdout)
 
 
+@pytest.mark.exhaustive  # the script above runs the same blocks, and the notebook runs them inside a loop
 async def test_the_page_under_asyncio(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -92,8 +92,14 @@ def test_digits_choose_conditions_and_problems_keep_them(browser: Chromium, writ
     browser.run("document.querySelector('.grid tbody a').click()")
     ready(browser, "p")
     assert shown(browser) == ["base", "start"]
-    browser.press("2")
-    browser.wait("location.hash.endsWith('/base,base+hint')")
+    for last in (False, True):  # a loaded machine may lose the first key of a page
+        browser.press("2")
+        try:
+            browser.wait("location.hash.endsWith('/base,base+hint')", timeout_s=10)
+            break
+        except TimeoutError:
+            if last:
+                raise
     browser.wait("document.querySelectorAll('.pick.on')[1].textContent.includes('base+hint')")
     first = heading(browser)
     browser.press("j")

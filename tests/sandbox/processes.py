@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -25,14 +26,17 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def sandbox_processes(pid: int) -> list[int]:
-    """Descendants of ``pid`` that run the sandbox's own main file."""
+def sandbox_processes(pid: int, before: Collection[int] = ()) -> list[int]:
+    """Descendants of ``pid`` that run the sandbox's own main file, without those that stood ``before``.
+
+    Rollout workers of an earlier test may live on with sandboxes of their own.
+    """
     found = []
     for each in descendants(pid):
         try:
             command = Path(f"/proc/{each}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"sandbox/inside/__main__.py" in command:
+        if each not in before and b"sandbox/inside/__main__.py" in command:
             found.append(each)
     return found

@@ -53,11 +53,12 @@ def test_many_threads_share_it(settings: Settings) -> None:
 
 
 def test_nothing_is_left_behind(settings: Settings) -> None:
+    before = sandbox_processes(os.getpid())
     fds = len(os.listdir("/proc/self/fd"))
     for _ in range(2):
         with Sandbox(settings()) as box:
             box.run("1")
-    assert sandbox_processes(os.getpid()) == []
+    assert sandbox_processes(os.getpid(), before) == []
     assert len(os.listdir("/proc/self/fd")) == fds
     assert not any(thread.name == "selftaught-sandbox" for thread in threading.enumerate())
 

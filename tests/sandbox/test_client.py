@@ -189,10 +189,11 @@ async def test_short_calls_do_not_wait_for_loops(settings: Settings) -> None:
 
 
 async def test_a_killed_zygote_is_an_error_result_and_a_new_zygote(settings: Settings) -> None:
+    before = sandbox_processes(os.getpid())
     async with Sandbox(settings()) as sandbox:
         call = asyncio.create_task(sandbox.run("import time\ntime.sleep(30)"))
         await asyncio.sleep(0.3)
-        guardian = sandbox_processes(os.getpid())[0]
+        guardian = sandbox_processes(os.getpid(), before)[0]
         zygote = descendants(guardian)[0]
         os.kill(zygote, signal.SIGKILL)
         result = await asyncio.wait_for(call, 10)
@@ -203,8 +204,9 @@ async def test_a_killed_zygote_is_an_error_result_and_a_new_zygote(settings: Set
 
 
 async def test_zygotes_retire_without_losing_a_call(settings: Settings) -> None:
+    before = sandbox_processes(os.getpid())
     async with Sandbox(settings(max_calls_per_zygote=15, workers=4)) as sandbox:
-        first = sandbox_processes(os.getpid())[0]
+        first = sandbox_processes(os.getpid(), before)[0]
         results = []
         for start in range(0, 60, 10):
             results += await asyncio.gather(*(sandbox.run(f"print({n})") for n in range(start, start + 10)))
@@ -215,10 +217,11 @@ async def test_zygotes_retire_without_losing_a_call(settings: Settings) -> None:
                 break
             await asyncio.sleep(0.1)
         assert first not in sandbox_processes(os.getpid())
-    assert sandbox_processes(os.getpid()) == []
+    assert sandbox_processes(os.getpid(), before) == []
 
 
 async def test_closing_leaves_nothing(settings: Settings) -> None:
+    before = sandbox_processes(os.getpid())
     fds = len(os.listdir("/proc/self/fd"))
     mounts = _mounts()
     async with Sandbox(settings(workers=3)) as sandbox:
@@ -227,7 +230,7 @@ async def test_closing_leaves_nothing(settings: Settings) -> None:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-    assert sandbox_processes(os.getpid()) == []
+    assert sandbox_processes(os.getpid(), before) == []
     assert len(os.listdir("/proc/self/fd")) == fds
     assert _mounts() == mounts
 
