@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -64,3 +65,15 @@ def test_shares_by_kind_hold_for_each_kind_and_are_one_for_the_others() -> None:
 def test_a_share_that_is_none_is_refused(share: object) -> None:
     with pytest.raises(ValidationError, match="expected a share above 0 and at most 1"):
         CurateSettings(tool_share=share)  # type: ignore[arg-type]
+
+
+def test_one_id_in_two_sources_is_chosen_whatever_the_order_of_the_files() -> None:
+    """The greedy run and a sample may share an id and everything else that counts, but not the text."""
+    greedy, sample = (
+        replace(survivor("p", ProblemKind.MATH, 1), source=source, text_hash=number)
+        for number, source in enumerate(("a", "b"))
+    )
+    settings = CurateSettings(rule=Rule.D_START)
+    for order in ([greedy, sample], [sample, greedy]):
+        kept = select(order, settings, lambda *dropped: None)
+        assert [row.source for row, _ in kept] == ["a"]

@@ -45,9 +45,15 @@ def draw(seed: int, text: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}:{text}".encode(), digest_size=8).digest(), "big")
 
 
-def quality(survivor: Survivor, seed: int) -> tuple[int, int, int, int]:
-    """Sort key, best first: fewest tool errors, fewest calls, fewest tokens, a seeded draw."""
-    return (survivor.num_errors, survivor.num_calls, survivor.num_tokens, draw(seed, survivor.trajectory_id))
+def quality(survivor: Survivor, seed: int) -> tuple[int, int, int, int, str, str]:
+    """Sort key, best first: fewest tool errors, fewest calls, fewest tokens, a seeded draw.
+
+    Two rollouts of one problem may share an id, and with it the draw: then the name of the source decides, or the
+    order in which trajectories happened to end would.
+    """
+    drawn = draw(seed, survivor.trajectory_id)
+    facts = survivor.num_errors, survivor.num_calls, survivor.num_tokens
+    return (*facts, drawn, survivor.trajectory_id, survivor.source)
 
 
 def select(survivors: Iterable[Survivor], settings: CurateSettings, drop: Drop) -> list[tuple[Survivor, str]]:
@@ -71,7 +77,7 @@ def _without_duplicates(survivors: Iterable[Survivor], drop: Drop) -> Iterator[S
     for survivor in survivors:
         groups[survivor.problem_id, survivor.text_hash].append(survivor)
     for rows in groups.values():
-        rows.sort(key=lambda row: row.trajectory_id)
+        rows.sort(key=lambda row: (row.trajectory_id, row.source))
         for row in rows[1:]:
             drop(row, "duplicate", DropReason.DUPLICATE, f"same text as {rows[0].trajectory_id}")
         yield rows[0]
