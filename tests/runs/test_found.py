@@ -96,7 +96,8 @@ def test_parts_of_a_run(demo: RunFolder) -> None:
         find_rollouts(demo.problem_sets.path)
 
 
-def test_a_model_that_moved_with_its_run(demo: RunFolder, tmp_path: Path) -> None:
+def test_a_model_that_moved_with_its_run(demo: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a checkout may hold the run of that name
     moved = demo.path.rename(tmp_path / "elsewhere")
     found = tokenizer_of(rollout_at(moved / "eval" / "start"))
     assert ModelFolder(Path(found)).holds_model() and Path(found) == moved / "round2" / "start"
