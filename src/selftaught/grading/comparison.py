@@ -11,7 +11,6 @@ the grader no memory and no more time than the expected output.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,8 +135,3 @@ def decode_expected(text: str) -> Any:
 
 def _short(text: str, limit: int = 60) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
-
-
-def is_nan(value: Any) -> bool:
-    """Whether a decoded value is not a number."""
-    return isinstance(value, float) and math.isnan(value)

@@ -226,11 +226,6 @@ async def _attack(sandbox: Sandbox, canaries: _Canaries) -> list[Finding]:
     return canaries.fire() + list(await asyncio.gather(*(one(attack) for attack in attacks)))
 
 
-def self_attack(settings: SandboxSettings | None = None) -> list[Finding]:
-    """Attack a fresh sandbox; one finding per attack. Takes about two seconds."""
-    return sandbox_report(settings).findings
-
-
 def sandbox_report(settings: SandboxSettings | None = None, *, attack: bool = True) -> SandboxReport:
     """Start a sandbox as a run would, attack it if asked, and say what there is. Raises SandboxError when there is none."""
     return asyncio.run(_report(settings or SandboxSettings(workers=4, timeout_s=2.0, light=False), attack))

@@ -88,7 +88,8 @@ _WORDS = {
 }  # fmt: skip
 _CONNECTIVES = {r"\land": ",", r"\wedge": ",", r"\lor": r"\text{ or }", r"\vee": r"\text{ or }"}
 r"""Between values they only list them (``x=1 \lor x=2``); between bare letters they are what is stated (``p \lor q``)."""
-_BARE_CONNECTIVES = {r"\wedge": r"\land", r"\vee": r"\lor"}
+_WORDS_OF_VALUES = _WORDS | _CONNECTIVES
+_WORDS_OF_LETTERS = _WORDS | {r"\wedge": r"\land", r"\vee": r"\lor"}
 _VALUES = re.compile(r"[\d=<>]|\\(?:[lg]eq?|ne|neq|in)(?![A-Za-z])")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 
@@ -136,7 +137,7 @@ def normalize(answer: str) -> str:
     text = _DECORATION.sub(r"\1", text)
     text = text.replace("\\,", " ").replace("{}", "")
     text = _SPACING.sub(" ", text)
-    words = _WORDS | (_CONNECTIVES if _VALUES.search(text) else _BARE_CONNECTIVES)
+    words = _WORDS_OF_VALUES if _VALUES.search(text) else _WORDS_OF_LETTERS
     text = _COMMAND.sub(
         lambda match: words.get(match.group(), match.group()) + (" " if match.group() in words else ""), text
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _OPEN, _CLOSE = "([{", ")]}"
-_MATRIX = re.compile(r"\\begin\{([pbBvV]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}", re.DOTALL)
 _WHOLE_MATRIX = re.compile(
     r"([(\[]?)\\begin\{([pbBvV]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?((?:(?!\\begin).)*?)\\end\{\2\}([)\]]?)(?:\^T)?",
     re.DOTALL,

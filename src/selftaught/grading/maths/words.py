@@ -146,11 +146,6 @@ def scale_words(text: str) -> str:
     return f"({match[1]})*10^{{{_SCALES[match[2].lower()]}}}{rest}"
 
 
-def is_letters(text: str) -> bool:
-    """Letters and spaces alone."""
-    return bool(re.fullmatch(r"[A-Za-z ]+", text))
-
-
 def mentions(text: str, words: str) -> bool:
     """``\\text{(C)} 4`` names the letter C of the reference: only for a letter in brackets."""
     return len(words) == 1 and bool(re.match(rf"\(?(?:\\text\{{)?\(?{re.escape(words)}\)", text, re.IGNORECASE))

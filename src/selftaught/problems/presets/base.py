@@ -26,8 +26,6 @@ class Preset:
     """Columns that must not be there."""
     check: Callable[[Row], bool] = always
     """A last look at values, where columns alone could mean another set."""
-    leaves_out: str = ""
-    """Which rows it leaves out, for the documentation."""
 
     def may_match(self, columns: frozenset[str]) -> bool:
         """Whether rows with these columns can be this set's."""

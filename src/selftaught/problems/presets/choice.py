@@ -74,7 +74,6 @@ CHOICE_PRESETS = (
         "MMLU-Pro, SuperGPQA",
         frozenset({"question", "options"}),
         _options,
-        leaves_out="rows with fewer than two options",
     ),
     Preset("MMLU", frozenset({"question", "choices", "answer"}), _mmlu, check=_has_number),
 )

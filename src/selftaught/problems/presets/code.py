@@ -243,25 +243,21 @@ CODE_PRESETS = (
         "MBPP",
         frozenset({"task_id", "test_list"}),
         mbpp_row,
-        leaves_out="rows whose asserts are not a call and a JSON value",
     ),
     Preset(
         "code_contests",
         frozenset({"description", "public_tests", "private_tests"}),
         _code_contests,
-        leaves_out="problems with files or images, problems without tests",
     ),
     Preset(
         "TACO, APPS",
         frozenset({"question", "input_output"}),
         _taco,
-        leaves_out="problems without tests, images in the statement",
     ),
     Preset(
         "open-r1/codeforces",
         frozenset({"description", "input_format", "official_tests"}),
         _codeforces,
-        leaves_out="problems that need a checker, interactive ones, files, problems without official tests",
     ),
     Preset(
         "DeepCoder",
@@ -269,6 +265,5 @@ CODE_PRESETS = (
         _deepcoder,
         check=_has_packed_tests,
         without=frozenset({"id"}),
-        leaves_out="problems without tests",
     ),
 )

@@ -90,6 +90,5 @@ NESTED_PRESETS = (
         frozenset({"prompt", "reward_model"}),
         _nested,
         check=_is_nested,
-        leaves_out="conversations of several turns, ground truths that need a checker, rows without an answer",
     ),
 )
