@@ -125,10 +125,11 @@ def _screen(model: str, settings: RolloutSettings, problem: Problem) -> Screen:
 def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> None:
     """The closing line, or the whole as JSON; IncompleteError when the engine or the sandbox failed."""
     from selftaught.errors import IncompleteError
+    from selftaught.grading.final import final_answer
     from selftaught.records import ProblemKind
 
-    text = trajectory.text_after_prompt()
-    answer = final_program(problem, trajectory) if problem.kind is ProblemKind.CODE else boxed_answer(text)
+    is_code = problem.kind is ProblemKind.CODE
+    answer = final_answer(problem, trajectory) if is_code else boxed_answer(trajectory.text_after_prompt())
     grade = _grade(problem, trajectory)
     if screen is None:
         document = {"problem": problem.problem, "answer": answer, "trajectory": json.loads(trajectory.to_json())}
@@ -139,11 +140,7 @@ def _end(problem: Problem, trajectory: Trajectory, screen: Screen | None) -> Non
         num_tokens = sum(len(span.token_ids) for span in trajectory.spans[1:])
         found = "no answer"
         if answer is not None:
-            found = (
-                f"program of {len(answer.splitlines())} lines"
-                if problem.kind is ProblemKind.CODE
-                else f"answer {answer}"
-            )
+            found = f"program of {len(answer.splitlines())} lines" if is_code else f"answer {answer}"
         if grade is not None:
             found += " · right" if grade.correct else f" · {_wrong(problem, grade)}"
         screen.finish(
@@ -167,14 +164,6 @@ def _wrong(problem: Problem, grade: Grade) -> str:
     if problem.tests:
         return f"wrong ({grade.reason})" if grade.reason else "wrong"
     return f"wrong, expected {problem.answer}"
-
-
-def final_program(problem: Problem, trajectory: Trajectory) -> str | None:
-    """The program that would be graded, for the closing line; None when there is none."""
-    from selftaught.grading.extract import final_text
-    from selftaught.grading.program_source import program_source
-
-    return program_source(final_text(trajectory) or "", problem.fn_name)
 
 
 def boxed_answer(text: str) -> str | None:
