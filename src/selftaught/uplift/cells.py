@@ -2,7 +2,8 @@
 
 A cell is a kind of problem at a place, then the same at one difficulty. The prior of a cell is worth ``STRENGTH`` pairs
 and has the mean of its parent: the same hint and place in the other cells, which in turn is shrunk to all hints of all
-places. A cell's own pairs are left out of its parent, or else they would count twice.
+places. A cell's own pairs are left out of its parent, or else they would count twice. Where the parent has few pairs
+the prior is worth less: those pairs, and ``OTHER_HINTS`` for what other hints say.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ Floats = NDArray[np.float64]
 
 STRENGTH = 15.0
 """Pairs that a prior is worth; between the 10 and 20 that shrink enough and still let 50 pairs of a cell be heard."""
+OTHER_HINTS = 5.0
+"""Pairs that is worth what all other hints say of a hint."""
+UNSEEN = 0.5
+"""Added to each fate of all pairs (Jeffreys): no fate is impossible because it was not seen."""
 FEWEST_AT_LEVEL = 20
 """Pairs that a hint needs at one difficulty to be judged there by itself."""
 REACHES = 0.9
@@ -65,9 +70,9 @@ def fit_cells(pairs: Sequence[Pair], utility: Utility) -> list[Cell]:
             own = [pair for pair in here if pair.function == function]
             others = [pair for pair in pairs if pair.arm == (function, place) and pair.kind is not kind]
             # All pairs of the probe but these: the prior of the parent.
-            rest = _open(seen_of([pair for pair in pairs if (pair.kind, *pair.arm) != (kind, function, place)]))
-            prior = _shrunk(seen_of(others), rest)
-            known[function] = _shrunk(seen_of(own), prior)
+            rest = seen_of([pair for pair in pairs if (pair.kind, *pair.arm) != (kind, function, place)])
+            prior = _prior(seen_of(others), Seen(rest.counts + UNSEEN, rest.extra), OTHER_HINTS)
+            known[function] = _prior(seen_of(own), prior, STRENGTH)
             arms[function] = posterior(seen_of(own), prior, utility)
         cells.append(Cell(kind=kind, place=place, arms=arms))
         for level in sorted({pair.difficulty for pair in here} - {""}):
@@ -77,40 +82,39 @@ def fit_cells(pairs: Sequence[Pair], utility: Utility) -> list[Cell]:
                 own = [pair for pair in at_level if pair.function == function]
                 others = [pair for pair in here if pair.function == function and pair.difficulty != level]
                 if len(own) >= FEWEST_AT_LEVEL:
-                    finer[function] = posterior(seen_of(own), _shrunk(seen_of(others), known[function]), utility)
+                    finer[function] = posterior(seen_of(own), _prior(seen_of(others), known[function], STRENGTH), utility)
             if finer:
                 cells.append(Cell(kind=kind, place=place, difficulty=level, arms={**arms, **finer}))
     return cells
 
 
 def posterior(own: Seen, prior: Seen, utility: Utility) -> ArmPosterior:
-    """The posterior of one hint in one cell; ``prior`` is worth `STRENGTH` pairs."""
+    """The posterior of one hint in one cell; ``prior`` has as many pairs as it is worth."""
     from scipy.special import betainc
 
-    alpha = own.counts + STRENGTH * prior.counts / prior.size
+    alpha = own.counts + prior.counts
     by_fate = dict(zip(FATES, (float(value) for value in alpha), strict=True))
     loss, total = by_fate[Fate.LOSS], float(alpha.sum())
     risk = 1 - float(betainc(loss, total - loss, utility.max_loss))
-    extra = (own.extra * own.size + prior.extra * STRENGTH) / (own.size + STRENGTH)
     return ArmPosterior(
         pairs=round(own.size, 3),
         **{fate.value: round(value, 6) for fate, value in by_fate.items()},
-        extra_tokens=round(extra, 3),
+        extra_tokens=round(_mean_extra(own, prior), 3),
         risk=round(risk, 6),
         barred=risk >= utility.loss_risk,
     )
 
 
-def _shrunk(seen: Seen, prior: Seen) -> Seen:
-    """The posterior mean of ``seen`` under ``prior``, as a prior of its own."""
-    size = seen.size + STRENGTH
-    counts = (seen.counts + STRENGTH * prior.counts / prior.size) / size
-    return Seen(counts, (seen.extra * seen.size + prior.extra * STRENGTH) / size)
+def _prior(parent: Seen, above: Seen, strength: float) -> Seen:
+    """``parent`` with ``above`` as its own prior, worth ``strength`` pairs; scaled to at most `STRENGTH` pairs."""
+    lent = above.counts * min(1.0, strength / above.size)
+    counts = parent.counts + lent
+    extra = _mean_extra(parent, Seen(lent, above.extra))
+    return Seen(counts * min(1.0, STRENGTH / float(counts.sum())), extra)
 
 
-def _open(seen: Seen) -> Seen:
-    """``seen`` with one half added to each fate: no fate is impossible because it was not seen."""
-    return Seen(seen.counts + 0.5, seen.extra)
+def _mean_extra(a: Seen, b: Seen) -> float:
+    return (a.extra * a.size + b.extra * b.size) / (a.size + b.size)
 
 
 def with_waits(learned: LearnedHints, worth: dict[tuple[ProblemKind, str, str], float]) -> LearnedHints:

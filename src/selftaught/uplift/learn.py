@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from selftaught.hints.learned import FORMAT, Cell, FeatureModel, LearnedFrom, LearnedHints, Utility
@@ -248,5 +249,6 @@ def fold_of(problem_id: str) -> int:
     return _hashed(problem_id, "fold") % FOLDS
 
 
+@lru_cache(maxsize=1 << 16)
 def _hashed(problem_id: str, purpose: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{purpose}\x00{problem_id}".encode(), digest_size=8).digest(), "big")
