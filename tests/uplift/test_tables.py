@@ -76,7 +76,7 @@ def test_rows_split_by_kind_and_difficulty() -> None:
     assert len(uplift_table(forks).rows) == 2
     finer = uplift_table(forks, by=("hint", "kind", "difficulty")).rows
     assert [(row.kind, row.difficulty, row.n) for row in finer] == [
-        ("code", "easy", 3), ("code", "hard", 3), ("math", "easy", 3), ("math", "hard", 3),
+        ("math", "easy", 3), ("math", "hard", 3), ("code", "easy", 3), ("code", "hard", 3),
     ]  # fmt: skip
 
 

@@ -91,5 +91,7 @@ class UpliftTable(Record):
     total: list[UpliftRow] = Field(default_factory=list)
     """One row, of all pairs."""
     by_hint: list[UpliftRow] = Field(default_factory=list)
+    by_place: list[UpliftRow] = Field(default_factory=list)
+    """By hint and place, all kinds of problems together."""
     rows: list[UpliftRow] = Field(default_factory=list)
     """By hint, place and kind."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from selftaught.errors import DataError
 from selftaught.evals.forked import UpliftRow, UpliftTable, Verdict
+from selftaught.hints.learned import ORDER
+from selftaught.records import ProblemKind
 from selftaught.runs.names import FILES
 from selftaught.store import read_jsonl
 from selftaught.uplift.intervals import estimate_uplift, holm, pairs_needed, upper_share
@@ -54,6 +56,7 @@ def uplift_table(forks: Sequence[Fork], name: str = "", by: Sequence[str] = ("hi
         accepted=sum(bool(branch.accepted) for branch in hinted),
         total=uplift_rows(pairs, ()),
         by_hint=uplift_rows(pairs, ("hint",)),
+        by_place=uplift_rows(pairs, ("hint", "place")),
         rows=uplift_rows(pairs, by),
     )
 
@@ -70,7 +73,13 @@ def uplift_rows(pairs: Sequence[Pair], by: Sequence[str]) -> list[UpliftRow]:
         row.model_copy(update={"p_adjusted": p, "verdict": judge(row.diff, row.ci95, p)})
         for row, p in zip(rows, adjusted, strict=True)
     ]
-    return sorted(judged, key=lambda row: (row.kind, row.place, row.difficulty, -row.diff, row.hint))
+    kinds = [kind.value for kind in ProblemKind]
+
+    def order(row: UpliftRow) -> tuple[object, ...]:
+        kind = kinds.index(row.kind) if row.kind else -1
+        return kind, ORDER.get(row.place, -1), row.place, row.difficulty, -row.diff, row.hint
+
+    return sorted(judged, key=order)
 
 
 def judge(diff: float, ci95: tuple[float, float], p_adjusted: float) -> Verdict:
