@@ -1,4 +1,4 @@
-"""``selftaught hints``: show and check hint libraries."""
+"""``selftaught hints``: show and check hint libraries, and learn from forks where which hint helps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selftaught.cli import hints_learned
+
 if TYPE_CHECKING:
     from selftaught.hints import HintLibrary
     from selftaught.hints.library import HintFunction, Policy, Rule
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    hints = typer.Typer(help="Show and check hint libraries.", no_args_is_help=True)
+    hints = typer.Typer(help="Show and check hint libraries; learn where hints help.", no_args_is_help=True)
     app.add_typer(hints, name="hints")
     hints.command(name="lint")(lint)
     hints.command(name="show")(show)
+    hints.command(name="uplift")(hints_learned.uplift)
+    hints.command(name="learn")(hints_learned.learn)
+    hints.command(name="explain")(hints_learned.explain)
 
 
 def lint(

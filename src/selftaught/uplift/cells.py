@@ -95,7 +95,9 @@ def posterior(own: Seen, prior: Seen, utility: Utility) -> ArmPosterior:
     alpha = own.counts + prior.counts
     by_fate = dict(zip(FATES, (float(value) for value in alpha), strict=True))
     loss, total = by_fate[Fate.LOSS], float(alpha.sum())
-    risk = 1 - float(betainc(loss, total - loss, utility.max_loss))
+    # Other cells without a loss make the prior's share of it tiny. A cell must still show by its own pairs that it is safe.
+    careful = max(loss, float(own.counts[FATES.index(Fate.LOSS)]) + UNSEEN)
+    risk = 1 - float(betainc(careful, total - loss, utility.max_loss))
     return ArmPosterior(
         pairs=round(own.size, 3),
         **{fate.value: round(value, 6) for fate, value in by_fate.items()},
