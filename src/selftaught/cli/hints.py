@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     hints.command(name="uplift")(hints_learned.uplift)
     hints.command(name="learn")(hints_learned.learn)
     hints.command(name="explain")(hints_learned.explain)
+    hints.command(name="harvest")(hints_learned.harvest)
 
 
 def lint(

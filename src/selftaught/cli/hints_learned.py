@@ -1,4 +1,4 @@
-"""``selftaught hints uplift``, ``learn`` and ``explain``: what forks say of hints, and the policy that is learned from it."""
+"""``selftaught hints uplift``, ``learn``, ``explain`` and ``harvest``: what forks say of hints, and what is made of it."""
 
 from __future__ import annotations
 
@@ -116,3 +116,52 @@ def explain(
     from selftaught.uplift.words import explanation
 
     print("\n".join(explanation(read_learned(file))))
+
+
+def harvest(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a run with graded trajectories.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File for the library, FILE.yaml.", show_default=False)],
+    condition: Annotated[
+        str | None, typer.Option(help="Only trajectories of this condition, such as start-0.", show_default=False)
+    ] = None,
+    fewest_problems: Annotated[int, typer.Option(min=1, help="Problems that a hint must have come from.")] = 3,
+    most: Annotated[int, typer.Option(min=1, help="Most hints to keep.")] = 8,
+    library: Annotated[
+        Path | None, typer.Option(help="Library in YAML whose hints are known already.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Hints that the model makes itself: what it writes before code in right trajectories, as a library with a policy.
+
+    No text of a problem gets into a hint. Example: selftaught hints harvest runs/demo --condition start-0 --out made.yaml
+    """
+    import yaml
+
+    from selftaught.errors import ConfigError, IncompleteError
+    from selftaught.hints.library import load_library
+    from selftaught.store import write_atomic
+    from selftaught.uplift.harvest import as_library, harvest_run
+
+    if out.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"--out is {str(out)!r}; expected a file that ends in .yaml, as --hints takes it.")
+    known = load_library(library)
+    found, model = harvest_run(run, known, condition, fewest_problems=fewest_problems, most=most)
+    if as_json:
+        made = [{"text": one.text, "times": one.count, "problems": len(one.problems)} for one in found.clusters]
+        told = {"sentences": found.num_sentences, "hints": made, "refused": found.refused, "known": found.known}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        print(f"{found.num_sentences:,} sentences before code in right trajectories ({model})")
+        print("\n".join(f"  {one.count:,} times, {len(one.problems):,} problems: {one.text}" for one in found.clusters))
+        for what, counts in (("in the library already", found.known), ("refused", found.refused)):
+            print(f"{what}: " + (", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"))
+    if not found.clusters:
+        raise IncompleteError(f"{run}: no new hint in {found.num_sentences:,} sentences; {out} was not written.")
+    text = yaml.safe_dump(as_library(found, model), allow_unicode=True, sort_keys=False, width=120)
+    try:
+        write_atomic(out, [text.encode()])
+    except OSError as error:
+        raise ConfigError(f"--out {out} cannot be written ({error.strerror}); name a file that can be.") from None
+    print(f"use it with --hints {out}:made, or probe its hints against the library's", file=sys.stderr)
