@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from selftaught.errors import ConfigError
+from selftaught.hints import HintPolicy, Occasion, On, load_library, split_name
 from selftaught.hints.learned import FORMAT, LearnedHints, choose, read_learned
-from selftaught.records import ProblemKind
+from selftaught.hints.places import level_of
+from selftaught.records import Problem, ProblemKind
 
 MATH = ProblemKind.MATH
 
@@ -138,3 +140,80 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         read_learned(tmp_path / "x.json")
+
+
+# ------------------------------------------------------------------------------------------------------------ at work
+
+
+def written(tmp_path: Path, learned: LearnedHints) -> Path:
+    path = tmp_path / "policy.json"
+    path.write_text(learned.model_dump_json())
+    return path
+
+
+def problem(kind: ProblemKind = MATH, **metadata: Any) -> Problem:
+    return Problem(id="p", problem="What is 2 + 3?", kind=kind, metadata=metadata)
+
+
+def at(on: On, tail: str = "So it is 5.\n", tokens: int = 50, **changes: Any) -> Occasion:
+    return Occasion(on=on, tail=tail, num_tokens=tokens, max_tokens=1000, **changes)
+
+
+def test_hints_takes_the_file_like_any_policy(tmp_path: Path) -> None:
+    path = written(tmp_path, policy())
+    assert split_name(str(path)) == (path, "learned")
+    library = load_library(path)
+    found = HintPolicy(library, "learned", problem())
+    assert [rule.name for rule in found.rules] == ["word", "end"]
+    assert found.consider(at(On.WORD, "Wait")) is None
+    choice = found.consider(at(On.END_OF_THINKING))
+    assert choice is not None and choice.function == "general" and choice.text.endswith("```python\n")
+    assert "Wait, let me use Python." in choice.text
+    reasons = [one.reason for one in found.decisions]
+    assert "waiting for a later place is worth" in reasons[0]
+    assert reasons[1].startswith("end: end_of_thinking, occasion 1, math at end: general gains 20.0%")
+    assert found.consider(at(On.END_OF_THINKING)) is None  # one hint a trajectory
+
+
+def test_kinds_of_which_nothing_is_known_get_the_papers_policy(tmp_path: Path) -> None:
+    library = load_library(written(tmp_path, policy()))
+    code, paper = (HintPolicy(one, name, problem(ProblemKind.CODE)) for one, name in ((library, "learned"), (load_library(), "auto")))
+    assert code.rules == paper.rules
+    nothing = load_library(written(tmp_path, policy(design="paper", cells=[], functions={}, why="12 pairs")))
+    assert HintPolicy(nothing, "learned", problem()).rules == HintPolicy(load_library(), "auto", problem()).rules
+    assert nothing.policies["learned"].purpose == "the paper's: 12 pairs"
+
+
+def test_the_same_trajectory_gets_the_same_decisions(tmp_path: Path) -> None:
+    library = load_library(written(tmp_path, policy(choose="thompson")))
+
+    def decisions(sample: int, seed: int = 0) -> list[str]:
+        found = HintPolicy(library, "learned", problem(), seed=seed, sample=sample)
+        for number in range(6):
+            found.consider(at(On.WORD, "Hm. Wait", tokens=number))
+        found.consider(at(On.END_OF_THINKING))
+        return [one.reason for one in found.decisions]
+
+    assert decisions(3) == decisions(3)
+    assert len({tuple(decisions(sample)) for sample in range(6)}) > 1
+    assert decisions(3) != decisions(3, seed=1)
+
+
+def test_the_digest_of_a_run_holds_the_policy_and_older_digests_stay(tmp_path: Path) -> None:
+    library = load_library(written(tmp_path, policy()))
+    other = load_library(written(tmp_path, policy(choose="thompson")))
+    assert library.content("learned") != other.content("learned")
+    assert "learned" not in json.loads(load_library().content("auto"))
+
+
+def test_a_users_library_cannot_ask_a_learned_policy(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("policies: {p: {rules: [{name: a, when: paragraph, hints: [general], choose: learned, place: end}]}}")
+    with pytest.raises(ConfigError, match="only files of hints learn can have that"):
+        load_library(path)
+
+
+def test_levels_are_the_data_sets_own() -> None:
+    assert level_of(problem(level="Level 5")) == "Level 5"
+    assert level_of(problem(group="hard")) == "hard"
+    assert level_of(problem(ProblemKind.CODE, group="code")) == "" == level_of(problem())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selftaught.hints.library import HintFunction
+from selftaught.hints.functions import HintFunction
 from selftaught.hints.learned import Utility, choose
 from selftaught.records import ProblemKind
 from selftaught.uplift.cells import STRENGTH, fit_cells

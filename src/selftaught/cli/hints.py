@@ -13,7 +13,8 @@ from selftaught.cli import hints_learned
 
 if TYPE_CHECKING:
     from selftaught.hints import HintLibrary
-    from selftaught.hints.library import HintFunction, Policy, Rule
+    from selftaught.hints.functions import HintFunction
+    from selftaught.hints.library import Policy, Rule
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +105,7 @@ def show(
 def _split(what: str | None) -> tuple[Path | None, str | None]:
     """(library file, name) of the argument; either may be left out."""
     file, _, name = (what or "").partition(":")
-    if file.endswith((".yaml", ".yml")):
+    if file.endswith((".yaml", ".yml", ".json")):
         return Path(file), name or None
     return None, what
 
@@ -154,4 +155,11 @@ def _details(rule: Rule) -> Iterator[str]:
     if rule.choose == "weighted":
         yield "weights " + ", ".join(f"{hint} {weight:g}" for hint, weight in (rule.weights or {}).items())
     elif len(rule.hints) > 1:
-        yield {"random": "one at random", "scheduled": "in this order, the last repeats"}[rule.choose]
+        yield _CHOICE[rule.choose]
+
+
+_CHOICE = {
+    "random": "one at random",
+    "scheduled": "in this order, the last repeats",
+    "learned": "as learned, or none; selftaught hints explain FILE.json says which",
+}

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
-from selftaught.hints.library import HintFunction, Strict
+from selftaught.hints.functions import HintFunction, Strict
 from selftaught.records import ProblemKind
 
 FORMAT = "selftaught-learned-hints"
