@@ -85,6 +85,12 @@ class Sequence(Protocol):
     def discard(self, num_tokens: int) -> None:
         """Take back the last ``num_tokens`` ids. They are as if never drawn, but their random draws stay used."""
 
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ``num_tokens`` ids, as if only ``num_drawn`` had ever been drawn.
+
+        A server draws by itself: there only the ids go back.
+        """
+
     def fork(self) -> Sequence:
         """A second sequence with the same ids, the same key and the same draws ahead; the prefix is not recomputed."""
 

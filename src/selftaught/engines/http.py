@@ -86,6 +86,10 @@ class HttpSequence:
             self._drop()
             del self.ids[-num_tokens:]
 
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids."""
+        self.discard(len(self.ids) - num_tokens)
+
     def fork(self) -> HttpSequence:
         """A copy; the server's prefix cache shares the work."""
         twin = HttpSequence(self.engine, self.key, self.params)
