@@ -1,7 +1,9 @@
-"""A model folder (Qwen2, Qwen3 or Llama) as a GGUF file in float32, for comparisons with llama.cpp on equal weights.
+"""A model folder (Qwen2, Qwen3 or Llama) as a GGUF file, for comparisons with llama.cpp on equal weights.
 
     python benchmarks/to_gguf.py toy toy-f32.gguf
-    python benchmarks/to_gguf.py FOLDER model-f32.gguf
+    python benchmarks/to_gguf.py FOLDER model-bf16.gguf BF16
+
+The matrices are F32, or F16, BF16, Q8_0 when named.
 
 llama.cpp has no pre-tokenizer that cuts numbers as the embedded reasoner's does. ``qwen2``, which is written here, may cut a
 text in other words. Token ids mean the same, and only ids are sent.
@@ -52,8 +54,8 @@ def interleaved(array: np.ndarray, heads: int) -> np.ndarray:
     return array.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def write_gguf(path: Path, folder: Path, pre: str = "gpt-2", quantised: bool = False, **values: Any) -> Path:
-    """``folder`` as a GGUF file: float32, or Q8_0 matrices. ``values`` are further text values (``__`` for a dot)."""
+def write_gguf(path: Path, folder: Path, pre: str = "gpt-2", kind: str = "F32", **values: Any) -> Path:
+    """``folder`` as a GGUF file with matrices of ``kind``. ``values`` are further text values (``__`` for a dot)."""
     from safetensors.torch import load_file
 
     config = json.loads((folder / "config.json").read_text())
@@ -88,9 +90,9 @@ def write_gguf(path: Path, folder: Path, pre: str = "gpt-2", quantised: bool = F
         array = weights.float().numpy()
         if name == "llama" and tensor.endswith(("q_proj.weight", "k_proj.weight")):
             array = interleaved(array, config["num_attention_heads" if "q_proj" in tensor else "num_key_value_heads"])
-        if quantised and array.ndim == 2:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            writer.add_tensor(gguf_name(tensor), gguf.quants.quantize(array, kind), raw_dtype=kind)
+        if array.ndim == 2 and kind != "F32":
+            number = gguf.GGMLQuantizationType[kind]
+            writer.add_tensor(gguf_name(tensor), gguf.quants.quantize(array, number), raw_dtype=number)
         else:
             writer.add_tensor(gguf_name(tensor), array)
     writer.write_header_to_file()
@@ -108,6 +110,6 @@ def token_list(spec: dict[str, Any], size: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python benchmarks/to_gguf.py MODEL FILE.gguf")
-    print(write_gguf(Path(sys.argv[2]), resolve_model(sys.argv[1]), pre="qwen2"))
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: python benchmarks/to_gguf.py MODEL FILE.gguf [F16|BF16|Q8_0]")
+    print(write_gguf(Path(sys.argv[2]), resolve_model(sys.argv[1]), "qwen2", *sys.argv[3:]))

@@ -62,7 +62,7 @@ def test_a_served_file_gives_its_tokenizer_alone(write_gguf: Callable[..., Path]
 
 def test_quantised_weights_are_dequantised(write_gguf: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model")
-    path = write_gguf(tmp_path / "model.gguf", folder, quantised=True)
+    path = write_gguf(tmp_path / "model.gguf", folder, kind="Q8_0")
     made, first = load_engine(str(path), dtype="float32"), load_engine(str(folder))
     assert isinstance(made, LocalEngine) and isinstance(first, LocalEngine)
     prompt = list(range(40))
