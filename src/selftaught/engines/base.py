@@ -46,13 +46,15 @@ class SampleRequest:
     """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``.
 
     After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
-    caller had better stop there too. It changes no token.
+    caller had better stop there too. ``stop_texts`` are for an engine behind a server that can stop at texts only: where
+    something may be put in, whatever tokens spell it. Neither changes a token.
     """
 
     max_new_tokens: int
     watch: TokenSet
     banned: TokenSet | None = None
     halts: TokenSet | None = None
+    stop_texts: tuple[str, ...] = ()
 
 
 class SampleEnd(StrEnum):
