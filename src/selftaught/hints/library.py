@@ -27,6 +27,7 @@ from selftaught.hints.places import LEARNED, learned_policies
 from selftaught.overrides import parse_mapping, read_mapping
 from selftaught.records import ProblemKind
 
+
 class Localised(Strict):
     """One text by language."""
 
@@ -77,6 +78,10 @@ class On(StrEnum):
     BEFORE_FINAL = "before_final"
     TOOL_ERROR = "tool_error"
     BUDGET = "budget"
+    START = "start"
+    """Before the first token."""
+    REPETITION = "repetition"
+    """Where the trajectory would end because the model goes round in circles."""
 
 
 class Gate(StrEnum):
