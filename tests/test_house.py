@@ -103,6 +103,9 @@ TESTED_ELSEWHERE = {
     "tokens/gguf/": "tokens/test_gguf.py",
     "toy/corpus/": "toy/test_corpus.py",
     "toy/families/": "toy/test_families.py",
+    "uplift/cells.py": "uplift/test_learn.py",
+    "uplift/logistic.py": "uplift/test_learn.py",
+    "uplift/words.py": "cli/test_hints_learned.py",
     "training/trainer.py": "training/test_sft.py",
 }
 """Module, or package with a slash behind it, without a test at the mirrored path → the file that tests it instead."""
