@@ -269,7 +269,7 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
             continue
         if not is_here(source):
             number = stated or source.limit or 0
-            assumptions.append(f"{name}: {number:,} problems of {source.source}, as stated")
+            assumptions.append(f"{name}: {number:,} problems of {source.name}, as stated")
             counted.append((number, None))
             continue
         try:

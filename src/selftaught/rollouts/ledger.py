@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from selftaught.records import HintInfo, Span, SpanSource, ToolInfo
 from selftaught.tokens.codec import Codec
+from selftaught.tokens.fences import FenceScanner
 
 
 @dataclass(slots=True)
@@ -82,6 +83,22 @@ class TokenLedger:
         while start and b"\n" not in self.codec.token_bytes[last.ids[start - 1]]:
             start -= 1
         return last.ids[start:]
+
+    def text_after_prompt(self) -> str:
+        """The text so far, whoever wrote it."""
+        return "".join(one.text if one.text is not None else self.codec.decode(one.ids) for one in self.spans[1:])
+
+    def reread(self, num_less: int) -> tuple[str, FenceScanner]:
+        """The text after the prompt without the last sampled ids, and what a scanner of fences knows at its end."""
+        scanner, texts = FenceScanner(), []
+        for one in self.spans[1:]:
+            ids = one.ids[: len(one.ids) - num_less] if one is self.last else one.ids
+            texts.append(one.text if one.text is not None else self.codec.decode(ids))
+            if one.source in (SpanSource.MODEL, SpanSource.HINT):
+                scanner.feed(texts[-1], one.source)
+            else:
+                scanner.reset()
+        return "".join(texts), scanner
 
     def build(self) -> list[Span]:
         """The trajectory so far. A span of which everything was taken back is left out."""

@@ -61,9 +61,8 @@ class Rollout:
 
     async def run(self, problem: Problem, sample: int) -> None:
         """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
-        state = self._state(problem, sample)
-        settings = self.settings.sampling
-        sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.params())
+        state = self.begin(problem, self._policy(problem, sample))
+        sequence = self.open(problem, sample)
         await self._drive(state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None)
 
     def branch(
@@ -74,25 +73,62 @@ class Rollout:
         ``sequence`` holds the ids of ``state``, and is closed.
         """
         replayed = ReplayedSequence(sequence, steps_of(state.spans()))
-        return self._drive(self._state(problem, sample), replayed, problem, sample, started)
+        own = self.begin(problem, self._policy(problem, sample))
+        return self._drive(own, replayed, problem, sample, started)
 
-    def _state(self, problem: Problem, sample: int) -> RolloutState:
+    def begin(self, problem: Problem, policy: HintPolicy | None) -> RolloutState:
         """A trajectory that has not begun."""
-        settings = self.settings
-        policy = None
-        if self.policy_name != "none":
-            policy = HintPolicy(
-                self.library,
-                self.policy_name,
-                problem,
-                seed=settings.sampling.seed,
-                sample=sample,
-                rounds=settings.hints.rounds,
-                language=settings.hints.language,
-            )
-        codec = self.engine.codec
+        codec, settings = self.engine.codec, self.settings
         prompt = codec.encode_chat(self.render(problem), settings.sampling.system)
         return RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
+
+    def open(self, problem: Problem, sample: int) -> Sequence:
+        """An empty sequence of the engine."""
+        settings = self.settings.sampling
+        return self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.params())
+
+    async def play(
+        self,
+        state: RolloutState,
+        sequence: Sequence,
+        started: float,
+        before_hint: Callable[[InsertHint], None] | None = None,
+    ) -> Stop:
+        """Drive one trajectory to its end. ``started`` is when its sample began: the limit of time counts from there."""
+        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
+        # cells printed comes from the cache, or is run again.
+        interpreter = self.tools.interpreter() if self.tools is not None else None
+        deadline = self.settings.sampling.trajectory_timeout_s
+        try:
+            async with asyncio.timeout(
+                None if deadline is None else max(0.0, started + deadline - time.perf_counter())
+            ):
+                while not isinstance(action := state.next_action(), Stop):
+                    if before_hint is not None and isinstance(action, InsertHint):
+                        before_hint(action)
+                    await self._perform(action, state, sequence, interpreter)
+                return action
+        except TimeoutError:
+            stopped = Stop(StopReason.TIMEOUT, f"not done within {deadline:g} s")
+            state.apply(Failed(stopped.reason, stopped.error))
+            return stopped
+        finally:
+            if interpreter is not None:
+                await interpreter.close()
+
+    def _policy(self, problem: Problem, sample: int) -> HintPolicy | None:
+        settings = self.settings
+        if self.policy_name == "none":
+            return None
+        return HintPolicy(
+            self.library,
+            self.policy_name,
+            problem,
+            seed=settings.sampling.seed,
+            sample=sample,
+            rounds=settings.hints.rounds,
+            language=settings.hints.language,
+        )
 
     async def _drive(
         self,
@@ -104,39 +140,29 @@ class Rollout:
         *,
         forks_plain: bool = False,
     ) -> None:
-        """Drive one trajectory to its end, and each branch that it forks off.
-
-        ``started`` is the whole sample's start: a branch has only the time that is left of the sample's limit.
-        """
-        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
-        # cells printed comes from the cache, or is run again.
-        interpreter = self.tools.interpreter() if self.tools is not None else None
+        """Drive one trajectory to its end, and each branch that it forks off."""
         branches: list[asyncio.Task[None]] = []
+        plain = self.plain if forks_plain else None
         is_open = True
-        deadline = self.settings.sampling.trajectory_timeout_s
+
+        def fork(action: InsertHint) -> None:
+            nonlocal plain
+            if action.branch:
+                twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
+                branches.append(asyncio.create_task(twin))
+            elif plain is not None:
+                beside = plain.branch(problem, sample, sequence.fork(), state, started)
+                branches.append(asyncio.create_task(beside))
+                plain = None
+
         try:
-            async with asyncio.timeout(
-                None if deadline is None else max(0.0, started + deadline - time.perf_counter())
-            ):
-                while not isinstance(action := state.next_action(), Stop):
-                    if isinstance(action, InsertHint) and action.branch:
-                        twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
-                        branches.append(asyncio.create_task(twin))
-                    elif isinstance(action, InsertHint) and self.plain is not None and forks_plain:
-                        forks_plain = False
-                        plain = self.plain.branch(problem, sample, sequence.fork(), state, started)
-                        branches.append(asyncio.create_task(plain))
-                    await self._perform(action, state, sequence, interpreter)
-            if forks_plain and self.plain is not None:
-                if action.reason.is_failure:  # what the engine holds now is not known
-                    branches.append(asyncio.create_task(self.plain.run(problem, sample)))
-                else:  # no hint was inserted; still, the plain run may pause and so end elsewhere
-                    branches.append(asyncio.create_task(self.plain.branch(problem, sample, sequence, state, started)))
-                    is_open = False
-        except TimeoutError:
-            state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
-            if forks_plain and self.plain is not None:
-                branches.append(asyncio.create_task(self.plain.run(problem, sample)))
+            stopped = await self.play(state, sequence, started, fork)
+            if plain is not None and (stopped.reason.is_failure or stopped.reason is StopReason.TIMEOUT):
+                # What the engine holds now is not known.
+                branches.append(asyncio.create_task(plain.run(problem, sample)))
+            elif plain is not None:  # no hint was inserted; still, the plain run may pause and so end elsewhere
+                branches.append(asyncio.create_task(plain.branch(problem, sample, sequence, state, started)))
+                is_open = False
         except asyncio.CancelledError:
             for branch in branches:  # a cancelled task does not cancel the tasks that it started
                 branch.cancel()
@@ -144,8 +170,6 @@ class Rollout:
         finally:
             if is_open:
                 sequence.close()
-            if interpreter is not None:
-                await interpreter.close()
         shared = sequence.num_shared if isinstance(sequence, ReplayedSequence) else None
         self._emit(state, problem, sample, time.perf_counter() - started, shared)
         if branches:
@@ -206,32 +230,35 @@ class Rollout:
     def _emit(
         self, state: RolloutState, problem: Problem, sample: int, wall_s: float, shared_tokens: int | None
     ) -> None:
-        stopped = state.next_action()
-        assert isinstance(stopped, Stop)
-        settings = self.settings
+        settings = self.settings.hints
         rounds: list[int | None] = [None]
-        if settings.hints.record_rounds:
+        if settings.record_rounds:
             # A branch that ended its thinking here is round r alone. One that ended otherwise would have done the same
             # with any larger number of rounds, so it stands for all of them.
-            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.hints.rounds + 1))
-        spans = state.spans()
+            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.rounds + 1))
+        trajectory = self.trajectory(state, problem, sample, wall_s, shared_tokens)
         for round_ in rounds:
-            self.emit(
-                Trajectory(
-                    id=trajectory_id(problem.id, sample, round_),
-                    problem_id=problem.id,
-                    sample=sample,
-                    round=round_,
-                    seed=settings.sampling.seed,
-                    model=self.engine.name,
-                    condition=settings.condition,
-                    text_only=self.engine.text_only,
-                    spans=spans,
-                    stop_reason=stopped.reason,
-                    error=stopped.error,
-                    shared_tokens=shared_tokens,
-                    decisions=state.policy.decisions if state.policy is not None else None,
-                    wall_s=round(wall_s, 4),
-                    created_at=utc_now(),
-                )
-            )
+            self.emit(trajectory.model_copy(update={"id": trajectory_id(problem.id, sample, round_), "round": round_}))
+
+    def trajectory(
+        self, state: RolloutState, problem: Problem, sample: int, wall_s: float, shared_tokens: int | None = None
+    ) -> Trajectory:
+        """The record of a trajectory that has ended."""
+        stopped = state.next_action()
+        assert isinstance(stopped, Stop)
+        return Trajectory(
+            id=trajectory_id(problem.id, sample),
+            problem_id=problem.id,
+            sample=sample,
+            seed=self.settings.sampling.seed,
+            model=self.engine.name,
+            condition=self.settings.condition,
+            text_only=self.engine.text_only,
+            spans=state.spans(),
+            stop_reason=stopped.reason,
+            error=stopped.error,
+            shared_tokens=shared_tokens,
+            decisions=state.policy.decisions if state.policy is not None else None,
+            wall_s=round(wall_s, 4),
+            created_at=utc_now(),
+        )
