@@ -39,14 +39,17 @@ class CellResult:
     wall_s: float
     truncated: bool
     tier: str
+    images: tuple[bytes, ...] = ()
+    """Its figures as PNG. They are not part of the trajectory: what the model sees of them is a line of the output."""
 
     @classmethod
     def of(cls, result: Any) -> CellResult:
         """From the sandbox's result."""
         tier = getattr(result, "tier", "")
         return cls(
-            result.status, result.output, result.wall_s, result.truncated, str(getattr(tier, "name", tier)).lower()
-        )
+            result.status, result.output, result.wall_s, result.truncated, str(getattr(tier, "name", tier)).lower(),
+            getattr(result, "images", ()),
+        )  # fmt: skip
 
     @property
     def killed(self) -> bool:
@@ -71,8 +74,8 @@ class ToolCache:
         return found
 
     def put(self, cells: tuple[str, ...], result: CellResult) -> None:
-        """Keep a result, if it is small."""
-        if len(result.output) + sum(map(len, cells)) <= _MAX_CACHED_CHARS:
+        """Keep a result, if it is small and without images."""
+        if not result.images and len(result.output) + sum(map(len, cells)) <= _MAX_CACHED_CHARS:
             self._results[cells] = result
             if len(self._results) > self._max_entries:
                 self._results.popitem(last=False)

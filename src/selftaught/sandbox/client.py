@@ -133,12 +133,13 @@ class Sandbox:
         request = Request(
             code, timeout, self.settings.max_output_bytes, collected.add,
             echo=self.settings.echo, stdin=encode_stdin(stdin),
+            max_images=self.settings.max_images, max_image_bytes=self.settings.max_image_bytes,
         )  # fmt: skip
         try:
             verdict, ending, tier = await self._one_shot(request)
         except QueueFull as error:
             return refusal(str(error), self.tier)
-        return cell_result(verdict, collected, ending.wall_s, tier, self.settings)
+        return cell_result(verdict, collected, ending, tier, self.settings)
 
     async def run_program(
         self,

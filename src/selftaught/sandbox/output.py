@@ -11,6 +11,9 @@ from collections import deque
 
 STDERR_KEEP_BYTES = 8192
 """What is kept of a program's standard error."""
+MAX_PIXELS = 1 << 26
+"""Largest image that is passed on: a small file may unpack to any size."""
+_PNG_HEADER = 33  # bytes: the signature and the first chunk
 
 # Texts that some model family's tokenizer reads as one special token, besides <|…|>.
 _TAGS = (
@@ -65,6 +68,14 @@ class OutputBuffer:
         tail = bytes(self._head) + b"".join(self._tail) if self.num_bytes < 2 * self._keep else b"".join(self._tail)
         left_out = self.num_bytes - 2 * half
         return bytes(self._head[:half]) + f"\n… [{left_out} bytes left out] …\n".encode() + tail[-half:]
+
+
+def is_png(data: bytes) -> bool:
+    """Whether ``data`` begins as a PNG does and is of a size that can be shown: the child that sent it may send anything."""
+    if len(data) < _PNG_HEADER or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
+        return False
+    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    return 0 < width * height <= MAX_PIXELS
 
 
 def decode(data: bytes) -> str:

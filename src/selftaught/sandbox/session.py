@@ -82,6 +82,7 @@ class Session:
         request = Request(
             code, timeout_s, settings.max_output_bytes, collected.add,
             number=self._num_cells, last=False, echo=settings.echo, stdin=stdin,
+            max_images=settings.max_images, max_image_bytes=settings.max_image_bytes,
         )  # fmt: skip
         try:
             ending = await child.execute(request)
@@ -93,7 +94,7 @@ class Session:
         verdict = judge(ending, timeout_s, cpu_s, self._num_cells_of_child)
         if verdict.gone:
             self._drop(_reason(verdict))
-        return cell_result(verdict, collected, ending.wall_s, child.tier, settings, notice)
+        return cell_result(verdict, collected, ending, child.tier, settings, notice)
 
     def _drop(self, reason: str) -> None:
         self._loss = reason
