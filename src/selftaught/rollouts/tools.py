@@ -114,6 +114,12 @@ class Interpreter:
         self._session: Any = None
         self._num_in_session = 0
         self._restarted = False
+        self.images: tuple[bytes, ...] = ()
+        """Figures of the last cell, as PNG."""
+
+    async def forget(self) -> None:
+        """Begin afresh, for an interpreter whose earlier cells were run elsewhere: the next output says so."""
+        await self._lose_state()
 
     async def run(self, code: str) -> ToolInfo:
         """Run one cell. Raises SandboxError only when the sandbox itself is broken."""
@@ -121,6 +127,7 @@ class Interpreter:
         box.num_calls += 1
         started = time.perf_counter()
         if len(code.encode()) > settings.tools.max_code_bytes:
+            self.images = ()
             text = f"The code is {len(code.encode())} bytes long; at most {settings.tools.max_code_bytes} are run."
             return ToolInfo(code=code, status=ExecStatus.REFUSED, output=text, wall_s=0.0)
         if not settings.tools.keep_state:
@@ -141,6 +148,7 @@ class Interpreter:
         output = result.output
         if self._restarted:
             output, self._restarted = RESTARTED + output, False
+        self.images = result.images
         self._cells.append((code, result))
         if result.killed and settings.tools.keep_state:
             await self._lose_state()
