@@ -10,6 +10,7 @@ token of the request's ``watch`` set, and that token stays whole.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,13 +47,15 @@ class SampleRequest:
     """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``.
 
     After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
-    caller had better stop there too. It changes no token.
+    caller had better stop there too. ``on_token``, for somebody who watches, is called in the engine's event loop with
+    each id as soon as it is known; it must be quick. Neither changes a token.
     """
 
     max_new_tokens: int
     watch: TokenSet
     banned: TokenSet | None = None
     halts: TokenSet | None = None
+    on_token: Callable[[int], None] | None = None
 
 
 class SampleEnd(StrEnum):

@@ -115,6 +115,8 @@ class HttpSequence:
             sampled.append(token_id)
             self.ids.append(token_id)
             self.engine.stats.decode_tokens += 1
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
                 return Sampled(sampled, SampleEnd.WATCH)
         return Sampled(sampled, SampleEnd.LENGTH)

@@ -311,6 +311,8 @@ class LocalEngine:
             request = row.request
             if request is None:
                 continue
+            if request.on_token is not None:
+                request.on_token(token_id)
             if request.watch.table[token_id]:
                 self._finish(row, SampleEnd.WATCH)
             elif len(row.sampled) >= request.max_new_tokens:

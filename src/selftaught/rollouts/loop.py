@@ -11,33 +11,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
+from selftaught.engines.base import Engine, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
-from selftaught.records import Problem, Span, SpanSource, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.problems import messages_of
+from selftaught.records import Problem, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
+from selftaught.rollouts.live import Live
+from selftaught.rollouts.pieces import Watcher
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
-STREAM_TOKENS = 6
-"""Tokens of a piece when somebody is watching: few enough to read along, many enough not to slow the engine much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a trajectory that was just made, for watching. ``where`` is thinking, code, answer, output or hint."""
-
-    span: Span
-    where: str
-
-    @property
-    def text(self) -> str:
-        """What it adds to the text."""
-        return self.span.text
-
-
-Watcher = Callable[[Piece], None]
 Emit = Callable[[Trajectory], None]
 
 
@@ -53,6 +38,9 @@ class Rollout:
     render: Callable[[Problem], str]
     emit: Emit
     watcher: Watcher | None = None
+    """Sees every piece of a trajectory as it comes; of one with branches, the trunk alone."""
+    pace_s: float = 0.0
+    """Seconds between two pieces of what the model says."""
 
     async def run(self, problem: Problem, sample: int) -> None:
         """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
@@ -69,13 +57,20 @@ class Rollout:
                 language=settings.hints.language,
             )
         codec = self.engine.codec
-        prompt = codec.encode_chat(self.render(problem), settings.sampling.system)
+        prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
         state = RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
         sequence = self.engine.open(SequenceKey(settings.sampling.seed, problem.id, sample), settings.sampling.params())
-        await self._drive(state, sequence, problem, sample, time.perf_counter())
+        live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
+        await self._drive(state, sequence, problem, sample, time.perf_counter(), live)
 
     async def _drive(
-        self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
+        self,
+        state: RolloutState,
+        sequence: Sequence,
+        problem: Problem,
+        sample: int,
+        started: float,
+        live: Live | None = None,
     ) -> None:
         """Drive one trajectory to its end, and each branch that it forks off.
 
@@ -94,7 +89,7 @@ class Rollout:
                     if isinstance(action, InsertHint) and action.branch:
                         twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
                         branches.append(asyncio.create_task(twin))
-                    await self._perform(action, state, sequence, interpreter)
+                    await self._perform(action, state, sequence, interpreter, live)
         except TimeoutError:
             state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
         except asyncio.CancelledError:
@@ -103,8 +98,12 @@ class Rollout:
             raise
         finally:
             sequence.close()
+            if live is not None:
+                live.close()
             if interpreter is not None:
                 await interpreter.close()
+        if live is not None:
+            live.end()
         self._emit(state, problem, sample, time.perf_counter() - started)
         if branches:
             await asyncio.gather(*branches)
@@ -115,49 +114,39 @@ class Rollout:
         state: RolloutState,
         sequence: Sequence,
         interpreter: Interpreter | None,
+        live: Live | None,
     ) -> None:
         try:
             if isinstance(action, Generate):
                 sequence.extend(action.extend)
                 request = action.request
-                if self.watcher is not None:
-                    request = replace(request, max_new_tokens=min(request.max_new_tokens, STREAM_TOKENS))
-                where = "answer" if state.in_answer else "code" if state.in_code else "thinking"
+                if live is not None:
+                    live.sampling()
+                    request = replace(request, on_token=live.token)
                 sampled = await sequence.sample(request)
+                if live is not None:
+                    live.sampled(sampled.token_ids)
                 state.apply(sampled)
-                self._watch_sampled(state, sampled, where)
             elif isinstance(action, RunCode):
                 if interpreter is None:
                     raise SandboxError("tools are on, but the rollout has no sandbox.")
                 sequence.discard(action.num_discarded)
+                if live is not None:
+                    live.take_back(action.num_discarded)
+                    live.running(action.code)
                 info: ToolInfo = await interpreter.run(action.code)
                 state.apply(Executed(info))
-                self._watch_inserted(state, "output")
             else:
                 sequence.discard(action.num_discarded)
+                if live is not None:
+                    live.take_back(action.num_discarded)
                 state.apply(Inserted())
-                self._watch_inserted(state, "hint")
         except EngineError as error:
             state.apply(Failed(StopReason.ENGINE_ERROR, str(error)))
         except SandboxError as error:
             state.apply(Failed(StopReason.SANDBOX_ERROR, str(error)))
-
-    # -------------------------------------------------------------------------------------------------------- watching
-
-    def _watch_sampled(self, state: RolloutState, sampled: Sampled, where: str) -> None:
-        if self.watcher is None:
-            return
-        action = state.next_action()
-        # What the seam rule is about to take back never becomes part of the text.
-        num_taken_back = action.num_discarded if isinstance(action, InsertHint | RunCode) else 0
-        token_ids = sampled.token_ids[: max(0, len(sampled.token_ids) - num_taken_back)]
-        if token_ids:
-            span = Span(source=SpanSource.MODEL, token_ids=token_ids, text=state.codec.decode(token_ids))
-            self.watcher(Piece(span, where))
-
-    def _watch_inserted(self, state: RolloutState, where: str) -> None:
-        if self.watcher is not None:
-            self.watcher(Piece(state.ledger.last.build(state.codec), where))
+        if live is not None:
+            live.applied()
 
     # -------------------------------------------------------------------------------------------------------- emitting
 

@@ -62,10 +62,9 @@ class RolloutState:
         self.stopped: Stop | None = None
         self.ended_naturally = False
         """True for a branch that ended its thinking while another went on."""
-        tags = codec.think_close_id is not None and settings.sampling.think_style is not ThinkStyle.WHOLE_TURN
-        self.think_tags = tags or settings.sampling.think_style is ThinkStyle.TAGS
+        self.think_tags = has_think_tags(codec, settings)
         self.watch = WatchSets(codec, policy.words if policy else (), think_tags=self.think_tags)
-        self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
+        self.in_answer = self.think_tags and thinking_is_over(prompt_ids, codec)
         self._code: str | None = None
         """Code of a closed block that waits to be run."""
         self._taken_back: list[int] = []
@@ -386,7 +385,14 @@ class RolloutState:
         return twin
 
 
-def _thinking_is_over(prompt_ids: list[int], codec: Codec) -> bool:
+def has_think_tags(codec: Codec, settings: RolloutSettings) -> bool:
+    """Whether ``</think>`` ends the thinking; if not, the whole turn is thinking."""
+    style = settings.sampling.think_style
+    tags = codec.think_close_id is not None and style is not ThinkStyle.WHOLE_TURN
+    return tags or style is ThinkStyle.TAGS
+
+
+def thinking_is_over(prompt_ids: list[int], codec: Codec) -> bool:
     """True when the template has closed the thinking by itself (an empty ``<think></think>``)."""
     for token_id in reversed(prompt_ids[-32:]):
         if token_id == codec.think_open_id:
