@@ -29,6 +29,7 @@ class Live:
         """Ids that were drawn and not shown."""
         self._num_told = 0
         """Ids that the engine named since `sampling`."""
+        self._mark: int | None = None
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._in_answer = state.in_answer
@@ -92,6 +93,7 @@ class Live:
         self._flush(final=True)
         if not self._in_answer:
             self._cutter.finish()
+        self._say_mark()
         self.close()
 
     def close(self) -> None:
@@ -109,7 +111,15 @@ class Live:
     def _end_thinking(self) -> None:
         self._flush(final=True)
         self._cutter.finish()
+        self._say_mark()
         self._in_answer = True
+
+    def _say_mark(self) -> None:
+        """The control token that ended the thinking or the turn, and stayed."""
+        if self._mark is not None:
+            where: Where = "answer" if self._in_answer else "thinking"
+            self._watcher(Piece(self._codec.decode([self._mark]), where, is_control=True))
+            self._mark = None
 
     def _flush(self, final: bool = False) -> None:
         """Show what is certain; with ``final`` nothing of it can be taken back any more."""
@@ -121,7 +131,9 @@ class Live:
         keep = 0 if final else self._num_uncertain(ids)
         self._pending = ids[len(ids) - keep :]
         silent = self._state.watch.ends if self._in_answer else self._state.watch.control
-        shown = [token_id for token_id in ids[: len(ids) - keep] if not is_in(silent, token_id)]
+        shown = ids[: len(ids) - keep]
+        if shown and is_in(silent, shown[-1]):  # nothing is sampled after one before it is decided what it ends
+            self._mark = shown.pop()
         text = self._decoder.decode(self._codec.to_bytes(shown), final)
         if not text:
             return

@@ -1,7 +1,6 @@
 """What a watcher sees of a trajectory while it comes into being: pieces of its text, cut where their meaning changes.
 
-The texts of all pieces, joined, are the trajectory's text after the prompt, save the control tokens that end the thinking
-and the turn. A Python block is told apart from the text round it by the same `FenceScanner` that decides what is run. A
+The texts of all pieces, joined, are the trajectory's text after the prompt. A Python block is told apart from the text round it by the same `FenceScanner` that decides what is run. A
 piece is given out only when nothing that may follow can change what it is: the beginning of a line that may become a
 fence waits for the rest of it.
 """
@@ -35,6 +34,8 @@ class Piece:
     code: str = ""
     hint: HintInfo | None = None
     tool: ToolInfo | None = None
+    is_control: bool = False
+    """It is the control token that ends the thinking or the turn."""
 
 
 @dataclass(frozen=True, slots=True)

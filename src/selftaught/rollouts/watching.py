@@ -37,7 +37,7 @@ class Screen:
 
     def __call__(self, event: Event) -> None:
         """Print one piece."""
-        if not isinstance(event, Piece):
+        if not isinstance(event, Piece) or event.is_control:
             return
         if self._begun:
             self._begun = False

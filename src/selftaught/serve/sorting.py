@@ -38,6 +38,8 @@ class Sorter:
             tools = self._tools
             self._give(Running(event.code, event.number, tools.max_tool_calls, tools.tool_timeout_s))
             return
+        if event.is_control:
+            return
         if event.where == "answer":
             self._answer(event.text)
             return
