@@ -10,6 +10,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.serve.backend import Backend
 from selftaught.serve.errors import ApiError, of_failure
 from selftaught.serve.models import Catalog
+from selftaught.serve.responses.routes import install
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -24,9 +25,11 @@ def create_app(backend: Backend, catalog: Catalog) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        service.containers.close()
 
     app = FastAPI(title="selftaught", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.backend, app.state.catalog = backend, catalog
+    service = install(app, backend, catalog)
 
     async def failed(request: Request, error: Exception) -> JSONResponse:
         shown = of_failure(error)

@@ -33,6 +33,7 @@ _TIME_DIGITS, _RANDOM_DIGITS, _CODE_DIGITS = 8, 16, 24
 _MAX_GONE = 4_096
 """Containers that are gone whose end is remembered."""
 MAX_NAME = 256
+_SWEEP_S = 60.0
 
 RESTARTED = "the server was restarted"
 EXPIRED = "it was not used for longer than it may idle"
@@ -90,6 +91,7 @@ class Containers:
         self._live: OrderedDict[str, Container] = OrderedDict()
         """Least recently used first."""
         self._gone: OrderedDict[str, str] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._live)
@@ -113,6 +115,10 @@ class Containers:
         if reason == DELETED:
             raise _not_found(container_id)
         return self._add(container_id, owner, "", None, reason)
+
+    def is_of(self, owner: str, container_id: str) -> bool:
+        """Whether ``container_id`` was made for ``owner`` and not deleted."""
+        return _is_of(owner, container_id) and self._gone.get(container_id) != DELETED
 
     def show(self, owner: str, container_id: str) -> dict[str, Any]:
         """The object of one, ``expired`` where its state was lost. ApiError 404 as `find`."""
@@ -154,8 +160,21 @@ class Containers:
             if not container.num_busy and now - container.last_active > container.idle_s:
                 self._remove(container.id, EXPIRED)
 
+    def watch(self) -> None:
+        """In a running event loop: `sweep` now and as long as there is something to sweep."""
+        self.sweep()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._live:
+            wait_s = min(_SWEEP_S, *(container.idle_s for container in self._live.values())) + 0.01
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self.watch)
+
     def close(self) -> None:
         """End all."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for container_id in list(self._live):
             self._remove(container_id, RESTARTED)
 
@@ -172,9 +191,7 @@ class Containers:
                 )  # fmt: skip
             self._remove(idle.id, EVICTED)
         seconds, now = self.idle_s if idle_s is None else idle_s, int(time.time())
-        container = Container(
-            container_id, owner, name, _created(container_id), seconds, self._clock(), now, lost=lost
-        )
+        container = Container(container_id, owner, name, _created(container_id), seconds, self._clock(), now, lost=lost)
         container.interpreter = self._make()
         self._live[container_id] = container
         self._gone.pop(container_id, None)
@@ -259,7 +276,8 @@ def idle_seconds(expires_after: Any) -> float | None:
     minutes = expires_after.get("minutes") if isinstance(expires_after, dict) else None
     if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= MAX_IDLE_MINUTES:
         raise invalid(
-            f'expires_after must be {{"anchor": "last_active_at", "minutes": 1 to {MAX_IDLE_MINUTES}}}.', "expires_after"
+            f'expires_after must be {{"anchor": "last_active_at", "minutes": 1 to {MAX_IDLE_MINUTES}}}.',
+            "expires_after",
         )
     if expires_after.get("anchor") != "last_active_at":
         raise invalid('expires_after.anchor must be "last_active_at".', "expires_after.anchor")

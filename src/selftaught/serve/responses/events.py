@@ -213,7 +213,9 @@ class EventBuilder:
         if item is None:
             return []
         item.give_up()
-        done = [] if self._code_ended else self._official("response.code_interpreter_call_code.done", item, code=item.code)
+        done = (
+            [] if self._code_ended else self._official("response.code_interpreter_call_code.done", item, code=item.code)
+        )
         return [*done, self._done(item.item())]
 
     def _official(self, kind: str, item: CodeItem, **fields: Any) -> list[Event]:

@@ -157,7 +157,9 @@ class _Reader:
         call_id = item.get("call_id")
         if isinstance(call_id, str):
             self._functions[call_id] = name
-        self._say("assistant", f"(The function {shorten(name, 200)} was called with {shorten(arguments, _MAX_LINE)}.)\n")
+        self._say(
+            "assistant", f"(The function {shorten(name, 200)} was called with {shorten(arguments, _MAX_LINE)}.)\n"
+        )
 
     def _function_output(self, item: Mapping[str, Any], place: str) -> None:
         output = item.get("output")

@@ -11,6 +11,7 @@ from selftaught.serve.errors import invalid, unsupported
 CODE = "code_interpreter"
 _OTHER_TOOLS = "expected code_interpreter, or functions, which this server's models do not call"
 _MODES = ("", "hint", "no-tools")
+_DIALECTS = ("", "open-webui")
 _MAX_TOOLS = 512
 _MAX_METADATA, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 _MEMORY = ("1g", "4g", "16g", "64g")
@@ -61,6 +62,8 @@ def parse(body: Any, default_dialect: str = "") -> Ask:
         raise invalid("model must be the name of a model.", "model")
     if body.get("input") is None:
         raise invalid("input must be a text or a list of items.", "input", "missing_required_parameter")
+    if default_dialect not in _DIALECTS:
+        raise invalid('the dialect must be "open-webui" or "".', "dialect")
     ask = Ask(model, body["input"], dialect=default_dialect)
     ask.stream = _flag(body, "stream", False)
     ask.store = _flag(body, "store", True)
@@ -140,7 +143,7 @@ def _ours(ask: Ask, start: Any) -> None:
             raise invalid('start.mode must be "hint", "no-tools" or "".', "start.mode")
         ask.mode = str(mode)
     if dialect is not None:
-        if dialect not in ("", "open-webui"):
+        if dialect not in _DIALECTS:
             raise invalid('start.dialect must be "open-webui" or "".', "start.dialect")
         ask.dialect = str(dialect)
     ask.events = _flag(start, "events", False, "start.events")
@@ -181,7 +184,9 @@ def _code_tool(ask: Ask, tool: Mapping[str, Any], place: str) -> dict[str, Any]:
     container, where = tool.get("container"), f"{place}.container"
     callers = tool.get("allowed_callers")
     if callers is not None and not (isinstance(callers, list) and all(caller in _CALLERS for caller in callers)):
-        raise invalid(f"{place}.allowed_callers must be a list of {' and '.join(_CALLERS)}.", f"{place}.allowed_callers")
+        raise invalid(
+            f"{place}.allowed_callers must be a list of {' and '.join(_CALLERS)}.", f"{place}.allowed_callers"
+        )
     if isinstance(container, str):
         ask.container_id = container
         return {"type": CODE, "container": container}
@@ -245,7 +250,8 @@ def _tool_choice(ask: Ask, choice: Any) -> None:
                 raise invalid("tool_choice names code_interpreter, which tools does not list.", "tool_choice")
         elif isinstance(kind, str):
             raise unsupported(
-                "tool_choice", f"tool_choice of type {kind[:60]!r} cannot be honoured: this server's models call Python alone."
+                "tool_choice",
+                f"tool_choice of type {kind[:60]!r} cannot be honoured: this server's models call Python alone.",
             )
         else:
             raise invalid("tool_choice must be none, auto, required or an object with a type.", "tool_choice")
@@ -253,7 +259,8 @@ def _tool_choice(ask: Ask, choice: Any) -> None:
         raise invalid("tool_choice must be none, auto, required or an object with a type.", "tool_choice")
     if wanted == "required" and not listed and ask.tools:
         raise unsupported(
-            "tool_choice", "tool_choice is required, and the functions in tools cannot be called: list code_interpreter."
+            "tool_choice",
+            "tool_choice is required, and the functions in tools cannot be called: list code_interpreter.",
         )
     ask.tool_choice = choice if not isinstance(choice, Mapping) or _is_plain(choice) else wanted
     if ask.mode is None and (listed or not ask.tools or isinstance(choice, Mapping)):
@@ -309,6 +316,7 @@ def _metadata(given: Any) -> dict[str, str]:
     for key, value in given.items():
         if not isinstance(value, str) or len(value) > _MAX_VALUE or len(key) > _MAX_KEY:
             raise invalid(
-                f"metadata must hold texts of at most {_MAX_VALUE} characters, with keys of at most {_MAX_KEY}.", "metadata"
+                f"metadata must hold texts of at most {_MAX_VALUE} characters, with keys of at most {_MAX_KEY}.",
+                "metadata",
             )
     return dict(given)
