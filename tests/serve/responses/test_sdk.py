@@ -9,7 +9,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from tests.serve.responses.conftest import Server
+from .scripted import Server
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TOOLS: list[Any] = [{"type": "code_interpreter", "container": {"type": "auto"}}]

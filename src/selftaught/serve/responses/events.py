@@ -233,7 +233,7 @@ class EventBuilder:
         response = self.response
         response["usage"] = usage_of(part.usage)
         response["incomplete_details"] = details
-        response["start"] = {**(response.get("start") or {}), "stop_reason": str(part.stop)}
+        response["start"] = {**(response.get("start") or {}), "stop": part.stop.value}
         if part.stop in _FAILED:
             response["error"] = {"code": "server_error", "message": part.error or "the turn failed."}
         return [*self._close("completed" if status == "completed" else "incomplete"), *self._finish(status)]
@@ -278,7 +278,7 @@ def _who(part: Reasoning | CodeStarted) -> dict[str, Any] | None:
 def outcome_of(stop: StopReason) -> tuple[str, dict[str, Any] | None]:
     """Status and ``incomplete_details`` of a response.
 
-    OpenAI has one reason that fits us; for others ``reason`` is null, and ``start.stop_reason`` has ours.
+    OpenAI has one reason that fits us; for others ``reason`` is null, and ``start.stop`` has ours.
     """
     if stop is StopReason.ANSWERED:
         return "completed", None
