@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +98,8 @@ class ToolBox:
         self.wait_s = 0.0
         """Seconds that trajectories waited, summed over them."""
         self.tier = ""
+        self.on_output: Callable[[str], None] | None = None
+        """Of the interpreters that are made from now on."""
 
     def interpreter(self) -> Interpreter:
         """A fresh one, for one trajectory."""
@@ -116,6 +119,8 @@ class Interpreter:
         self._restarted = False
         self.images: tuple[bytes, ...] = ()
         """Figures of the last cell, as PNG."""
+        self.on_output = box.on_output
+        """Shown what a cell prints while it runs. A cell whose result is known already prints nothing."""
 
     async def forget(self) -> None:
         """Begin afresh, for an interpreter whose earlier cells were run elsewhere: the next output says so."""
@@ -172,7 +177,7 @@ class Interpreter:
         """Run the last cell of ``chain``, the others having been run before it."""
         code, timeout_s = chain[-1], self._box.settings.tools.tool_timeout_s
         if one_shot:
-            return CellResult.of(await self._box.sandbox.run(code, timeout_s=timeout_s))
+            return CellResult.of(await self._box.sandbox.run(code, timeout_s=timeout_s, **self._spectator()))
         can_replay = all(map(is_repeatable, chain[:-1]))
         source = "\n".join(chain) if can_replay and is_repeatable(code) else None
         if self._session is not None and can_replay and not self._session.covers(code):
@@ -186,11 +191,15 @@ class Interpreter:
                 await self._lose_state()
                 await self._open(source)
                 break
-        raw = await self._session.run(code)
+        raw = await self._session.run(code, **self._spectator())
         if getattr(raw, "restarted", False):
             self._cells.clear()
         self._num_in_session = len(self._cells) + 1
         return CellResult.of(raw)
+
+    def _spectator(self) -> dict[str, Any]:
+        """For the sandbox's call, only where somebody watches."""
+        return {} if self.on_output is None else {"on_output": self.on_output}
 
     async def _open(self, source: str | None) -> None:
         """A session that begins with ``source``; None if its cells cannot be run again, so that it needs everything."""

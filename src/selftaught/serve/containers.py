@@ -257,6 +257,7 @@ class _Lent(Interpreter):
                 interpreter = self._own
             if container.lost:
                 await interpreter.forget()
+            interpreter.on_output = tools.on_output
             info = await interpreter.run(code)
             if info.output.startswith(_NOTICES):
                 tools.notices[tools.num_calls], container.lost = container.lost or KILLED, ""
