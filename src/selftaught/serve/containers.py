@@ -34,6 +34,8 @@ _MAX_GONE = 4_096
 """Containers that are gone whose end is remembered."""
 MAX_NAME = 256
 _SWEEP_S = 60.0
+_SHARES = 4
+"""A key with a fourth of all containers makes room among its own."""
 
 RESTARTED = "the server was restarted"
 EXPIRED = "it was not used for longer than it may idle"
@@ -62,6 +64,8 @@ class Container:
     """Why the state of an earlier interpreter is gone; told once, with the first output."""
     num_busy: int = 0
     """Requests that use it now."""
+    is_kept: bool = True
+    """False for one that nobody has a reason to come back to: made for a request, and no code has run in it."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a cell runs, in the engine's loop."""
 
@@ -98,9 +102,15 @@ class Containers:
 
     # ---------------------------------------------------------------------------------------------------- the requests
 
-    def create(self, owner: str, name: str = "", idle_s: float | None = None, lost: str = "") -> Container:
+    def create(self, owner: str, name: str = "", idle_s: float | None = None) -> Container:
         """A new one. ApiError 429 where all that there may be are in use."""
-        return self._add(f"{_PREFIX}{_fresh(owner)}", owner, name, idle_s, lost)
+        return self._add(f"{_PREFIX}{_fresh(owner)}", owner, name, idle_s, "")
+
+    def lend(self, owner: str, lost: str = "") -> Container:
+        """A new one for a request that names none. It is only kept if code runs in it."""
+        container = self._add(f"{_PREFIX}{_fresh(owner)}", owner, "", None, lost)
+        container.is_kept = False
+        return container
 
     def find(self, owner: str, container_id: str) -> Container:
         """The one that a request names: as it is, or with a fresh interpreter where its state was lost.
@@ -150,8 +160,10 @@ class Containers:
         """The request is over."""
         container.num_busy -= 1
         container.last_active, container.last_active_at = self._clock(), int(time.time())
-        if container.id in self._live:
+        if self._live.get(container.id) is container:
             self._live.move_to_end(container.id)
+            if not container.is_kept and not container.num_busy:
+                del self._live[container.id]
 
     def sweep(self) -> None:
         """End those that were idle for too long."""
@@ -183,7 +195,7 @@ class Containers:
     def _add(self, container_id: str, owner: str, name: str, idle_s: float | None, lost: str) -> Container:
         self.sweep()
         if len(self._live) >= self.max_containers:
-            idle = next((container for container in self._live.values() if not container.num_busy), None)
+            idle = self._victim(owner)
             if idle is None:
                 raise ApiError(
                     429, f"All {self.max_containers} containers are in use; try again later.", code="too_many_containers",
@@ -196,6 +208,16 @@ class Containers:
         self._live[container_id] = container
         self._gone.pop(container_id, None)
         return container
+
+    def _victim(self, owner: str) -> Container | None:
+        """The idle one that makes room: the caller's own if its key has a good share of them, so that no key can drive out
+        all of another's; the least recently used."""
+        idle = [container for container in self._live.values() if not container.num_busy]
+        own = [container for container in idle if container.owner == owner]
+        num_own = sum(container.owner == owner for container in self._live.values())
+        if num_own >= max(1, self.max_containers // _SHARES):
+            return next(iter(own), None)
+        return next(iter(idle), None)
 
     def _reason(self, owner: str, container_id: str) -> str:
         """Why one of ``owner``'s is not there. ApiError 404 for one that is not, and never was, of ``owner``."""
@@ -258,6 +280,7 @@ class _Lent(Interpreter):
             if container.lost:
                 await interpreter.forget()
             interpreter.on_output = tools.on_output
+            container.is_kept = True
             info = await interpreter.run(code)
             if info.output.startswith(_NOTICES):
                 tools.notices[tools.num_calls], container.lost = container.lost or KILLED, ""

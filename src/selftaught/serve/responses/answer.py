@@ -143,7 +143,7 @@ def _container(containers: Containers, ask: Ask, talk: Conversation, owner: str)
         return containers.find(owner, ask.container_id)
     if talk.container_id is not None and containers.is_of(owner, talk.container_id):
         return containers.find(owner, talk.container_id)
-    return containers.create(owner, lost=ELSEWHERE if talk.num_calls else "")
+    return containers.lend(owner, ELSEWHERE if talk.num_calls else "")
 
 
 def _changes(ask: Ask, flat: Mapping[str, Any]) -> dict[str, Any]:
