@@ -45,6 +45,10 @@ EXTRAS = {
     "peft": "train",
     "ray": "ray",
     "inspect_ai": "inspect",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
+    "opentelemetry": "otel",
     "pyarrow": "hub",
     "huggingface_hub": "hub",
 }

@@ -131,5 +131,8 @@ class Engine(Protocol):
     def reset_stats(self) -> None:
         """Count from zero."""
 
+    async def check(self) -> None:
+        """Return when the model could sample now; EngineError says why it could not."""
+
     async def aclose(self) -> None:
         """Free the model. Open sequences fail."""

@@ -151,6 +151,9 @@ class TransformersEngine:
         """Count from zero."""
         self.stats = EngineStats()
 
+    async def check(self) -> None:
+        """The model is in this process."""
+
     async def aclose(self) -> None:
         """Drop the model."""
         self._model = None

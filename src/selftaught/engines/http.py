@@ -258,6 +258,15 @@ class HttpEngine:
         """Count from zero."""
         self.stats = EngineStats()
 
+    async def check(self) -> None:
+        """Every server lists its models. EngineError names the first that does not."""
+        async with self._httpx.AsyncClient(timeout=10.0, headers=self._headers) as client:
+            for url in self.urls:
+                try:
+                    (await client.get(f"{url}/v1/models")).raise_for_status()
+                except self._httpx.HTTPError as error:
+                    raise EngineError(f"{url} does not answer ({_why(error)})") from None
+
     async def aclose(self) -> None:
         """Close all connections."""
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -146,6 +146,9 @@ class LocalEngine:
         """Count from zero."""
         self.stats, self._idle_since = EngineStats(), None
 
+    async def check(self) -> None:
+        """The model is in this process."""
+
     async def aclose(self) -> None:
         """Stop the pump and drop the weights."""
         if self._pump is not None:

@@ -120,5 +120,8 @@ class ScriptedEngine:
         """Count from zero."""
         self.stats = EngineStats()
 
+    async def check(self) -> None:
+        """It always can."""
+
     async def aclose(self) -> None:
         """Nothing to free."""

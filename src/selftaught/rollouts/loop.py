@@ -42,8 +42,11 @@ class Rollout:
     pace_s: float = 0.0
     """Seconds between two pieces of what the model says."""
 
-    async def run(self, problem: Problem, sample: int) -> None:
-        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
+    async def run(self, problem: Problem, sample: int, prompt: list[int] | None = None) -> None:
+        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round.
+
+        ``prompt``: the ids of the rendered chat, if somebody has made them already.
+        """
         settings = self.settings
         policy = None
         if self.policy_name != "none":
@@ -57,7 +60,8 @@ class Rollout:
                 language=settings.hints.language,
             )
         codec = self.engine.codec
-        prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
+        if prompt is None:
+            prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
         state = RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
         sequence = self.engine.open(SequenceKey(settings.sampling.seed, problem.id, sample), settings.sampling.params())
         live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None

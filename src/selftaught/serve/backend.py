@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from selftaught.errors import SelftaughtError
 from selftaught.hints import HintLibrary, load_library, split_name
 from selftaught.manner import Manner
+from selftaught.problems import messages_of, render_question
+from selftaught.records import Problem
 from selftaught.rollouts.opening import manner_of, open_engine, open_sandbox
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.tools import ToolBox, ToolCache
@@ -42,6 +44,7 @@ class Backend:
     manner: Manner = field(init=False)
     cache: ToolCache = field(init=False, default_factory=ToolCache)
     loop: asyncio.AbstractEventLoop = field(init=False)
+    _policies: dict[str, tuple[HintLibrary, str]] = field(init=False, default_factory=dict)
     _thread: threading.Thread = field(init=False)
 
     def start(self) -> None:
@@ -80,9 +83,17 @@ class Backend:
         return ToolBox(self.sandbox, settings, self.cache)
 
     def policy(self, settings: RolloutSettings) -> tuple[HintLibrary, str]:
-        """The hint library and the policy's name in it."""
-        path, policy = split_name(settings.hints.policy)
-        return load_library(path), policy
+        """The hint library and the policy's name in it. Read once: a file that is changed counts from the next start."""
+        named = settings.hints.policy
+        if named not in self._policies:
+            path, policy = split_name(named)
+            self._policies[named] = load_library(path), policy
+        return self._policies[named]
+
+    def prompt_of(self, problem: Problem, settings: RolloutSettings) -> list[int]:
+        """Ids of the chat that a problem is asked with. From any thread. EngineError when the template refuses it."""
+        question = render_question(problem, self.manner)
+        return self.engine.codec.encode_messages(messages_of(problem, question, settings.sampling.system))
 
     # ------------------------------------------------------------------------------------------- in the engine's loop
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selftaught.problems import CHAT
-from selftaught.records import Problem, ProblemKind, question_hash
+from selftaught.records import NO_REFERENCE, Problem, ProblemKind, question_hash
 from selftaught.serve.errors import invalid, unsupported
 
 _ROLES = {
@@ -65,7 +65,7 @@ def problem_of(chat: Sequence[Mapping[str, str]], problem_id: str | None = None)
     """The problem that a chat asks. A single question is its own text; a longer chat lies whole in the metadata, so that
     a recorded problem can be asked again as it was."""
     question = next(message["content"] for message in reversed(chat) if message["role"] == "user")
-    metadata: dict[str, Any] = {"rendered": True}
+    metadata: dict[str, Any] = {"rendered": True, NO_REFERENCE: True}
     identity = question
     if len(chat) > 1:
         metadata[CHAT] = [dict(message) for message in chat]

@@ -18,7 +18,9 @@ from selftaught.rollouts.settings import RolloutSettings
 from selftaught.serve.errors import ApiError
 from selftaught.tokens.folder import is_url
 
-HINT, NO_TOOLS = "hint", "no-tools"
+HINT, NO_TOOLS, REQUIRED = "hint", "no-tools", "required"
+_UNTIL_CALLED = "end_unverified"
+"""The policy that hints again at every end of thinking until a call has run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Variant:
 
     id: str
     mode: str
-    """Empty, ``hint`` or ``no-tools``."""
+    """Empty, ``hint``, ``no-tools``, or ``required``, which is not listed: a request asks for it by ``tool_choice``."""
     settings: RolloutSettings
 
 
@@ -37,6 +39,7 @@ class Catalog:
 
     variants: Mapping[str, Variant]
     max_context: int
+    unlisted: tuple[Variant, ...] = ()
     created: int = field(default_factory=lambda: int(time.time()))
 
     def __getitem__(self, name: str) -> Variant:
@@ -52,8 +55,7 @@ class Catalog:
 
     def mode(self, variant: Variant, mode: str) -> Variant:
         """The same model asked in another way; the variant itself where this server does not have that way."""
-        base = next(iter(self.variants))
-        return self.variants.get(f"{base}:{mode}" if mode else base, variant)
+        return next((other for other in [*self.variants.values(), *self.unlisted] if other.mode == mode), variant)
 
     def listed(self, variant: Variant) -> dict[str, Any]:
         """As ``/v1/models`` lists it."""
@@ -77,15 +79,14 @@ def served_name(model: str, given: str | None, engine_name: str) -> str:
 def catalog_of(name: str, settings: RolloutSettings, manner: Manner, max_context: int) -> Catalog:
     """The variants of a model whose own settings are ``settings``."""
     hints = settings.hints.policy
-    found = [Variant(name, "", settings)]
+    found, unlisted = [Variant(name, "", settings)], []
     if settings.tools.enabled:
         policy = hints if hints != "none" else (manner.hints if manner.hints not in (None, "none") else "auto")
         hinted = settings.changed(hints=policy, condition=f"serve+{policy}")
+        plain = settings.changed(tools=False, hints="none", condition="serve+no-tools")
         found.append(Variant(f"{name}:{HINT}", HINT, hinted))
-        found.append(Variant(f"{name}:{NO_TOOLS}", NO_TOOLS, without_tools(settings)))
-    return Catalog({variant.id: variant for variant in found}, max_context)
-
-
-def without_tools(settings: RolloutSettings) -> RolloutSettings:
-    """Plain long thinking: no Python, no hints."""
-    return settings.changed(tools=False, hints="none", condition="serve+no-tools")
+        found.append(Variant(f"{name}:{NO_TOOLS}", NO_TOOLS, plain))
+        rounds = max(settings.hints.rounds, settings.tools.max_tool_calls)
+        required = settings.changed(hints=_UNTIL_CALLED, rounds=rounds, condition="serve+required")
+        unlisted.append(Variant(name, REQUIRED, required))
+    return Catalog({variant.id: variant for variant in found}, max_context, tuple(unlisted))

@@ -8,10 +8,11 @@ killed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
@@ -20,7 +21,7 @@ from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import has_think_tags
 from selftaught.rollouts.tools import ToolBox
 from selftaught.serve.backend import Backend
-from selftaught.serve.parts import Ended, Part, usage_of
+from selftaught.serve.parts import Ended, Part, Printed, usage_of
 from selftaught.serve.sorting import Sorter
 
 PACE_S = 0.03
@@ -36,91 +37,105 @@ class Turn:
     settings: RolloutSettings
     """With the model's manner in it (`selftaught.rollouts.opening.in_manner`)."""
     sample: int = 0
+    prompt: list[int] | None = None
+    """Ids of the rendered chat, where they are known already."""
     tools: ToolBox | None = None
     """Instead of fresh interpreters: a toolbox whose ``interpreter()`` is one that outlives the turn, say."""
-    record: Callable[[Turn, Trajectory], None] | None = None
+    record: Callable[[Trajectory], None] | None = None
     """Called in the engine's loop with the finished trajectory, before `Ended`."""
     pace_s: float = PACE_S
+    prints: bool = False
+    """Give `Printed` parts while code runs. Only with ``tools`` of its own."""
 
 
 async def run_turn(backend: Backend, turn: Turn) -> AsyncIterator[Part]:
     """The parts of one turn as they come. Raises SelftaughtError where the turn cannot begin, such as an EngineError of the
     chat template; an engine that fails later ends the turn with its stop reason."""
-    running = Running(backend, turn)
+    running = Running(backend, [turn])
     try:
-        while batch := await running.batch():
-            for part in batch:
+        while (batch := await running.batch()) is not None:
+            for part in batch.parts:
                 yield part
     finally:
         running.cancel()
 
 
+class Batch(NamedTuple):
+    """What came together from one of several turns."""
+
+    choice: int
+    """Which of them."""
+    parts: list[Part]
+
+
 class Running:
-    """A turn under way. Made in the loop that reads it."""
+    """Turns under way, of one request. Made in the loop that reads it; ``cancel`` it when nobody reads it any more."""
 
-    def __init__(self, backend: Backend, turn: Turn) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[list[Part] | None] = asyncio.Queue()
-        outbox = _Outbox(self._loop, self._queue)
-        self._work: Future[None] = backend.submit(_roll(backend, turn, outbox))
-        self._work.add_done_callback(lambda _: outbox.close())
+    def __init__(self, backend: Backend, turns: Sequence[Turn]) -> None:
+        self._queue: asyncio.Queue[tuple[int, list[Part] | None]] = asyncio.Queue()
+        self._num_open = len(turns)
+        self._work: list[Future[None]] = []
+        loop = asyncio.get_running_loop()
+        for index, turn in enumerate(turns):
+            outbox = _Outbox(loop, self._queue, index)
+            work = backend.submit(_roll(backend, turn, outbox))
+            work.add_done_callback(outbox.close)
+            self._work.append(work)
 
-    async def batch(self) -> list[Part]:
-        """The parts that came since the last call, at least one; empty when the turn is over. Raises what went wrong."""
-        batch = await self._queue.get()
-        if batch is None:
-            self._queue.put_nowait(None)  # it stays over
+    async def batch(self, silence_s: float | None = None) -> Batch | None:
+        """The next parts of any of the turns; None when all are over. Raises what went wrong in one.
+
+        After ``silence_s`` seconds without any, a batch without parts.
+        """
+        while self._num_open:
             try:
-                self._work.result()
+                async with asyncio.timeout(silence_s):
+                    index, parts = await self._queue.get()
+            except TimeoutError:
+                return Batch(0, [])
+            if parts is not None:
+                return Batch(index, parts)
+            self._num_open -= 1
+            try:
+                self._work[index].result()
             except CancelledError:
                 raise asyncio.CancelledError from None
-            return []
-        return batch
-
-    def ready(self) -> list[Part]:
-        """Further parts that are there already."""
-        parts: list[Part] = []
-        while not self._queue.empty():
-            batch = self._queue.get_nowait()
-            if batch is None:
-                self._queue.put_nowait(None)
-                break
-            parts += batch
-        return parts
+        return None
 
     def cancel(self) -> None:
-        """Give the turn up, if it is not over."""
-        self._work.cancel()
+        """Give up what is not over."""
+        for work in self._work:
+            work.cancel()
 
 
 class _Outbox:
-    """Carries parts from the engine's loop to the reader's, those of one step together."""
+    """Carries the parts of one turn from the engine's loop to the reader's, those of one step together."""
 
-    def __init__(self, reader: asyncio.AbstractEventLoop, queue: asyncio.Queue[list[Part] | None]) -> None:
-        self._reader, self._queue = reader, queue
+    def __init__(
+        self, reader: asyncio.AbstractEventLoop, queue: asyncio.Queue[tuple[int, list[Part] | None]], index: int
+    ) -> None:
+        self._reader, self._queue, self._index = reader, queue, index
         self._parts: list[Part] = []
 
     def put(self, part: Part) -> None:
         """Take a part; it leaves when the engine's loop comes round."""
         if not self._parts:
-            asyncio.get_running_loop().call_soon(self.send)
+            asyncio.get_running_loop().call_soon(self._send)
         self._parts.append(part)
 
-    def send(self) -> None:
-        """Send what is there."""
-        if self._parts:
-            self._post(self._parts)
-            self._parts = []
+    def close(self, work: Future[None]) -> None:
+        """Nothing follows. What was put was sent before: its call stands earlier in the engine's loop than the end."""
+        self._post(None)
+
+    def _send(self) -> None:
+        parts, self._parts = self._parts, []
+        self._post(parts)
 
     def _post(self, batch: list[Part] | None) -> None:
         try:
-            self._reader.call_soon_threadsafe(self._queue.put_nowait, batch)
+            self._reader.call_soon_threadsafe(self._queue.put_nowait, (self._index, batch))
         except RuntimeError:
             pass  # the reader's loop is closed: nobody listens
-
-    def close(self) -> None:
-        """Nothing follows. What was put was sent before: its call stands earlier in the engine's loop than the end."""
-        self._post(None)
 
 
 async def _roll(backend: Backend, turn: Turn, outbox: _Outbox) -> None:
@@ -130,6 +145,8 @@ async def _roll(backend: Backend, turn: Turn, outbox: _Outbox) -> None:
     library, policy = backend.policy(settings)
     sorter = Sorter(settings, think_tags, outbox.put)
     found: list[Trajectory] = []
+    if turn.prints and turn.tools is not None:
+        turn.tools.on_output = lambda text: outbox.put(Printed(text))
     rollout = Rollout(
         engine=engine,
         settings=settings,
@@ -141,10 +158,10 @@ async def _roll(backend: Backend, turn: Turn, outbox: _Outbox) -> None:
         watcher=sorter,
         pace_s=turn.pace_s,
     )
-    await rollout.run(turn.problem, turn.sample)
+    await rollout.run(turn.problem, turn.sample, turn.prompt)
     sorter.finish()
     trajectory = found[0]
     if turn.record is not None:
-        turn.record(turn, trajectory)
+        turn.record(trajectory)
     usage = usage_of(trajectory, engine.codec, think_tags)
     outbox.put(Ended(trajectory.stop_reason, usage, trajectory, trajectory.error))

@@ -22,6 +22,6 @@ def backend() -> Iterator[Backend]:
 @pytest.fixture(scope="session")
 def server(backend: Backend) -> Iterator[Server]:
     """One server for all tests that leave it as it was."""
-    found = Server(backend, backend.settings)
+    found = Server(backend)
     yield found
     found.stop()

@@ -18,7 +18,9 @@ from selftaught.rollouts.settings import RolloutSettings
 from selftaught.sandbox import Sandbox, SandboxSettings
 from selftaught.serve.backend import Backend
 from selftaught.serve.models import catalog_of
+from selftaught.serve.options import ServeOptions
 from selftaught.serve.responses.answer import Service
+from selftaught.serve.server import Server as Serving
 from selftaught.tokens.codec import Codec
 from selftaught.tokens.folder import embedded_folder
 
@@ -50,30 +52,20 @@ class ScriptedBackend(Backend):
 
 
 class Server:
-    """A running server: ``url``, ``service``, ``backend``."""
+    """A running server: ``url``, ``service``, ``backend``. ``options`` are those of `ServeOptions`."""
 
-    def __init__(self, backend: Backend, settings: RolloutSettings, **limits: Any) -> None:
+    def __init__(self, backend: Backend, **options: Any) -> None:
         import uvicorn
 
         from selftaught.serve.app import create_app
-        from selftaught.serve.responses import routes
 
         self.backend = backend
-        catalog = catalog_of("scripted", settings, backend.manner, 1 << 20)
-        made: list[Service] = []
-        install = routes.install
-
-        def installing(*args: Any, **options: Any) -> Service:
-            made.append(install(*args, **options, **limits))
-            return made[0]
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("selftaught.serve.app.install", installing)
-            self.app = create_app(backend, catalog)
-        self.service = made[0]
+        catalog = catalog_of("scripted", backend.settings, backend.manner, 1 << 20)
+        self.app = create_app(Serving(backend, catalog, ServeOptions(**options)))
+        self.service: Service = self.app.state.responses
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="error", lifespan="on"))
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="error", lifespan="off"))
         self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
         self._thread.start()
         while not self._server.started:

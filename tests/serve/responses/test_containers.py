@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from selftaught.serve.containers import EVICTED, EXPIRED
 from selftaught.serve.containers import RESTARTED as RESTART
 
 from .scripted import Server
+
+
+OWNER = hashlib.sha256(b"key-a").hexdigest()[:16]
 
 
 def client_of(server: Server, key: str = "key-a") -> OpenAI:
@@ -43,7 +47,7 @@ def logs(response: Any) -> list[str]:
 @pytest.fixture
 def small(backend: Backend) -> Iterator[Server]:
     """A server with room for two containers, which expire after half a second."""
-    found = Server(backend, backend.settings, max_containers=2, idle_s=0.5)
+    found = Server(backend, max_containers=2, container_idle_s=0.5)
     yield found
     found.stop()
 
@@ -51,7 +55,7 @@ def small(backend: Backend) -> Iterator[Server]:
 @pytest.fixture
 def patient(backend: Backend) -> Iterator[Server]:
     """A server with room for two containers."""
-    found = Server(backend, backend.settings, max_containers=2)
+    found = Server(backend, max_containers=2)
     yield found
     found.stop()
 
@@ -110,10 +114,10 @@ def test_code_of_another_keys_container_runs_in_a_new_one_that_says_so(server: S
 
 
 def test_a_restart_of_the_server_is_told(backend: Backend) -> None:
-    before = Server(backend, backend.settings)
+    before = Server(backend)
     name = calls(run(client_of(before), {"type": "auto"}, "x = 1"))[0].container_id
     before.stop()
-    after = Server(backend, backend.settings)
+    after = Server(backend)
     try:
         client = client_of(after)
         assert client.containers.retrieve(name).status == "expired"
@@ -146,12 +150,12 @@ def test_the_number_of_containers_is_bounded(patient: Server) -> None:
     assert len(patient.service.containers) == 2
     again = run(client, calls(first)[0].container_id, "1")
     assert again.start["container"]["state_lost"] == EVICTED
-    for container in patient.service.containers.listed("key-a"):
+    for container in patient.service.containers.listed(OWNER):
         container.num_busy += 1
     with pytest.raises(RateLimitError) as caught:
         client.containers.create(name="no room")
     assert caught.value.response.headers["retry-after"]
-    for container in patient.service.containers.listed("key-a"):
+    for container in patient.service.containers.listed(OWNER):
         container.num_busy -= 1
 
 

@@ -9,6 +9,7 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from selftaught.records import ExecStatus, Span, SpanSource, StopReason, ToolInfo, Trajectory
+from selftaught.rollouts.settings import RolloutSettings
 from selftaught.serve.errors import ApiError
 from selftaught.serve.parts import (
     Answer,
@@ -22,7 +23,7 @@ from selftaught.serve.parts import (
     Running,
     Usage,
 )
-from selftaught.serve.responses.answer import _response
+from selftaught.serve.responses.answer import response_body
 from selftaught.serve.responses.events import EventBuilder
 from selftaught.serve.responses.request import parse
 
@@ -49,7 +50,7 @@ def call(number: int = 1, code: str = "f()\n", **tool: Any) -> list[Part]:
 def build(*parts: Part, **options: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """All events, each validated, and the response."""
     ask = parse({"model": "m", "input": "q"})
-    head = _response(ask, "m", {"max_tool_calls": 6, "temperature": 0.0, "top_p": 1.0}, {})
+    head = response_body(ask, "m", RolloutSettings(), {})
     builder = EventBuilder(head, **{"container_id": "cntr_1", "max_calls": 6, "timeout_s": 30.0, **options})
     events = builder.begin()
     for part in parts:
@@ -167,7 +168,7 @@ def test_how_a_turn_ends(stop: StopReason, status: str, details: Any) -> None:
 
 
 def test_a_turn_that_breaks_off_closes_what_is_open() -> None:
-    builder = EventBuilder(_response(parse({"model": "m", "input": "q"}), "m", dict.fromkeys(("max_tool_calls", "temperature", "top_p"), 1), {}))  # fmt: skip
+    builder = EventBuilder(response_body(parse({"model": "m", "input": "q"}), "m", RolloutSettings(), {}))
     events = [*builder.begin(), *builder.take(Reasoning("Hm")), *builder.fail(ApiError(503, "gone"))]
     for event in events:
         EVENT.validate_python(event)

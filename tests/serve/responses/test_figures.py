@@ -26,7 +26,7 @@ class DrawingBackend(ScriptedBackend):
 @pytest.fixture(scope="module")
 def drawing() -> Iterator[Server]:
     with opened(DrawingBackend("toy", RolloutSettings(figures=2))) as backend:
-        found = Server(backend, backend.settings)
+        found = Server(backend)
         yield found
         found.stop()
 

@@ -22,6 +22,7 @@ from selftaught.serve.parts import (
     Ended,
     Output,
     Part,
+    Printed,
     Reasoning,
     Running,
     Usage,
@@ -48,13 +49,12 @@ class EventBuilder:
         max_calls: int = 0,
         timeout_s: float = 0.0,
         dialect: str = "",
-        events: bool = False,
         images: Callable[[int], tuple[bytes, ...]] = lambda call: (),
         marks: Callable[[int], dict[str, Any]] = lambda call: {},
     ) -> None:
         self.response = response
         self._container_id, self._max_calls, self._timeout_s = container_id, max_calls, timeout_s
-        self._dialect, self._events, self._images, self._marks = dialect, events, images, marks
+        self._dialect, self._images, self._marks = dialect, images, marks
         self._number = 0
         self._output: list[dict[str, Any]] = []
         self._text: TextItem | None = None
@@ -84,6 +84,8 @@ class EventBuilder:
             return self._end_code(part)
         if isinstance(part, Running):
             return self._run(part)
+        if isinstance(part, Printed):
+            return self._print(part.text)
         if isinstance(part, Output):
             return self._show(part)
         if isinstance(part, Answer):
@@ -190,10 +192,10 @@ class EventBuilder:
         item.status = "interpreting"
         return [*events, *self._official("response.code_interpreter_call.interpreting", item)]
 
-    def code_output(self, text: str) -> list[Event]:
+    def _print(self, text: str) -> list[Event]:
         """A piece of what the running code prints, for clients that asked for such events."""
         item = self._code
-        if item is None or not self._events or not text:
+        if item is None or not text:
             return []
         return [self._event("start.code_output.delta", item_id=item.id, stream="stdout", delta=text)]
 
@@ -233,7 +235,7 @@ class EventBuilder:
         response = self.response
         response["usage"] = usage_of(part.usage)
         response["incomplete_details"] = details
-        response["start"] = {**(response.get("start") or {}), "stop": part.stop.value}
+        response["start"] = {**(response.get("start") or {}), **summary_of(part)}
         if part.stop in _FAILED:
             response["error"] = {"code": "server_error", "message": part.error or "the turn failed."}
         return [*self._close("completed" if status == "completed" else "incomplete"), *self._finish(status)]
@@ -285,6 +287,19 @@ def outcome_of(stop: StopReason) -> tuple[str, dict[str, Any] | None]:
     if stop in _FAILED:
         return "failed", None
     return "incomplete", {"reason": "max_output_tokens" if stop is StopReason.MAX_TOKENS else None}
+
+
+def summary_of(ended: Ended) -> dict[str, Any]:
+    """How an answer came about, as in a chat: why it ended, and what was put into it."""
+    usage = ended.usage
+    return {
+        "stop": ended.stop.value,
+        "tool_calls": usage.num_calls,
+        "tool_seconds": round(usage.tool_s, 3),
+        "hints": [hint.id for hint in ended.trajectory.hints()],
+        "hint_tokens": usage.hint_tokens,
+        "tool_output_tokens": usage.tool_tokens,
+    }
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:

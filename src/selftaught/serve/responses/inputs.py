@@ -8,7 +8,7 @@ own functions become one line of text each, since the model has no other manner 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,12 +55,13 @@ def conversation_of(
     given: Any,
     instructions: str | None = None,
     *,
+    before: Sequence[Mapping[str, Any]] = (),
     max_output_chars: int = 4_000,
     lookup: Callable[[str], Mapping[str, Any] | None] = lambda _: None,
 ) -> Conversation:
     """Messages from ``input``: a text, or a list of items.
 
-    ``lookup`` gives the item that an ``item_reference`` names. ApiError for what is no input.
+    ``before`` are the items of a conversation that it goes on with; ``lookup`` gives the item that an ``item_reference`` names. ApiError for what is no input.
     """
     if isinstance(given, str):
         given = [{"role": "user", "content": given}]
@@ -71,6 +72,8 @@ def conversation_of(
     reader = _Reader(max_output_chars, lookup)
     if instructions and instructions.strip():
         reader.systems.append(whole(instructions))
+    for item in before:
+        reader.take(item, "previous_response_id")
     for at, item in enumerate(given):
         reader.take(item, f"input[{at}]")
     return reader.finish()

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from selftaught.rollouts.tools import Interpreter
-from selftaught.serve.backend import Backend
+from selftaught.serve.admission import Ticket
 from selftaught.serve.containers import MAX_NAME, Containers, idle_seconds
 from selftaught.serve.errors import ApiError, invalid, unsupported
-from selftaught.serve.models import Catalog
-from selftaught.serve.responses.answer import Answer, Service, accept
-from selftaught.serve.responses.request import check_container, parse
+from selftaught.serve.responses.answer import ResponsesCall, Service
+from selftaught.serve.responses.events import Event
+from selftaught.serve.responses.request import check_container
 from selftaught.serve.responses.store import page
+from selftaught.serve.server import Server
+from selftaught.serve.wire import KEEP_ALIVE, EventStream, read_json, unless_gone
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-_DIALECT_HEADER = "x-start-dialect"
+DIALECT_HEADER = "x-start-dialect"
 _MOST_LISTED = 100
+_LONG_BODY = 50_000
+"""Bytes from which on a body is read into a prompt in a thread, so that the loop does not wait for it."""
 
-Handler = Callable[["Request"], Awaitable["Response"]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def install(app: FastAPI, backend: Backend, catalog: Catalog, *, dialect: str = "", **limits: Any) -> Service:
-    """Put the Responses API and the containers into ``app``; ``limits`` are those of `Containers`.
-
-    Whoever calls it closes ``service.containers`` in the end, in the server's loop.
-    """
+def add_responses(app: FastAPI, server: Server) -> Service:
+    """Put the Responses API and the containers into ``app``."""
+    backend, options = server.backend, server.options
 
     def interpreter() -> Interpreter:
         box = backend.toolbox(backend.settings)
@@ -38,22 +43,19 @@ def install(app: FastAPI, backend: Backend, catalog: Catalog, *, dialect: str = 
             raise ApiError(404, "this server runs no Python, so it has no containers.", code="not_found")
         return Interpreter(box)
 
-    service = Service(backend, catalog, Containers(interpreter, backend.submit, **limits), dialect=dialect)
-    add_routes(app, service)
-    return service
-
-
-def add_routes(app: FastAPI, service: Service) -> None:
-    """Put all routes into ``app``."""
-    from starlette.routing import Route
-
+    containers = Containers(
+        interpreter, backend.submit, max_containers=options.max_containers, idle_s=options.container_idle_s
+    )
+    service = Service(server, containers)
     for path, methods in _routes(service).items():
         for method, handler in methods.items():
             app.router.routes.append(Route(path, handler, methods=[method]))
+    app.state.responses = service
+    return service
 
 
 def _routes(service: Service) -> dict[str, dict[str, Handler]]:
-    responses, containers = _Responses(service), _Containers(service.containers)
+    responses, containers = _Responses(service), _Containers(service)
     return {
         "/v1/responses": {"POST": responses.create},
         "/v1/responses/{response_id}": {"GET": responses.get, "DELETE": responses.delete},
@@ -72,15 +74,25 @@ class _Responses:
 
     async def create(self, request: Request) -> Response:
         """Answer, in a stream or in one piece."""
-        from starlette.responses import StreamingResponse
-
-        body = await read_json(request)
-        ask = parse(body, request.headers.get(_DIALECT_HEADER, self._service.dialect))
-        answer = accept(self._service, ask, owner_of(request))
-        if ask.stream:
-            headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            return StreamingResponse(_frames(answer), media_type="text/event-stream", headers=headers)
-        return json_response(await answer.whole())
+        server = self._service.server
+        options = server.options
+        body, length = await read_json(request, options.max_body_bytes, options.body_timeout_s)
+        dialect = request.headers.get(DIALECT_HEADER, options.dialect)
+        given = (self._service, body, owner_of(request), dialect, request.state.request_id)
+        call = ResponsesCall(*given) if length < _LONG_BODY else await asyncio.to_thread(ResponsesCall, *given)
+        ticket = server.admission.ticket()
+        headers = call.asked.headers()
+        try:
+            call.open()
+            if call.streamed:
+                frames = _frames(call, ticket)
+                await anext(frames)  # begun, so that closing it closes the ticket, too
+                return EventStream(frames, headers, server.metrics.gone)
+            answer = await unless_gone(request.receive, call.answer(ticket))
+        except BaseException:
+            ticket.close()
+            raise
+        return json_response(answer, headers)
 
     async def get(self, request: Request) -> Response:
         """A stored response."""
@@ -109,18 +121,16 @@ class _Responses:
 class _Containers:
     """``/v1/containers``."""
 
-    def __init__(self, containers: Containers) -> None:
-        self._containers = containers
+    def __init__(self, service: Service) -> None:
+        self._containers, self._options = service.containers, service.server.options
 
     async def create(self, request: Request) -> Response:
         """A new container."""
-        body = await read_json(request)
-        if not isinstance(body, Mapping):
-            raise invalid("the body must be a JSON object.")
+        body, _ = await read_json(request, self._options.max_body_bytes, self._options.body_timeout_s)
         name = body.get("name")
         if not isinstance(name, str) or len(name) > MAX_NAME:
             raise invalid(f"name must be a text of at most {MAX_NAME} characters.", "name")
-        ignored = check_container(body, "")
+        ignored = check_container(body)
         idle_s = idle_seconds(body.get("expires_after"))
         shown = self._containers.create(owner_of(request), name, idle_s).object()
         self._containers.watch()
@@ -146,35 +156,34 @@ class _Containers:
 # ---------------------------------------------------------------------------------------------------------------- wire
 
 
-async def _frames(answer: Answer) -> AsyncIterator[bytes]:
-    """The events of an answer as frames of a stream."""
-    async for events in answer.events():
-        yield b"".join(f"event: {event['type']}\ndata: ".encode() + dumps(event) + b"\n\n" for event in events)
+async def _frames(call: ResponsesCall, ticket: Ticket) -> AsyncGenerator[bytes, None]:
+    """Nothing, then the events of an answer as frames of a stream."""
+    try:
+        yield b""
+    except BaseException:
+        ticket.close()
+        raise
+    async with aclosing(call.events(ticket)) as batches:
+        async for events in batches:
+            yield b"".join(map(_frame, events)) or KEEP_ALIVE
+
+
+def _frame(event: Event) -> bytes:
+    return f"event: {event['type']}\ndata: ".encode() + dumps(event) + b"\n\n"
 
 
 def owner_of(request: Request) -> str:
-    """Whose request this is: the API key that it brings, whether this server checks keys or not."""
+    """Whose request this is, as an id: of the key that was checked, else of whatever key it brings."""
+    known: str = getattr(request.state, "key_id", "")
     kind, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if kind.lower() == "bearer" else ""
+    if known or kind.lower() != "bearer" or not key.strip():
+        return known
+    return hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-async def read_json(request: Request) -> Any:
-    """The body as JSON. ApiError 400."""
-    try:
-        return json.loads(await request.body(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"the body is not JSON: {str(error)[:200]}", code="invalid_json") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def json_response(value: Any) -> Response:
+def json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
     """A value as the body of a response."""
-    from starlette.responses import Response
-
-    return Response(dumps(value), media_type="application/json")
+    return Response(dumps(value), headers=headers, media_type="application/json")
 
 
 def dumps(value: Any) -> bytes:
