@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from selftaught.engines.scripted import ScriptedEngine, ScriptedSequence
 from selftaught.manner import read_manner
-from selftaught.rollouts.settings import RolloutSettings
 from selftaught.sandbox import Sandbox, SandboxSettings
 from selftaught.serve.backend import Backend
 from selftaught.serve.models import catalog_of

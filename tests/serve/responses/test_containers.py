@@ -21,7 +21,6 @@ from selftaught.serve.containers import RESTARTED as RESTART
 
 from .scripted import Server
 
-
 OWNER = hashlib.sha256(b"key-a").hexdigest()[:16]
 
 
