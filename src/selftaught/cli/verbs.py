@@ -40,7 +40,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("compare", _PARTS, "Two runs on the same problems, paired."),
     Verb("push", _PARTS, "A model, a data set or a run's records to the hub."),
     Verb("exec", _PARTS, "Run code in the sandbox."),
-    Verb("hints", _PARTS, "Show and check hint libraries."),
+    Verb("hints", _PARTS, "Show and check hint libraries; learn where hints help."),
     Verb("toy", _PARTS, "The embedded reasoner: its problems, and its pretraining from nothing."),
     Verb("ls", _LOOK, "What there is: benchmarks, hints, engines, recipes."),
     Verb("doctor", _LOOK, "Isolation tier with a self-attack, engines, devices, versions."),

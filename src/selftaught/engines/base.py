@@ -47,14 +47,16 @@ class SampleRequest:
     """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``.
 
     After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
-    caller had better stop there too. ``on_token``, for somebody who watches, is called in the engine's event loop with
-    each id as soon as it is known; it must be quick. Neither changes a token.
+    caller had better stop there too. ``stop_texts`` are for an engine behind a server that can stop at texts only: where
+    something may be put in, whatever tokens spell it. ``on_token``, for somebody who watches, is called in the engine's event loop with
+    each id as soon as it is known; it must be quick. None of them changes a token.
     """
 
     max_new_tokens: int
     watch: TokenSet
     banned: TokenSet | None = None
     halts: TokenSet | None = None
+    stop_texts: tuple[str, ...] = ()
     on_token: Callable[[int], None] | None = None
 
 
@@ -87,6 +89,12 @@ class Sequence(Protocol):
 
     def discard(self, num_tokens: int) -> None:
         """Take back the last ``num_tokens`` ids. They are as if never drawn, but their random draws stay used."""
+
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ``num_tokens`` ids, as if only ``num_drawn`` had ever been drawn.
+
+        A server draws by itself: there only the ids go back.
+        """
 
     def fork(self) -> Sequence:
         """A second sequence with the same ids, the same key and the same draws ahead; the prefix is not recomputed."""

@@ -62,9 +62,11 @@ class Live:
 
     def take_back(self, num_tokens: int) -> None:
         """The last ids are taken back. They were not shown."""
-        for _ in range(num_tokens):
-            if self._pending:
-                self._pending.pop()
+        taken = self._pending[max(0, len(self._pending) - num_tokens) :]
+        del self._pending[len(self._pending) - len(taken) :]
+        if any(is_in(self._state.watch.control, token_id) for token_id in taken):
+            self._flush(final=True)
+            self._cutter.end_line()
 
     def running(self, code: str) -> None:
         """Code is about to be run."""

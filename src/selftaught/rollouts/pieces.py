@@ -92,45 +92,41 @@ class Cutter:
         self.finish()
         self._give(piece)
 
+    def end_line(self) -> None:
+        """A token that ended the thinking or the turn stood here and was taken back; it ends the line all the same."""
+        if self._line:
+            before = self._scanner.block
+            self._say_line(before, self._scanner.finish(self._source))
+
     def finish(self) -> None:
         """The text ends here, or something is put in that closes what was open."""
-        block = self._scanner.block
-        closed = self._scanner.finish(self._source) if self._line else None
-        text = self._line[self._num_given :]
-        if block is not None and block.is_python:
-            if closed is not None:
-                self._say(text, "close", closed.code)
-            else:
-                if text:
-                    self._say(text, "code", "" if self._odd else text)
-                self._say("", "drop")
-        elif text:
-            self._say(text)
+        self.end_line()
+        if self._scanner.block is not None and self._scanner.block.is_python:
+            self._say("", "drop")
         self._scanner.reset()
-        self._line, self._num_given = "", 0
 
     # ------------------------------------------------------------------------------------------------------ internals
 
     def _end_line(self, rest: str) -> None:
         before = self._scanner.block
         closed = self._scanner.feed(rest, self._source)
-        after = self._scanner.block
-        line, text = self._line + rest, (self._line + rest)[self._num_given :]
+        self._line += rest
+        self._say_line(before, closed[-1] if closed else None)
+
+    def _say_line(self, before: Block | None, closed: Block | None) -> None:
+        """Give out what is left of a line that is over, and what it did to the block that was open ``before``."""
+        line, text, after = self._line, self._line[self._num_given :], self._scanner.block
         self._line, self._num_given = "", 0
         was_code = before is not None and before.is_python
-        if closed and was_code:
-            self._say(text, "close", closed[-1].code)
+        if closed is not None and was_code:
+            self._say(text, "close", closed.code)
         elif after is before:
-            self._say(text, "code" if was_code else None, "" if self._odd or not was_code else text)
+            self._say(text, "code" if was_code else None, text if was_code and not self._odd else "")
         else:
-            if was_code:
+            if was_code:  # a fence that opens a block abandons the one that is open
                 self._say("", "drop")
-            self._open(line, text, after)
-
-    def _open(self, line: str, text: str, block: Block | None) -> None:
-        """A fence line that opens ``block``."""
-        self._odd = line[:1] not in ("`", "~")
-        self._say(text, "open" if block is not None and block.is_python else None)
+            self._odd = line[:1] not in ("`", "~")
+            self._say(text, "open" if after is not None and after.is_python else None)
 
     def _rest(self) -> None:
         """Give out what is left of the unfinished line."""

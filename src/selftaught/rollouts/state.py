@@ -23,13 +23,13 @@ import codecs
 
 from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
-from selftaught.manner import ThinkStyle
 from selftaught.records import ExecStatus, HintInfo, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo
 from selftaught.rollouts.actions import Action, Executed, Failed, Generate, InsertHint, Result, RunCode, Stop
 from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
-from selftaught.rollouts.watch import WatchSets, is_in
+from selftaught.rollouts.thinking import has_think_tags, thinking_is_over
+from selftaught.rollouts.watch import WatchSets, is_in, stop_texts
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import Block, FenceScanner
 
@@ -97,7 +97,8 @@ class RolloutState:
         room = self.budget - self.ledger.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
-        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts())
+        texts = () if self.in_answer else stop_texts(self.policy, tools=self.settings.tools.enabled)
+        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts(), texts)
         return Generate(self.ledger.pending, request)
 
     def apply(self, result: Result) -> None:
@@ -383,20 +384,3 @@ class RolloutState:
         twin._scanner = self._scanner.copy()
         twin._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return twin
-
-
-def has_think_tags(codec: Codec, settings: RolloutSettings) -> bool:
-    """Whether ``</think>`` ends the thinking; if not, the whole turn is thinking."""
-    style = settings.sampling.think_style
-    tags = codec.think_close_id is not None and style is not ThinkStyle.WHOLE_TURN
-    return tags or style is ThinkStyle.TAGS
-
-
-def thinking_is_over(prompt_ids: list[int], codec: Codec) -> bool:
-    """True when the template has closed the thinking by itself (an empty ``<think></think>``)."""
-    for token_id in reversed(prompt_ids[-32:]):
-        if token_id == codec.think_open_id:
-            return False
-        if token_id == codec.think_close_id:
-            return True
-    return False

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selftaught.records import SpanSource, StopReason, ToolInfo, Trajectory
-from selftaught.rollouts.state import thinking_is_over
+from selftaught.rollouts.thinking import thinking_is_over
 from selftaught.tokens.codec import Codec
 
 Writer = Literal["model", "hint", "output"]

@@ -18,7 +18,7 @@ from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
 from selftaught.rollouts.loop import Rollout
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.rollouts.state import has_think_tags
+from selftaught.rollouts.thinking import has_think_tags
 from selftaught.rollouts.tools import ToolBox
 from selftaught.serve.backend import Backend
 from selftaught.serve.parts import Ended, Part, Printed, usage_of
