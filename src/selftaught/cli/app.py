@@ -47,6 +47,8 @@ EXTRAS = {
     "inspect_ai": "inspect",
     "pyarrow": "hub",
     "huggingface_hub": "hub",
+    "mcp": "mcp",
+    "smolagents": "smolagents",
 }
 """Import name → the extra that brings it, for the message when it is not installed."""
 
