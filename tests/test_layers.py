@@ -45,7 +45,7 @@ HEAVY = ("torch", "transformers", "trl", "datasets", "ray", "sympy", "scipy", "m
 DISTRIBUTIONS = {"yaml": "pyyaml", "math_verify": "math-verify", "latex2sympy2_extended": "math-verify"}
 """Import name → distribution, where they differ."""
 
-PROVIDED = {"psutil": None, "huggingface_hub": "local", "IPython": None}
+PROVIDED = {"psutil": None, "huggingface_hub": "local", "IPython": None, "mcp_types": "mcp"}
 """Modules that come with another declared one (transformers brings huggingface_hub), or are there where they are used (in a notebook)."""
 
 
