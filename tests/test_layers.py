@@ -1,7 +1,7 @@
 """The order of the layers: imports only go down, also those inside functions and under TYPE_CHECKING.
 
 ``records errors store runs provenance | tokens sandbox engines hints problems toy | rollouts grading | curation | training |
-evals | report | serve integrations | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
+evals | uplift | report | serve integrations | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("curation",),
     ("training",),
     ("evals",),
+    ("uplift",),
     ("report",),
     ("serve", "integrations"),
     ("pipeline",),

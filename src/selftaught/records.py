@@ -267,6 +267,9 @@ class Trajectory(Record):
     spans: list[Span]
     stop_reason: StopReason
     error: str | None = None
+    shared_tokens: int | None = None
+    """Sampled tokens at its beginning that were sampled once for several trajectories, and count with another one; None
+    when it was not forked from another."""
     decisions: list[HintDecision] | None = None
     """What the hint policy decided at each occasion, with the reason; None when no policy was at work."""
     wall_s: float = 0.0

@@ -1,4 +1,4 @@
-"""A small real HTTP server that speaks enough of vLLM's completions API, with the local engine behind it."""
+"""A small real HTTP server that speaks enough of vLLM's and SGLang's completions, with the local engine behind it."""
 
 from __future__ import annotations
 
@@ -9,109 +9,71 @@ from typing import Any
 from selftaught.engines import SampleRequest, SamplingParams, SequenceKey
 from selftaught.engines.local import LocalEngine
 
+from .loopback import Loopback
 
-class SmallServer:
-    """Serves on a loopback port inside the running loop. ``refuse`` makes the next requests fail with 503.
 
-    ``kind`` is what it speaks: ``vllm``, ``sglang`` (the list of ids grows, and may be ahead of its count),
-    ``sglang-incremental`` (new ids only) or ``openai`` (text in, text out, cut anywhere; an end token ends it unseen).
-    As SGLang does, the two refuse a prompt within ``RESERVE`` ids of the model's context, inside a stream with status 200.
-    ``info`` is what their ``/server_info`` adds; None: there is no such page.
+class SmallServer(Loopback):
+    """``kind`` is what it speaks.
+
+    ``vllm`` and ``sglang``: ``/v1/completions`` by ids. ``sglang-generate``: an older SGLang, whose completions give no
+    ids and whose ``/generate`` repeats all ids so far (the list may be ahead of its count); ``sglang-generate-incremental``
+    gives new ids only. ``openai``: text in, text out, cut anywhere; an end token ends it unseen. As SGLang does, its kinds
+    refuse a prompt within ``RESERVE`` ids of the model's context. ``info`` is their ``/server_info``; None: no such page.
+    ``tokenizes`` switches ``/tokenize``; without it a prompt sent as text is echoed by ids.
     """
 
     RESERVE = 6
 
-    def __init__(self, engine: LocalEngine, root: str, piece: int = 3, kind: str = "vllm") -> None:
-        self.engine, self.root, self.piece, self.kind = engine, root, piece, kind
-        self.port = 0
-        self.info: dict[str, Any] | None = None
-        self.num_requests = 0
-        self.num_connections = 0
-        self.num_said = 0
-        """Tokens sampled for completions."""
-        self.num_streams = self.most_streams = 0
-        self.refuse = 0
-        self.prompts: list[list[int]] = []
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+    def __init__(self, engine: LocalEngine, root: str, chunk: int = 3, kind: str = "vllm") -> None:
+        super().__init__(engine)
+        self.root, self.chunk, self.kind = root, chunk, kind
+        self.tokenizes = True
+        signed = kind.split("-")[0]
+        model = {"id": "tiny", "root": root, "owned_by": signed, "max_model_len": engine.max_context}
+        self.pages["/v1/models"] = {"data": [model]}
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+    def info(self) -> dict[str, Any] | None:
+        return self.pages.get("/server_info")
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+    @info.setter
+    def info(self, value: dict[str, Any] | None) -> None:
+        self.pages.pop("/server_info", None)
+        if value is not None:
+            self.pages["/server_info"] = value
 
-    async def stop(self) -> None:
-        """As a kill: open streams are cut in the middle."""
-        assert self._server is not None
-        self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
-        await asyncio.sleep(0)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        self.num_connections += 1
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode().split("\r\n")
-                method, path, _ = lines[0].split(" ")
-                headers = {
-                    name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if ": " in line)
-                }
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                await self._answer(method, path, body, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self._open.discard(writer)
-            writer.close()
-
-    async def _answer(self, method: str, path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
-        if path == "/v1/models":
-            data = json.dumps(
-                {
-                    "data": [
-                        {
-                            "id": "tiny",
-                            "root": self.root,
-                            "owned_by": self.kind.removesuffix("-incremental"),
-                            "max_model_len": self.engine.max_context,
-                        }
-                    ]
-                }
-            )
-            writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(data)}\r\n\r\n{data}".encode())
-            return
-        if path == "/server_info":
-            data = json.dumps(self.info or {})
-            status = "200 OK" if self.info else "404 Not Found"
-            writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(data)}\r\n\r\n{data}".encode())
-            return
-        if path == "/get_server_info":
-            writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
-            return
-        self.num_requests += 1
-        if self.refuse:
-            self.refuse -= 1
-            writer.write(b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy")
-            return
-        asked = json.loads(body)
-        sglang = path == "/generate"
-        if self.kind == "openai":
+    async def post(self, path: str, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        if path == "/tokenize" and self.tokenizes and self.kind != "openai":
+            self.reply(writer, {"tokens": self.engine.codec.encode_control(asked["prompt"])})
+        elif path == "/generate" and self.kind.startswith("sglang-generate"):
+            await self._continue(asked["input_ids"], asked["sampling_params"], "max_new_tokens", writer)
+        elif path == "/v1/completions" and self.kind == "openai":
             await self._text(asked, writer)
-            return
-        prompt = asked["input_ids"] if sglang else asked["prompt"]
-        sampling = asked["sampling_params"] if sglang else asked
-        left = sampling["max_new_tokens"] if sglang else sampling["max_tokens"]
+        elif path == "/v1/completions" and not asked.get("stream"):
+            self._short(asked, writer)
+        elif path == "/v1/completions" and self.kind in ("vllm", "sglang"):
+            await self._continue(asked["prompt"], asked, "max_tokens", writer)
+        else:
+            self.reply(writer, {"detail": "Not Found"}, 404)
+
+    def _short(self, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """One token, at once; which one does not matter to anybody who asks so."""
+        choice: dict[str, Any] = {"text": "?", "finish_reason": "length"}
+        if self.kind in ("vllm", "sglang"):
+            choice |= {"token_ids": [7], "prompt_token_ids": self.engine.codec.encode_control(asked["prompt"])}
+        self.reply(writer, {"choices": [choice]})
+
+    async def _continue(
+        self, prompt: list[int], sampling: dict[str, Any], limit: str, writer: asyncio.StreamWriter
+    ) -> None:
+        self.num_requests += 1
         self.prompts.append(prompt)
-        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        if sglang and (refusal := self._refusal(len(prompt), left)):
-            data = f"data: {json.dumps(refusal)}\n\n".encode()
-            writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+        left = sampling[limit]
+        if self.kind.startswith("sglang") and (refusal := self._refusal(len(prompt), left)):
+            self._refuse(refusal, writer)
             return
+        self.begin(writer)
+        sglang = self.kind.startswith("sglang")
         ends = frozenset() if sglang and sampling.get("ignore_eos") else frozenset(sampling["stop_token_ids"])
         watch = self.engine.codec.token_set(f"ends{sorted(ends)}", lambda: ends)
         banned = None
@@ -119,7 +81,7 @@ class SmallServer:
             ids = [int(token_id) for token_id in sampling["logit_bias"]]
             banned = self.engine.codec.token_set(f"banned{len(ids)}", lambda: ids)
         row = self.engine.open(
-            SequenceKey(sampling.get("seed", 0)), SamplingParams(sampling["temperature"], sampling["top_p"])
+            SequenceKey(sampling.get("seed") or 0), SamplingParams(sampling["temperature"], sampling["top_p"])
         )
         row.extend(prompt)
         said: list[int] = []
@@ -127,38 +89,37 @@ class SmallServer:
         self.most_streams = max(self.most_streams, self.num_streams)
         try:
             while left > 0:
-                sampled = await row.sample(SampleRequest(min(self.piece, left), watch, banned))
+                sampled = await row.sample(SampleRequest(min(self.chunk, left), watch, banned))
                 if not sampled.token_ids:
                     break
                 left -= len(sampled.token_ids)
                 said += sampled.token_ids
                 self.num_said += len(sampled.token_ids)
                 finish = "stop" if sampled.token_ids[-1] in ends else "length" if left == 0 else None
-                chunk: dict[str, Any] = {
-                    "choices": [
-                        {"index": 0, "text": "?\u2028\x85", "token_ids": sampled.token_ids, "finish_reason": finish}
-                    ]
-                }
-                if self.kind == "sglang-incremental":
-                    chunk = {"output_ids": sampled.token_ids, "meta_info": {"completion_tokens": len(said)}}
-                elif sglang:  # the count was taken before the list grew
-                    chunk = {"output_ids": said, "meta_info": {"completion_tokens": len(said) - (len(said) > 3)}}
-                elif len(said) == len(sampled.token_ids):
-                    chunk["choices"][0]["prompt_token_ids"] = prompt
-                if sglang:
-                    reason = {"type": finish} if finish else None
-                    chunk["meta_info"] |= {"prompt_tokens": len(prompt), "finish_reason": reason}
-                data = f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
-                writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                chunk = self._chunk(prompt, said, sampled.token_ids, finish)
+                self.piece(writer, f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode())
                 await writer.drain()
                 if writer.transport.is_closing():
                     return
                 if finish == "stop":
                     break
-            writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+            self.piece(writer, b"data: [DONE]\n\n")
+            self.piece(writer, b"")
         finally:
             self.num_streams -= 1
             row.close()
+
+    def _chunk(self, prompt: list[int], said: list[int], new: list[int], finish: str | None) -> dict[str, Any]:
+        if not self.kind.startswith("sglang-generate"):
+            choice = {"index": 0, "text": "?\u2028\x85", "token_ids": new, "finish_reason": finish}
+            if len(said) == len(new):
+                choice["prompt_token_ids"] = prompt
+            return {"choices": [choice]}
+        about: dict[str, Any] = {"prompt_tokens": len(prompt), "finish_reason": {"type": finish} if finish else None}
+        if self.kind.endswith("incremental"):
+            return {"output_ids": new, "meta_info": {**about, "completion_tokens": len(said)}}
+        # the count was taken before the list grew
+        return {"output_ids": said, "meta_info": {**about, "completion_tokens": len(said) - (len(said) > 3)}}
 
     def _refusal(self, num_prompt: int, num_new: int) -> dict[str, Any] | None:
         """SGLang's two ways to refuse what is too long."""
@@ -170,14 +131,27 @@ class SmallServer:
             return {"output_ids": [0], "meta_info": {"finish_reason": reason, "completion_tokens": 1}}
         return None
 
+    def _refuse(self, refusal: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """``/generate`` refuses inside a stream with status 200, the completions before it begins."""
+        if self.kind == "sglang":
+            about = refusal.get("meta_info", {}).get("finish_reason") or {}
+            error = refusal.get("error") or {"message": about["message"], "code": about["status_code"]}
+            self.reply(writer, {"object": "error", **error}, 400)
+            return
+        self.begin(writer)
+        self.piece(writer, f"data: {json.dumps(refusal)}\n\n".encode())
+        self.piece(writer, b"data: [DONE]\n\n")
+        self.piece(writer, b"")
+
     async def _text(self, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         """Greedy text of a text prompt, in pieces of five characters, without what ends it."""
         codec = self.engine.codec
         prompt = codec.encode_control(asked["prompt"])
+        self.num_requests += 1
         self.prompts.append(prompt)
         row = self.engine.open(SequenceKey(), SamplingParams())
         row.extend(prompt)
-        ends = codec.token_set("server-ends", lambda: codec.end_ids)
+        ends = codec.token_set(f"ends{sorted(codec.end_ids)}", lambda: codec.end_ids)
         ids = (await row.sample(SampleRequest(asked["max_tokens"], ends))).token_ids
         row.close()
         stopped = ids[-1] in codec.end_ids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -14,20 +13,8 @@ from selftaught.engines.http import HttpEngine
 from selftaught.engines.local import LocalEngine
 from selftaught.errors import EngineError
 
+from .loopback import Thread
 from .small_server import SmallServer
-
-
-class Thread:
-    """A loop of its own, so that the client's blocking probe does not stop the server."""
-
-    def __init__(self, server: SmallServer) -> None:
-        self.server = server
-        self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        self.call(server.start())
-
-    def call(self, work: object) -> object:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)  # type: ignore[arg-type]
 
 
 def local(folder: Path, rows: int = 32) -> LocalEngine:
@@ -36,12 +23,11 @@ def local(folder: Path, rows: int = 32) -> LocalEngine:
     return engine
 
 
-@pytest.fixture(params=["vllm", "sglang", "sglang-incremental"])
+@pytest.fixture(params=["vllm", "sglang", "sglang-generate", "sglang-generate-incremental"])
 def served(request: pytest.FixtureRequest, model_folder: Path) -> Iterator[Thread]:
     thread = Thread(SmallServer(local(model_folder), str(model_folder), kind=request.param))
     yield thread
-    thread.call(thread.server.stop())
-    thread.loop.call_soon_threadsafe(thread.loop.stop)
+    thread.stop()
 
 
 async def script(engine: LocalEngine | HttpEngine, index: int) -> list[int]:
@@ -84,7 +70,7 @@ def test_served_tokens_are_the_local_ones(served: Thread, model_folder: Path) ->
     engine = load_engine(served.server.url)
     assert (
         isinstance(engine, HttpEngine)
-        and engine.dialect.kind == served.server.kind.split("-")[0]
+        and engine.dialect.kind == served.server.kind.removesuffix("-incremental")
         and engine.name == "tiny"
     )
     assert play(engine, script) == play(local(model_folder), script)
@@ -201,10 +187,11 @@ def test_text_alone_is_taken_only_when_allowed(model_folder: Path) -> None:
     assert thread.server.prompts[-1] == prompt
 
 
+@pytest.mark.parametrize("kind", ["sglang", "sglang-generate"])
 @pytest.mark.parametrize("told", [True, False])
-def test_sglang_fills_its_context_and_is_asked_for_no_more(model_folder: Path, told: bool) -> None:
+def test_sglang_fills_its_context_and_is_asked_for_no_more(model_folder: Path, told: bool, kind: str) -> None:
     model = local(model_folder)
-    server = SmallServer(model, str(model_folder), kind="sglang")
+    server = SmallServer(model, str(model_folder), kind=kind)
     limit = model.max_context - server.RESERVE
     server.info = {"max_req_input_len": limit} if told else None
     engine = load_engine(Thread(server).server.url)
@@ -225,10 +212,11 @@ def test_sglang_fills_its_context_and_is_asked_for_no_more(model_folder: Path, t
     assert engine.stats.num_retries == 0
 
 
+@pytest.mark.parametrize("kind", ["sglang", "sglang-generate"])
 @pytest.mark.parametrize("num_more", [0, 6])
-def test_what_sglang_refuses_for_good_is_not_tried_again(model_folder: Path, num_more: int) -> None:
+def test_what_sglang_refuses_for_good_is_not_tried_again(model_folder: Path, num_more: int, kind: str) -> None:
     model = local(model_folder)
-    engine = load_engine(Thread(SmallServer(model, str(model_folder), kind="sglang")).server.url)
+    engine = load_engine(Thread(SmallServer(model, str(model_folder), kind=kind)).server.url)
     assert isinstance(engine, HttpEngine)
     engine.max_context = 2 * model.max_context
 
@@ -245,7 +233,7 @@ def test_what_sglang_refuses_for_good_is_not_tried_again(model_folder: Path, num
 
 def test_sglang_stops_at_end_tokens_and_gives_them(model_folder: Path) -> None:
     model = local(model_folder)
-    server = SmallServer(model, str(model_folder), piece=500, kind="sglang")
+    server = SmallServer(model, str(model_folder), chunk=500, kind="sglang")
     engine = load_engine(Thread(server).server.url)
     assert isinstance(engine, HttpEngine)
     none = engine.codec.token_set("none", lambda: ())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selftaught.engines.matrices import PrivateStore, SharedStore, Store
+from selftaught.engines.matrices import PrivateStore, SharedStore, Store, _Halved, survives_half
 from selftaught.engines.model import Prefill, SlotModel
 from selftaught.engines.tiny import make_tiny_model
 
@@ -75,3 +75,27 @@ def test_a_shared_model_says_the_same(tmp_path: Path, memory_file: str, monkeypa
     for model in shared:
         assert torch.allclose(model.prefill(ask), expected, atol=2e-3, rtol=1e-4)
     assert torch.equal(shared[0].prefill(ask), shared[1].prefill(ask))
+
+
+@pytest.mark.parametrize("num_rows", [1, 7, 40])
+@pytest.mark.parametrize("num_outputs", [48, 20_000])
+def test_half_precision_loses_nothing_of_bfloat16_weights(num_rows: int, num_outputs: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(num_outputs, 32, generator=generator).bfloat16().float()
+    bias, rows = torch.randn(num_outputs, generator=generator), torch.randn(num_rows, 32, generator=generator)
+    store = PrivateStore(packed=True, halved=True)
+    assert survives_half(weight)
+    assert isinstance(store.matrix(lambda: weight), _Halved)
+    for ours, theirs in zip(
+        products(store, weight, bias, rows), products(PrivateStore(packed=False), weight, bias, rows), strict=True
+    ):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [1e5, 1.0001, float("inf"), float("nan")])
+def test_a_weight_that_half_precision_cuts_keeps_its_own(value: float) -> None:
+    weight = torch.ones(4, 4)
+    weight[1, 2] = value
+    store = PrivateStore(packed=True, halved=True)
+    assert not survives_half(weight)
+    assert not isinstance(store.matrix(lambda: weight), _Halved)

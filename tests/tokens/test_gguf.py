@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,30 +17,14 @@ from selftaught.engines.shape import ModelShape
 from selftaught.engines.tiny import make_tiny_model
 from selftaught.errors import EngineError
 from selftaught.tokens import Codec, resolve_model
+from selftaught.tokens.folder import tokenizer_folder
 from selftaught.tokens.gguf.config import config_of, tensor_name
 from selftaught.tokens.gguf.header import GgufHeader, read_header
 
 from .sentencepiece import TEXT, write_sentencepiece
 
-gguf = pytest.importorskip("gguf")
+pytest.importorskip("gguf")
 torch = pytest.importorskip("torch")
-
-_TO_GGUF = {
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "self_attn.q_norm": "attn_q_norm",
-    "self_attn.k_norm": "attn_k_norm",
-    "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "model.embed_tokens": "token_embd",
-    "model.norm": "output_norm",
-    "lm_head": "output",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -49,68 +33,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def gguf_name(name: str) -> str:
-    base, _, kind = name.rpartition(".")
-    if base.startswith("model.layers."):
-        _, _, index, part = base.split(".", 3)
-        return f"blk.{index}.{_TO_GGUF[part]}.{kind}"
-    return f"{_TO_GGUF[base]}.{kind}"
-
-
-def interleaved(array: np.ndarray, heads: int) -> np.ndarray:
-    """As llama.cpp's converter orders the rows of q and k of a Llama model."""
-    rows, columns = array.shape
-    return array.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
-
-
-def write_gguf(path: Path, folder: Path, quantised: bool = False, **values: Any) -> Path:
-    """``folder`` as a GGUF file, by the gguf package."""
-    from safetensors.torch import load_file
-
-    config = json.loads((folder / "config.json").read_text())
-    spec = json.loads((folder / "tokenizer.json").read_text())
-    name = config["model_type"]
-    writer = gguf.GGUFWriter(path, name)
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_key_length(config["head_dim"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_freq_base(config["rope_theta"])
-    vocab = {index: token for token, index in spec["model"]["vocab"].items()}
-    added = {token["id"]: token for token in spec["added_tokens"]}
-    size = max([*vocab, *added]) + 1
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([added[i]["content"] if i in added else vocab[i] for i in range(size)])
-    writer.add_token_types([(3 if added[i]["special"] else 4) if i in added else 1 for i in range(size)])
-    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in spec["model"]["merges"]])
-    writer.add_eos_token_id(config["eos_token_id"])
-    writer.add_chat_template(json.loads((folder / "tokenizer_config.json").read_text())["chat_template"])
-    for key, value in values.items():
-        writer.add_string(key.replace("__", "."), value)
-    for tensor_, value in load_file(folder / "model.safetensors").items():
-        array = value.numpy()
-        if name == "llama" and tensor_.endswith(("q_proj.weight", "k_proj.weight")):
-            heads = "num_attention_heads" if "q_proj" in tensor_ else "num_key_value_heads"
-            array = interleaved(array, config[heads])
-        if quantised and array.ndim == 2:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            writer.add_tensor(gguf_name(tensor_), gguf.quants.quantize(array, kind), raw_dtype=kind)
-        else:
-            writer.add_tensor(gguf_name(tensor_), array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama"])
-def test_the_model_of_a_file_is_the_folders(tmp_path: Path, family: str) -> None:
+def test_the_model_of_a_file_is_the_folders(write_gguf: Callable[..., Path], tmp_path: Path, family: str) -> None:
     folder = make_tiny_model(tmp_path / "model", family=family)
     path = write_gguf(tmp_path / "model.gguf", folder)
     made, first = load_engine(str(path)), load_engine(str(folder))
@@ -125,9 +49,20 @@ def test_the_model_of_a_file_is_the_folders(tmp_path: Path, family: str) -> None
     )
 
 
-def test_quantised_weights_are_dequantised(tmp_path: Path) -> None:
+def test_a_served_file_gives_its_tokenizer_alone(write_gguf: Callable[..., Path], tmp_path: Path, cache: Path) -> None:
     folder = make_tiny_model(tmp_path / "model")
-    path = write_gguf(tmp_path / "model.gguf", folder, quantised=True)
+    path = write_gguf(tmp_path / "model.gguf", folder, general__architecture="gemma9")
+    ours, theirs = Codec(tokenizer_folder(str(path))), Codec(folder)
+    assert ours.encode_chat("What is 12 + 30?") == theirs.encode_chat("What is 12 + 30?")
+    assert ours.end_ids == theirs.end_ids and not list(cache.rglob("*.safetensors"))
+    assert tokenizer_folder(str(path)) == ours.folder
+    known = write_gguf(tmp_path / "known.gguf", folder)
+    assert resolve_model(str(known)) == tokenizer_folder(str(known))  # the whole one, once it is there
+
+
+def test_quantised_weights_are_dequantised(write_gguf: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    path = write_gguf(tmp_path / "model.gguf", folder, kind="Q8_0")
     made, first = load_engine(str(path), dtype="float32"), load_engine(str(folder))
     assert isinstance(made, LocalEngine) and isinstance(first, LocalEngine)
     prompt = list(range(40))
@@ -136,7 +71,9 @@ def test_quantised_weights_are_dequantised(tmp_path: Path) -> None:
     assert json.loads((resolve_model(str(path)) / "config.json").read_text())["dtype"] == "bfloat16"
 
 
-def test_what_is_not_known_is_refused_with_the_reason(tmp_path: Path, cache: Path) -> None:
+def test_what_is_not_known_is_refused_with_the_reason(
+    write_gguf: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
     path = write_gguf(tmp_path / "model.gguf", make_tiny_model(tmp_path / "model"))
     for key, value, message in [
         ("general__architecture", "gemma3", "architecture 'gemma3' is not known here; expected qwen2, qwen3, llama"),
@@ -161,7 +98,9 @@ def _convert(header: GgufHeader) -> None:
 @pytest.mark.parametrize(
     ("keep", "message"), [(3, "not with b'GGUF'"), (40, "damaged|cut"), (9_000, "damaged|cut|missing")]
 )
-def test_a_damaged_file_is_one_line(tmp_path: Path, keep: int, message: str, cache: Path) -> None:
+def test_a_damaged_file_is_one_line(
+    write_gguf: Callable[..., Path], tmp_path: Path, keep: int, message: str, cache: Path
+) -> None:
     path = write_gguf(tmp_path / "model.gguf", make_tiny_model(tmp_path / "model"))
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(EngineError, match=message) as caught:
@@ -169,7 +108,9 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, keep: int, message: str, cac
     assert "\n" not in str(caught.value) and not list(cache.rglob("config.json"))
 
 
-def test_a_file_whose_data_end_early_leaves_no_folder(tmp_path: Path, cache: Path) -> None:
+def test_a_file_whose_data_end_early_leaves_no_folder(
+    write_gguf: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
     path = write_gguf(tmp_path / "model.gguf", make_tiny_model(tmp_path / "model"))
     path.write_bytes(path.read_bytes()[:-1_000])
     with pytest.raises(EngineError, match="is cut or damaged at|its data are missing"):

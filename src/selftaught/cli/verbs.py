@@ -41,7 +41,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("push", _PARTS, "A model, a data set or a run's records to the hub."),
     Verb("exec", _PARTS, "Run code in the sandbox."),
     Verb("mcp", _PARTS, "The sandbox as an MCP server: the tool `python` for any client."),
-    Verb("hints", _PARTS, "Show and check hint libraries."),
+    Verb("hints", _PARTS, "Show and check hint libraries; learn where hints help."),
     Verb("toy", _PARTS, "The embedded reasoner: its problems, and its pretraining from nothing."),
     Verb("ls", _LOOK, "What there is: benchmarks, hints, engines, recipes."),
     Verb("doctor", _LOOK, "Isolation tier with a self-attack, engines, devices, versions."),

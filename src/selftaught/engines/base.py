@@ -46,13 +46,15 @@ class SampleRequest:
     """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``.
 
     After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
-    caller had better stop there too. It changes no token.
+    caller had better stop there too. ``stop_texts`` are for an engine behind a server that can stop at texts only: where
+    something may be put in, whatever tokens spell it. Neither changes a token.
     """
 
     max_new_tokens: int
     watch: TokenSet
     banned: TokenSet | None = None
     halts: TokenSet | None = None
+    stop_texts: tuple[str, ...] = ()
 
 
 class SampleEnd(StrEnum):
@@ -84,6 +86,12 @@ class Sequence(Protocol):
 
     def discard(self, num_tokens: int) -> None:
         """Take back the last ``num_tokens`` ids. They are as if never drawn, but their random draws stay used."""
+
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ``num_tokens`` ids, as if only ``num_drawn`` had ever been drawn.
+
+        A server draws by itself: there only the ids go back.
+        """
 
     def fork(self) -> Sequence:
         """A second sequence with the same ids, the same key and the same draws ahead; the prefix is not recomputed."""

@@ -44,6 +44,11 @@ def resolve_dtype(dtype: str, folder: Path, device: str | None = None) -> str:
     return "bfloat16" if stored == "bfloat16" and is_bfloat16_fast() else "float32"
 
 
+def keeps_half(folder: Path, dtype: str) -> bool:
+    """Whether the engine keeps these weights in half precision: stored in 16 bits, multiplied in float32 on an x86 CPU."""
+    return dtype == "float32" and platform.machine() in ("x86_64", "AMD64") and stored_dtype(folder) != "float32"
+
+
 def stored_dtype(folder: Path) -> str:
     """The number type of the weights in ``folder``, by their files; else by ``config.json``; else float32."""
     files = find_weight_files(folder)

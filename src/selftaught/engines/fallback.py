@@ -56,6 +56,11 @@ class TransformersSequence:
             del self.ids[-num_tokens:]
             self._crop(max(0, len(self.ids) - 1))
 
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids; the next draw uses the random number ``num_drawn``."""
+        self.discard(len(self.ids) - num_tokens)
+        self.num_drawn = num_drawn
+
     def fork(self) -> TransformersSequence:
         """Branch; the cache is copied."""
         import copy

@@ -13,22 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
-import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from collections.abc import Sequence as SequenceABC
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
-from selftaught.engines.dialects import Broken, Dialect, Question, Served, Setting, dialect_of
+from selftaught.engines.dialects import Broken, ChunkReader, Form, Question, Setting
 from selftaught.engines.dialects.base import TEMPORARY, failure
+from selftaught.engines.gate import Gate
+from selftaught.engines.servers import ask_servers
 from selftaught.errors import EngineError
-from selftaught.tokens.codec import Codec, TokenSet
-from selftaught.tokens.folder import tokenizer_folder
+from selftaught.tokens.codec import TokenSet
 
 _TOKENS_PER_CHUNK, _TOKENS_PER_CHUNK_ALONE = 16, 4
 """Tokens a chunk, where the server knows the setting: the front ends of both sides work per chunk. At a trigger word a
@@ -64,6 +65,8 @@ class HttpSequence:
 
     def __init__(self, engine: HttpEngine, key: SequenceKey, params: SamplingParams) -> None:
         self.engine, self.key, self.params = engine, key, params
+        self.age = next(engine.ages)
+        """Older ones go first."""
         self.ids: list[int] = []
         self.num_streams = 0
         self._ready: deque[int] = deque()
@@ -73,6 +76,8 @@ class HttpSequence:
         """What the open stream was told never to draw."""
         self.halts: TokenSet | None = None
         """Where the next stream is told to stop by itself."""
+        self.stop_texts: tuple[str, ...] = ()
+        """The same for a server that can stop at texts only."""
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -85,6 +90,10 @@ class HttpSequence:
         if num_tokens:
             self._drop()
             del self.ids[-num_tokens:]
+
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids."""
+        self.discard(len(self.ids) - num_tokens)
 
     def fork(self) -> HttpSequence:
         """A copy; the server's prefix cache shares the work."""
@@ -103,7 +112,8 @@ class HttpSequence:
         if self.banned is not request.banned:
             self._drop()
             self.banned = request.banned
-        self.halts = request.halts  # for the next stream: one under way stops where it was told to
+        # For the next stream: one under way stops where it was told to.
+        self.halts, self.stop_texts = request.halts, request.stop_texts
         sampled: list[int] = []
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
@@ -176,63 +186,31 @@ class HttpEngine:
 
         self._httpx = httpx2
         self.urls = [url.rstrip("/").removesuffix("/v1") for url in urls]
-        self.max_rows, self.patience_s = max_rows, patience_s
+        self.patience_s = patience_s
         self.stats = EngineStats()
-        self._free = asyncio.Semaphore(max_rows)
-        """Streams that may still be opened. A sequence has none while its tool runs, so others keep the server busy."""
+        self.ages = itertools.count()
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._timeout = httpx2.Timeout(read_timeout_s, connect=10.0)
         self._client: Any = None
         self._closing: set[asyncio.Task[None]] = set()
         self._biases: dict[TokenSet, dict[str, int]] = {}
-        dialect, served = self._probe(model_name, allow_text)
-        self.name: str = served.name
-        self.codec = _codec_of(served.root, tokenizer)
+        found = ask_servers(
+            httpx2, self.urls, self._headers, model_name=model_name, tokenizer=tokenizer, allow_text=allow_text
+        )
+        served, self.codec = found.served, found.codec
+        self.name: str = Path(served.name).name if served.name.endswith(".gguf") else served.name
         self.max_context = served.max_context or 1 << 20
+        self.max_rows = min(max_rows, served.slots * len(self.urls)) if served.slots else max_rows
+        """Streams at once. A sequence has none while its tool runs, so others keep the server busy."""
+        self._free = Gate(self.max_rows)
+        self._slots = {url: Gate(served.slots or self.max_rows) for url in self.urls}
         chunk = _TOKENS_PER_CHUNK if max_rows > 1 else _TOKENS_PER_CHUNK_ALONE
-        self.dialect = dialect(Setting(served.name, self.codec, chunk, allow_text))
+        self.dialect = found.dialect(Setting(served.name, self.codec, chunk, allow_text, self.max_context))
+        self._timeout = httpx2.Timeout(max(read_timeout_s, self.dialect.silence_s), connect=10.0)
 
     @property
     def text_only(self) -> bool:
         """True when the server gives text without token ids."""
         return self.dialect.text_only
-
-    def _probe(self, model_name: str | None, allow_text: bool) -> tuple[type[Dialect], Served]:
-        """Ask every server what it serves. EngineError says which one does not answer, and why."""
-        found: tuple[type[Dialect], Served] | None = None
-        with self._httpx.Client(timeout=10.0, headers=self._headers) as client:
-            for url in self.urls:
-                try:
-                    answer = client.get(f"{url}/v1/models")
-                    answer.raise_for_status()
-                    models = {model["id"]: model for model in answer.json()["data"]}
-                except (self._httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                    raise EngineError(
-                        f"no model server answers at {url}/v1/models ({_why(error)}); is it up?"
-                    ) from None
-                name = model_name or next(iter(models), None)
-                if name is None or name not in models:
-                    raise EngineError(
-                        f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name)."
-                    )
-                dialect = dialect_of(models[name], allow_text)
-                served = dialect.served(models[name], partial(self._page, client, url))
-                if found is not None and found[1].name != served.name:
-                    raise EngineError(
-                        f"{url} serves {served.name}, {self.urls[0]} serves {found[1].name}; expected one model."
-                    )
-                found = found or (dialect, served)
-        if found is None:
-            raise EngineError("the list of base URLs is empty.")
-        return found
-
-    def _page(self, client: Any, url: str, path: str) -> dict[str, Any] | None:
-        """A JSON object of the server at ``url``, or None."""
-        try:
-            answer = client.get(url + path)
-            return dict(answer.json()) if answer.status_code == 200 else None
-        except (self._httpx.HTTPError, ValueError, TypeError):
-            return None
 
     def open(self, key: SequenceKey, params: SamplingParams) -> HttpSequence:
         """A new empty sequence."""
@@ -276,6 +254,7 @@ class HttpEngine:
             stop_ids=stop_ids,
             seed=(row.key.digest() + row.num_streams) % (1 << 31),
             bias=self._bias(row.banned),
+            stop_texts=row.stop_texts,
         )
 
     def _bias(self, banned: TokenSet | None) -> dict[str, int]:
@@ -286,7 +265,11 @@ class HttpEngine:
         return self._biases[banned]
 
     async def _generate(self, url: str, row: HttpSequence) -> _Stream:
-        async with self._free, contextlib.aclosing(self._read(url, row)) as pieces:
+        async with (
+            self._slots[url].passed(row.age),
+            self._free.passed(row.age),
+            contextlib.aclosing(self._read(url, row)) as pieces,
+        ):
             async for piece in pieces:
                 yield piece
 
@@ -306,42 +289,31 @@ class HttpEngine:
                     if response.status_code in TEMPORARY:
                         raise Broken(message)
                     raise EngineError(message)
+                if self.dialect.form is Form.WHOLE:
+                    yield self._feed(url, reader, await response.aread())
+                    return
                 async for line in _lines(response.aiter_bytes()):
-                    if not line.startswith(b"data:"):
-                        continue
-                    data = line[5:].strip()
-                    if data == b"[DONE]":
+                    if self.dialect.form is Form.EVENTS:
+                        if not line.startswith(b"data:"):
+                            continue
+                        line = line[5:]
+                    data = line.strip()
+                    if not data or data == b"[DONE]":
                         continue  # to the response's end, or the connection could not be used again
-                    chunk = json.loads(data)
-                    if "error" in chunk:
-                        error = chunk["error"]
-                        status = error.get("code") if isinstance(error, dict) else None
-                        raise failure(f"{url}: {error}", status)
-                    yield reader.feed(chunk)
+                    yield self._feed(url, reader, data)
                 yield reader.end(), True
         except self._httpx.TransportError as error:
             raise Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:
             raise Broken(f"{url} sent no JSON ({error})") from None
 
-
-def _why(error: Exception) -> str:
-    """Why a server's list of models could not be read, for somebody who does not know our client's classes."""
-    if isinstance(error, json.JSONDecodeError):
-        return "it answers, but not with JSON: a page of another program?"
-    if isinstance(error, KeyError | TypeError):
-        return "its answer is no list of models"
-    return re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
-
-
-def _codec_of(root: str, tokenizer: str | None) -> Codec:
-    """The served model's codec: of the folder that was named, else of the server's own path where that lies here."""
-    try:
-        return Codec(tokenizer_folder(tokenizer or root))
-    except EngineError as error:
-        if tokenizer is not None:
-            raise EngineError(f"the tokenizer of the served model: {error}") from None
-        raise EngineError(
-            f"the server calls its model {root!r}, whose tokenizer is not on this machine; give its folder or hub id "
-            "with --tokenizer."
-        ) from None
+    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool]:
+        """The ids of one JSON object."""
+        chunk = json.loads(data)
+        if not isinstance(chunk, dict):
+            raise Broken(f"{url} sent no JSON object")
+        if "error" in chunk:
+            error = chunk["error"]
+            status = error.get("code") if isinstance(error, dict) else None
+            raise failure(f"{url}: {error}", status)
+        return reader.feed(chunk)

@@ -90,6 +90,11 @@ class LocalSequence:
             del self.ids[-num_tokens:]
             self.num_cached = min(self.num_cached, max(0, len(self.ids) - 1))
 
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids; the next draw uses the random number ``num_drawn``."""
+        self.discard(len(self.ids) - num_tokens)
+        self.num_drawn = num_drawn
+
     def fork(self) -> LocalSequence:
         """Branch; the cached prefix is copied into a free slot, or recomputed later if there is none."""
         child = LocalSequence(self.engine, self.params, self.uniforms)

@@ -4,8 +4,10 @@ A decoding step multiplies few rows (one a sequence) by large matrices. Plain `l
 call, which costs as much as the product itself when there are few rows. So the matrices of a large model are kept in the
 order in which they are read:
 
+- `halved`, in FBGEMM's own order in half precision, where the files hold 16 bits a weight: the products are float32, and
+  half the memory is read;
 - `packed`, in oneDNN's own order, in a process that has the model for itself;
-- `transposed`, where several processes share one copy: oneDNN's order cannot be shared.
+- `transposed`, where several processes share one copy: the other two orders cannot be shared.
 
 Small models keep the plain order: there nothing is gained, and the embedded reasoner's tokens stay what they are.
 """
@@ -93,19 +95,57 @@ class _Packed:
         return product
 
 
-class PrivateStore:
-    """Memory of this process."""
+_HALF_ROWS = 4096
+"""Rows of a weight that are packed together: a product of this width stays in the processor's cache."""
+_HALF_SPACING = 2.0**-24
+"""The distance of two half-precision numbers near zero; all others have eleven bits, bfloat16 has eight."""
 
-    def __init__(self, packed: bool) -> None:
+
+class _Halved:
+    """FBGEMM's own order, in half precision: it reads half the memory, and multiplies and adds in float32."""
+
+    __slots__ = ("bias", "parts")
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        pack = torch.ops.quantized.linear_prepack_fp16
+        width = len(weight) if len(weight) < 4 * _HALF_ROWS else _HALF_ROWS
+        self.parts = [pack(rows.contiguous(), None) for rows in weight.split(width)]
+        self.bias = bias
+
+    def __call__(self, x_TI: torch.Tensor) -> torch.Tensor:
+        multiply = torch.ops.quantized.linear_dynamic_fp16
+        product: torch.Tensor
+        if len(self.parts) == 1:
+            product = multiply(x_TI, self.parts[0])
+        else:
+            product = torch.cat([multiply(x_TI, part) for part in self.parts], dim=-1)
+        return product if self.bias is None else product.add_(self.bias)
+
+
+def survives_half(weight: torch.Tensor) -> bool:
+    """Whether half precision holds every weight: none is too large, and only numbers near zero are rounded."""
+    return bool(((weight.half().float() - weight).abs() < _HALF_SPACING).all())
+
+
+class PrivateStore:
+    """Memory of this process. ``packed`` and ``halved`` say which orders are of use; plain otherwise."""
+
+    def __init__(self, packed: bool, halved: bool = False) -> None:
         self._kind: type[_Plain] | type[_Packed] = _Packed if packed else _Plain
+        self._halved = halved
 
     def put(self, make: Make) -> torch.Tensor:
         """Made here."""
         return make()
 
     def matrix(self, make: Make, bias: Make | None = None) -> Matrix:
-        """Packed if the processor can; plain otherwise."""
+        """Halved or packed if the processor can; plain otherwise."""
         weight, offset = make(), bias() if bias is not None else None
+        if self._halved and survives_half(weight):
+            try:
+                return _Halved(weight, offset)
+            except (RuntimeError, AttributeError):  # no FBGEMM in this torch, or not on this processor
+                self._halved = False
         if self._kind is _Packed:
             try:
                 return _Packed(weight, offset)

@@ -71,6 +71,10 @@ class ScriptedSequence:
         if num_tokens:
             del self.ids[-num_tokens:]
 
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids."""
+        self.discard(len(self.ids) - num_tokens)
+
     def fork(self) -> ScriptedSequence:
         """A copy that goes on with the same script."""
         child = ScriptedSequence(self.engine, self.key)

@@ -56,13 +56,19 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
 
     ``share``: a memory file that other processes with the same model open, too (`selftaught.engines.matrices`).
     """
+    import torch
+
     from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore, give_back_free_memory
 
     files = weight_files(folder)
     tensors = _Tensors(files, shape, str(folder), dtype, device)
     num_bytes = sum(file.stat().st_size for file in files)
     is_large = device == "cpu" and num_bytes > LARGE_BYTES
-    store = SharedStore(share, 4 * num_bytes, dtype) if share and is_large else PrivateStore(is_large)
+    store: Store
+    if share and is_large:
+        store = SharedStore(share, 4 * num_bytes, dtype)
+    else:
+        store = PrivateStore(is_large, halved=is_large and dtype is torch.float32 and tensors.has_16_bits())
     try:
         return _fuse(tensors, store)
     finally:
@@ -87,6 +93,10 @@ class _Tensors:
         if name not in self._stored:
             raise EngineError(f"{self.where}: tensor {name} is missing; expected a {self.shape.family} model.")
         return self._stored[name].shape
+
+    def has_16_bits(self) -> bool:
+        """Whether the matrices are stored in 16 bits a number."""
+        return all(stored.dtype in ("BF16", "F16") for stored in self._stored.values() if len(stored.shape) > 1)
 
     def take(self, name: str, *size: int, as_stored: bool = False) -> Make:
         """How to make the tensor ``name``, which must be there and have the given size. EngineError otherwise."""

@@ -1,21 +1,24 @@
 """The driver: performs the actions of a `RolloutState` on an engine and an interpreter, for one trajectory.
 
 ``action = state.next_action()``, ``result = await perform(action)``, ``state.apply(result)``, until `Stop`. At a branch
-(end-of-thinking rounds recorded apart) the sequence is forked and the twin is driven by a task of its own.
+(end-of-thinking rounds recorded apart) the sequence is forked and the twin is driven by a task of its own. So it is at
+the first hint, where the same run without hints is recorded too (``plain``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
 from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
 from selftaught.records import Problem, Span, SpanSource, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
+from selftaught.rollouts.replay import ReplayedSequence, steps_of
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
@@ -53,9 +56,28 @@ class Rollout:
     render: Callable[[Problem], str]
     emit: Emit
     watcher: Watcher | None = None
+    plain: Rollout | None = None
+    """The same run without hints: it shares every trajectory's tokens up to the first hint."""
 
     async def run(self, problem: Problem, sample: int) -> None:
         """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
+        state = self._state(problem, sample)
+        settings = self.settings.sampling
+        sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.params())
+        await self._drive(state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None)
+
+    def branch(
+        self, problem: Problem, sample: int, sequence: Sequence, state: RolloutState, started: float
+    ) -> Coroutine[Any, Any, None]:
+        """Roll the sample out beside a trajectory that is in ``state`` now, sharing what it has sampled so far.
+
+        ``sequence`` holds the ids of ``state``, and is closed.
+        """
+        replayed = ReplayedSequence(sequence, steps_of(state.spans()))
+        return self._drive(self._state(problem, sample), replayed, problem, sample, started)
+
+    def _state(self, problem: Problem, sample: int) -> RolloutState:
+        """A trajectory that has not begun."""
         settings = self.settings
         policy = None
         if self.policy_name != "none":
@@ -70,12 +92,17 @@ class Rollout:
             )
         codec = self.engine.codec
         prompt = codec.encode_chat(self.render(problem), settings.sampling.system)
-        state = RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
-        sequence = self.engine.open(SequenceKey(settings.sampling.seed, problem.id, sample), settings.sampling.params())
-        await self._drive(state, sequence, problem, sample, time.perf_counter())
+        return RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
 
     async def _drive(
-        self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
+        self,
+        state: RolloutState,
+        sequence: Sequence,
+        problem: Problem,
+        sample: int,
+        started: float,
+        *,
+        forks_plain: bool = False,
     ) -> None:
         """Drive one trajectory to its end, and each branch that it forks off.
 
@@ -85,6 +112,7 @@ class Rollout:
         # cells printed comes from the cache, or is run again.
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
+        is_open = True
         deadline = self.settings.sampling.trajectory_timeout_s
         try:
             async with asyncio.timeout(
@@ -94,18 +122,32 @@ class Rollout:
                     if isinstance(action, InsertHint) and action.branch:
                         twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
                         branches.append(asyncio.create_task(twin))
+                    elif isinstance(action, InsertHint) and self.plain is not None and forks_plain:
+                        forks_plain = False
+                        plain = self.plain.branch(problem, sample, sequence.fork(), state, started)
+                        branches.append(asyncio.create_task(plain))
                     await self._perform(action, state, sequence, interpreter)
+            if forks_plain and self.plain is not None:
+                if action.reason.is_failure:  # what the engine holds now is not known
+                    branches.append(asyncio.create_task(self.plain.run(problem, sample)))
+                else:  # no hint was inserted; still, the plain run may pause and so end elsewhere
+                    branches.append(asyncio.create_task(self.plain.branch(problem, sample, sequence, state, started)))
+                    is_open = False
         except TimeoutError:
             state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
+            if forks_plain and self.plain is not None:
+                branches.append(asyncio.create_task(self.plain.run(problem, sample)))
         except asyncio.CancelledError:
             for branch in branches:  # a cancelled task does not cancel the tasks that it started
                 branch.cancel()
             raise
         finally:
-            sequence.close()
+            if is_open:
+                sequence.close()
             if interpreter is not None:
                 await interpreter.close()
-        self._emit(state, problem, sample, time.perf_counter() - started)
+        shared = sequence.num_shared if isinstance(sequence, ReplayedSequence) else None
+        self._emit(state, problem, sample, time.perf_counter() - started, shared)
         if branches:
             await asyncio.gather(*branches)
 
@@ -161,7 +203,9 @@ class Rollout:
 
     # -------------------------------------------------------------------------------------------------------- emitting
 
-    def _emit(self, state: RolloutState, problem: Problem, sample: int, wall_s: float) -> None:
+    def _emit(
+        self, state: RolloutState, problem: Problem, sample: int, wall_s: float, shared_tokens: int | None
+    ) -> None:
         stopped = state.next_action()
         assert isinstance(stopped, Stop)
         settings = self.settings
@@ -185,6 +229,7 @@ class Rollout:
                     spans=spans,
                     stop_reason=stopped.reason,
                     error=stopped.error,
+                    shared_tokens=shared_tokens,
                     decisions=state.policy.decisions if state.policy is not None else None,
                     wall_s=round(wall_s, 4),
                     created_at=utc_now(),

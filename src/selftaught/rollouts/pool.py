@@ -12,9 +12,10 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from selftaught.engines.dtype import keeps_half
 from selftaught.errors import EngineError
 from selftaught.rollouts.worker import Ready, Setup, weights_stamp
-from selftaught.tokens.folder import is_url
+from selftaught.tokens.folder import is_url, resolve_model
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -125,6 +126,8 @@ class WorkerPool:
         """
         if len(self.workers) < 2 or is_url(setup.model) or not hasattr(os, "memfd_create"):
             return None
+        if len(self.workers) == 2 and keeps_half(resolve_model(setup.model), setup.settings.engine.dtype):
+            return None  # two copies in half precision are as large as one in float32, and faster
         key = (setup.model, setup.settings.engine.dtype, weights_stamp(setup.model))
         if self._memory is None or self._memory_key != key:
             self._forget_memory()

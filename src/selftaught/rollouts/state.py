@@ -29,7 +29,7 @@ from selftaught.rollouts.actions import Action, Executed, Failed, Generate, Inse
 from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
-from selftaught.rollouts.watch import WatchSets, is_in
+from selftaught.rollouts.watch import WatchSets, is_in, stop_texts
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import Block, FenceScanner
 
@@ -98,7 +98,8 @@ class RolloutState:
         room = self.budget - self.ledger.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
-        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts())
+        texts = () if self.in_answer else stop_texts(self.policy, tools=self.settings.tools.enabled)
+        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts(), texts)
         return Generate(self.ledger.pending, request)
 
     def apply(self, result: Result) -> None:

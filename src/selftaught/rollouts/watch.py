@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from selftaught.hints import HintPolicy, On
 from selftaught.tokens.codec import Codec, TokenSet
 
+_CLOSING_FENCE = "```\n"
 _CLOSING = re.compile(rb"\s*```[ \t\r]*\n\s*")
 
 
@@ -66,3 +68,9 @@ def _completing(codec: Codec, words: Sequence[str]) -> list[int]:
 def is_in(token_set: TokenSet, token_id: int) -> bool:
     """Whether a token is in the set, by a table look-up."""
     return token_id < len(token_set.table) and token_set.table[token_id] == 1
+
+
+def stop_texts(policy: HintPolicy | None, *, tools: bool) -> tuple[str, ...]:
+    """Texts of the thinking after which something may be inserted, for servers that cannot stop at token ids."""
+    words = policy.words if policy is not None and policy.waits_for(On.WORD) else ()
+    return (*([_CLOSING_FENCE] if tools else []), *words)

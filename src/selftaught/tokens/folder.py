@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selftaught.errors import EngineError, MissingPartError
-from selftaught.tokens.gguf import gguf_folder
+from selftaught.tokens.gguf import gguf_folder, gguf_tokenizer_folder
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "toy" / "weights"
 """The embedded reasoner's folder, part of the package. It stands here so that its tokenizer needs nothing else of
@@ -31,7 +31,9 @@ def resolve_model(model: str) -> Path:
 
 
 def tokenizer_folder(model: str) -> Path:
-    """A folder with the tokenizer of ``model``. Of a hub model only the tokenizer's files are downloaded."""
+    """A folder with the tokenizer of ``model``. Of a hub model only the tokenizer's files are downloaded, of a ``.gguf``
+    file only the tokenizer is written.
+    """
     return _resolve(model, _TOKENIZER_ONLY)
 
 
@@ -51,7 +53,7 @@ def _resolve(model: str, patterns: Sequence[str]) -> Path:
         raise EngineError("the model's name is ''; expected a folder, a hub id (owner/name), `toy` or http://…/v1.")
     folder = Path(model).expanduser()
     if folder.suffix.lower() == ".gguf":
-        return gguf_folder(folder)
+        return gguf_tokenizer_folder(folder) if patterns is _TOKENIZER_ONLY else gguf_folder(folder)
     if (folder / "config.json").is_file() or (patterns is _TOKENIZER_ONLY and (folder / "tokenizer.json").is_file()):
         return folder
     if folder.exists():

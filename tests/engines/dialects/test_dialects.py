@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from selftaught.engines import SamplingParams
-from selftaught.engines.dialects import DIALECTS, Broken, Dialect, Question, Setting, dialect_of
-from selftaught.engines.dialects.openai_ids import OpenAiIds
+from selftaught.engines.dialects import DIALECTS, Broken, Dialect, Form, Question, Setting, dialect_of
+from selftaught.engines.dialects.desktop import LmStudio, Ollama
+from selftaught.engines.dialects.llamacpp import LlamaCpp
+from selftaught.engines.dialects.openai_ids import OpenAiIds, SglangIds
 from selftaught.engines.dialects.sglang import Sglang
 from selftaught.engines.dialects.text import OpenAiText, TextReader
 from selftaught.errors import EngineError
@@ -29,19 +31,42 @@ def speaking(dialect: type[Dialect], codec: Codec, allow_text: bool = False) -> 
     return dialect(Setting("tiny", codec, 16, allow_text))
 
 
+class Pages:
+    """A server that has these pages only."""
+
+    def __init__(self, **pages: dict[str, object]) -> None:
+        self.pages = {f"/{name.replace('__', '/')}": page for name, page in pages.items()}
+
+    def get(self, path: str) -> dict[str, object] | None:
+        return self.pages.get(path.split("?")[0])
+
+    def post(self, path: str, body: dict[str, object]) -> dict[str, object] | None:
+        return self.pages.get(path)
+
+
 def test_who_speaks_what() -> None:
-    assert dialect_of({"id": "m", "owned_by": "sglang"}, allow_text=True) is Sglang
-    assert dialect_of({"id": "m", "owned_by": "vllm"}, allow_text=True) is OpenAiIds
-    assert dialect_of({"id": "m", "owned_by": "me"}, allow_text=True) is OpenAiText
-    assert dialect_of({"id": "m"}, allow_text=False) is OpenAiIds
+    def found(signed: str | None, allow_text: bool = False, **pages: dict[str, object]) -> type[Dialect]:
+        return dialect_of({"id": "m", "owned_by": signed}, Pages(**pages), allow_text)
+
+    assert found("sglang", allow_text=True) is Sglang
+    assert found("sglang", v1__completions={"choices": [{"text": "a"}]}) is Sglang
+    assert found("sglang", v1__completions={"choices": [{"text": "a", "token_ids": [7]}]}) is SglangIds
+    assert found("vllm", allow_text=True, props={"total_slots": 4}) is OpenAiIds
+    assert found("me", allow_text=True) is OpenAiText
+    assert found(None) is OpenAiIds
+    assert found("llamacpp", allow_text=True) is LlamaCpp
+    assert found("a-proxy", props={"total_slots": 4}) is LlamaCpp
+    assert found("library", api__version={"version": "0.30"}) is Ollama
+    assert found("organization_owner", api__v0__models={"data": [{"id": "m", "max_context_length": 9}]}) is LmStudio
+    assert found("organization_owner", api__v0__models={"error": "Unexpected endpoint"}) is OpenAiIds
     assert len({dialect.kind for dialect in DIALECTS}) == len(DIALECTS)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_dialect_sends_prompt_limit_and_seed(dialect: type[Dialect], codec: Codec) -> None:
     path, body = speaking(dialect, codec, True).request(question(*codec.encode("Hi")))
-    flat = {**body, **body.get("sampling_params", {})}
-    assert path.startswith("/") and flat["stream"] is True
+    flat = {**body, **body.get("sampling_params", {}), **body.get("options", {})}
+    assert path.startswith("/") and flat["stream"] is (dialect.form is not Form.WHOLE)
     assert {9, 5, 0.6, 0.95} <= {value for value in flat.values() if isinstance(value, int | float)}
     assert codec.encode("Hi") in flat.values() or "Hi" in flat.values()
 
@@ -110,8 +135,34 @@ def test_a_prompt_that_sglang_cuts_is_refused(codec: Codec) -> None:
 
 
 def test_what_sglang_serves() -> None:
-    pages = {"/get_server_info": {"tokenizer_path": "folder", "max_req_input_len": 90}}
-    served = Sglang.served({"id": "tiny", "max_model_len": 100}, pages.get)
-    assert (served.name, served.root, served.max_context) == ("tiny", "folder", 90)
-    plain = Sglang.served({"id": "tiny", "root": "there", "max_model_len": 100}, lambda path: None)
-    assert (plain.root, plain.max_context) == ("there", 94)
+    pages = Pages(get_server_info={"tokenizer_path": "folder", "max_req_input_len": 90})
+    for dialect in (Sglang, SglangIds):
+        served = dialect.served({"id": "tiny", "max_model_len": 100}, pages)
+        assert (served.name, served.root, served.max_context) == ("tiny", "folder", 90)
+        plain = dialect.served({"id": "tiny", "root": "there", "max_model_len": 100}, Pages())
+        assert (plain.root, plain.max_context) == ("there", 94)
+
+
+def test_what_llamacpp_serves() -> None:
+    props = {"default_generation_settings": {"n_ctx": 4096}, "total_slots": 8, "model_path": "/m/x.gguf"}
+    served = LlamaCpp.served({"id": "x"}, Pages(props=props))
+    assert (served.name, served.root, served.max_context, served.slots) == ("x", "/m/x.gguf", 4096, 8)
+    with pytest.raises(EngineError, match="does not tell its context size"):
+        LlamaCpp.served({"id": "x"}, Pages())
+
+
+def test_llamacpp_ids_are_counted(codec: Codec) -> None:
+    reader = speaking(LlamaCpp, codec).reader(question(1, 2))
+    whole = {"tokens": [5, 6], "tokens_predicted": 2, "tokens_evaluated": 2}
+    assert reader.feed(whole) == ([5, 6], True)
+    with pytest.raises(EngineError, match="sends 2 ids for 3 tokens"):
+        reader.feed({**whole, "tokens_predicted": 3})
+    with pytest.raises(EngineError, match="sends no ids for 2 tokens"):
+        reader.feed({"content": "so", "tokens_predicted": 2})
+    with pytest.raises(EngineError, match="read 3 prompt ids; it was sent 2"):
+        reader.feed({**whole, "tokens_evaluated": 3})
+
+
+def test_ollama_that_takes_thinking_apart_is_refused(codec: Codec) -> None:
+    with pytest.raises(EngineError, match="takes the thinking apart"):
+        speaking(Ollama, codec, True).reader(question(1)).feed({"thinking": "so", "response": ""})

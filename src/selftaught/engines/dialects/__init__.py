@@ -9,17 +9,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from selftaught.engines.dialects.base import Broken, ChunkReader, Dialect, Question, Served, Setting
-from selftaught.engines.dialects.openai_ids import OpenAiIds
+from selftaught.engines.dialects.base import Broken, ChunkReader, Dialect, Form, Question, Served, Setting, Site
+from selftaught.engines.dialects.desktop import LmStudio, Ollama
+from selftaught.engines.dialects.llamacpp import LlamaCpp
+from selftaught.engines.dialects.openai_ids import OpenAiIds, SglangIds
 from selftaught.engines.dialects.sglang import Sglang
 from selftaught.engines.dialects.text import OpenAiText
 
-DIALECTS: tuple[type[Dialect], ...] = (Sglang, OpenAiText, OpenAiIds)
+DIALECTS: tuple[type[Dialect], ...] = (SglangIds, Sglang, LlamaCpp, Ollama, LmStudio, OpenAiText, OpenAiIds)
 """In the order in which they are asked whether they know a server; the last one takes all."""
 
-__all__ = ["DIALECTS", "Broken", "ChunkReader", "Dialect", "Question", "Served", "Setting", "dialect_of"]
+__all__ = [
+    "DIALECTS",
+    "Broken",
+    "ChunkReader",
+    "Dialect",
+    "Form",
+    "Question",
+    "Served",
+    "Setting",
+    "Site",
+    "dialect_of",
+]
 
 
-def dialect_of(model: dict[str, Any], allow_text: bool) -> type[Dialect]:
-    """The dialect of the server that lists ``model`` in its ``/v1/models``."""
-    return next(dialect for dialect in DIALECTS if dialect.knows(model, allow_text))
+def dialect_of(model: dict[str, Any], site: Site, allow_text: bool) -> type[Dialect]:
+    """The dialect of the server at ``site``, which lists ``model`` in its ``/v1/models``."""
+    return next(dialect for dialect in DIALECTS if dialect.knows(model, site, allow_text))

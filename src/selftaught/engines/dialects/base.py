@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
 
 from selftaught.engines.base import SamplingParams
 from selftaught.errors import EngineError
@@ -14,8 +15,26 @@ from selftaught.tokens.codec import Codec
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that another attempt may cure."""
 
-Get = Callable[[str], dict[str, Any] | None]
-"""A page of the server as JSON; None when there is no such page."""
+
+class Site(Protocol):
+    """One server, asked before an engine is made of it. Both give None when there is no such page."""
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """A page, as a JSON object."""
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """What is answered to ``body``, as a JSON object."""
+
+
+class Form(StrEnum):
+    """How an answer comes."""
+
+    EVENTS = "events"
+    """Server-sent events: lines that begin with ``data:``."""
+    LINES = "lines"
+    """One JSON object a line."""
+    WHOLE = "whole"
+    """One JSON object at the end."""
 
 
 class Broken(Exception):
@@ -37,6 +56,10 @@ class Served:
     """Folder or hub id of the model, for its tokenizer."""
     max_context: int | None
     """Most ids in a sequence; None when the server does not say."""
+    slots: int | None = None
+    """Requests that it works on at once; None when it takes many and batches them itself."""
+    warning: str | None = None
+    """One line about a setting of the server that somebody will want to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +72,8 @@ class Setting:
     """Tokens a streamed chunk should hold, where the server knows the setting."""
     allow_text: bool
     """Take text from a server that gives no token ids."""
+    max_context: int = 1 << 20
+    """Most ids in a sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +88,8 @@ class Question:
     seed: int
     bias: dict[str, int]
     """Logit bias by id, for ids that are never to be drawn."""
+    stop_texts: tuple[str, ...] = ()
+    """For a server that can stop at texts only: where its caller will look, whatever tokens spell them."""
 
 
 class ChunkReader(ABC):
@@ -81,8 +108,13 @@ class Dialect(ABC):
     """One server's language. An instance belongs to one engine."""
 
     kind: ClassVar[str]
-    stream_tokens: ClassVar[int] = 8_192
+    form: ClassVar[Form] = Form.EVENTS
+    stream_tokens: int = 8_192
     """Most tokens asked for at once; a stream is dropped long before, or continued by another."""
+    silence_s: ClassVar[float] = 120.0
+    """Longest wait for the next byte of an answer."""
+    inexact: ClassVar[str | None] = None
+    """What is not as with a server that gives ids: one sentence, said when the engine is opened."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -91,14 +123,19 @@ class Dialect(ABC):
 
     @classmethod
     @abstractmethod
-    def knows(cls, model: dict[str, Any], allow_text: bool) -> bool:
-        """Whether a server whose ``/v1/models`` lists ``model`` speaks this dialect."""
+    def knows(cls, model: dict[str, Any], site: Site, allow_text: bool) -> bool:
+        """Whether the server at ``site``, whose ``/v1/models`` lists ``model``, speaks this dialect."""
 
     @classmethod
-    def served(cls, model: dict[str, Any], get: Get) -> Served:
-        """What the server serves; ``get`` fetches further pages of it."""
+    def served(cls, model: dict[str, Any], site: Site) -> Served:
+        """What the server serves."""
         name = str(model["id"])
         return Served(name, str(model.get("root") or name), model.get("max_model_len"))
+
+    @classmethod
+    def tokenize(cls, name: str, text: str, site: Site) -> list[int] | None:
+        """The server's ids of ``text``, control strings being control tokens; None where it does not tell them."""
+        return None
 
     @abstractmethod
     def request(self, question: Question) -> tuple[str, dict[str, Any]]:
@@ -107,3 +144,10 @@ class Dialect(ABC):
     @abstractmethod
     def reader(self, question: Question) -> ChunkReader:
         """A reader for the answer to ``question``."""
+
+
+def ids_of(value: object) -> list[int] | None:
+    """``value`` if it is a list of ids."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(one, int) for one in value):
+        return None
+    return list(value)

@@ -1,4 +1,4 @@
-"""SGLang's ``/generate`` by token ids.
+"""SGLang's ``/generate`` by token ids: for versions whose ``/v1/completions`` gives text alone.
 
 Fields: ``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed``, ``logit_bias``, ``stop_token_ids``,
 ``stream_interval``) and ``output_ids``, which grow from chunk to chunk unless the server was started with
@@ -9,35 +9,34 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from selftaught.engines.dialects.base import ChunkReader, Dialect, Get, Question, Served, failure
+from selftaught.engines.dialects.base import ChunkReader, Dialect, Question, Served, Site, failure, ids_of
+from selftaught.engines.dialects.openai_ids import sglang_served
 from selftaught.errors import EngineError
-
-_RESERVE = 6
-"""SGLang takes a prompt only if it is shorter than the model's context by more than this."""
 
 
 class Sglang(Dialect):
     """The dialect of SGLang servers."""
 
-    kind: ClassVar[str] = "sglang"
-    stream_tokens: ClassVar[int] = 1_024
+    kind: ClassVar[str] = "sglang-generate"
+    stream_tokens = 1_024
     """Few: SGLang lets a request in only when there is room for much of what it asks for, and repeats all ids of a stream
     in each of its chunks."""
 
     @classmethod
-    def knows(cls, model: dict[str, Any], allow_text: bool) -> bool:
+    def knows(cls, model: dict[str, Any], site: Site, allow_text: bool) -> bool:
         """It signs its list of models."""
         return model.get("owned_by") == "sglang"
 
     @classmethod
-    def served(cls, model: dict[str, Any], get: Get) -> Served:
-        """What the model list does not say: the folder under a served name, and how long a prompt may be."""
-        plain = super().served(model, get)
-        info = get("/server_info") or get("/get_server_info") or {}  # newer and older versions
-        context = plain.max_context
-        limit = info.get("max_req_input_len") or (context - _RESERVE if context else None)
-        root = info.get("tokenizer_path") or info.get("model_path") or plain.root
-        return Served(plain.name, str(root), limit or context)
+    def served(cls, model: dict[str, Any], site: Site) -> Served:
+        """What the model list does not say."""
+        return sglang_served(super().served(model, site), site)
+
+    @classmethod
+    def tokenize(cls, name: str, text: str, site: Site) -> list[int] | None:
+        """From ``/tokenize``, which older versions do not have."""
+        body = {"model": name, "prompt": text, "add_special_tokens": False}
+        return ids_of((site.post("/tokenize", body) or {}).get("tokens"))
 
     def request(self, question: Question) -> tuple[str, dict[str, Any]]:
         """Ids in, ids out. It refuses sampling parameters that it does not know, so only old ones are named."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from selftaught.engines.dialects.base import ChunkReader, Dialect, Question, Setting
+from selftaught.engines.dialects.base import ChunkReader, Dialect, Question, Setting, Site
 from selftaught.tokens.codec import END_TOKENS, Codec
 
 
@@ -15,13 +15,16 @@ class OpenAiText(Dialect):
     """``/v1/completions`` with only what every such server takes."""
 
     kind: ClassVar[str] = "text"
+    inexact: ClassVar[str | None] = (
+        "it gives text without ids, its own sampling settings may be in force, and no token can be banned"
+    )
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.text_only = True
 
     @classmethod
-    def knows(cls, model: dict[str, Any], allow_text: bool) -> bool:
+    def knows(cls, model: dict[str, Any], site: Site, allow_text: bool) -> bool:
         """Any server but vLLM, when text is allowed."""
         return allow_text and model.get("owned_by") != "vllm"
 

@@ -8,6 +8,6 @@ says, `folder` writes.
 
 from __future__ import annotations
 
-from selftaught.tokens.gguf.folder import gguf_folder
+from selftaught.tokens.gguf.folder import gguf_folder, gguf_tokenizer_folder
 
-__all__ = ["gguf_folder"]
+__all__ = ["gguf_folder", "gguf_tokenizer_folder"]

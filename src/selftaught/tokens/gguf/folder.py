@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,27 +49,62 @@ def gguf_folder(path: Path) -> Path:
     rope = [float(one) for one in _array(header, factors)] if factors is not None else None
     vocab_size = header.tensors["token_embd.weight"].size[0] if "token_embd.weight" in header.tensors else 0
     config = config_of(header, vocab_size, _NAMES[dtype], rope)
+    _write_folder(
+        header,
+        folder,
+        {**_tokenizer_files(header, spec, tokenizer_config), "config.json": config},
+        lambda place: _write_weights(header, place / "model.safetensors", dtype),
+    )
+    return folder
+
+
+def gguf_tokenizer_folder(path: Path) -> Path:
+    """A folder with the tokenizer, the chat template and the end tokens of a GGUF file, without its weights.
+
+    For a model that a server runs. Its network may be one that is not known here. EngineError as for `gguf_folder`.
+    """
+    if not path.is_file():
+        raise EngineError(f"{path} is not there; expected a .gguf file.")
+    whole = _cache() / f"{path.stem}-{_digest(path)}"
+    if (whole / "config.json").is_file():
+        return whole
+    folder = whole.with_name(f"{whole.name}-tokenizer")
+    if not (folder / "tokenizer.json").is_file():
+        header = read_header(path)
+        spec, tokenizer_config = tokenizer_of(header)
+        _write_folder(header, folder, _tokenizer_files(header, spec, tokenizer_config), lambda place: None)
+    return folder
+
+
+def _tokenizer_files(header: GgufHeader, spec: dict[str, Any], tokenizer_config: dict[str, Any]) -> dict[str, Any]:
+    """All that `selftaught.tokens.Codec` reads, by file name."""
+    return {
+        "tokenizer.json": spec,
+        "tokenizer_config.json": tokenizer_config,
+        "generation_config.json": {"eos_token_id": end_ids_of(header)},
+    }
+
+
+def _write_folder(header: GgufHeader, folder: Path, files: dict[str, Any], write_more: Callable[[Path], None]) -> None:
+    """The folder appears under its name only when it is whole."""
     template = header.values.get("tokenizer.chat_template")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            _write_weights(header, temporary / "model.safetensors", dtype)
-            _write_json(temporary / "tokenizer.json", spec)
-            _write_json(temporary / "tokenizer_config.json", tokenizer_config)
-            _write_json(temporary / "generation_config.json", {"eos_token_id": end_ids_of(header)})
+            write_more(temporary)
+            for name, value in files.items():
+                (temporary / name).write_text(json.dumps(value, ensure_ascii=False), "utf-8")
             if isinstance(template, str):
                 (temporary / "chat_template.jinja").write_text(template, "utf-8")
-            _write_json(temporary / "config.json", config)
             if not folder.exists():
                 os.rename(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise EngineError(
-            f"{path} could not be written as a folder into {folder.parent} ({error}); set SELFTAUGHT_CACHE to a place with room."
+            f"{header.path} could not be written as a folder into {folder.parent} ({error}); set SELFTAUGHT_CACHE to a place with room."
         ) from None
-    return folder
 
 
 def _cache() -> Path:
@@ -93,10 +128,6 @@ def _common_type(header: GgufHeader) -> str:
     """The number type of the folder: what the matrices have; bfloat16 when they are quantised."""
     kinds = {tensor.kind for tensor in header.tensors.values() if len(tensor.size) > 1}
     return "F32" if kinds == {_F32} else "F16" if kinds <= {_F16, _F32} else "BF16"
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False), "utf-8")
 
 
 def _write_weights(header: GgufHeader, path: Path, dtype: str) -> None:
