@@ -20,7 +20,7 @@ mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
     [
         (("--port", "0", "--host", "0.0.0.0"), "opens the server to other machines"),
         (("--host", "0.0.0.0"), "--host is for HTTP; add --port"),
-        (("--allow-origin", "https://a.example"), "--allow-origin is for HTTP; add --port"),
+        (("--allowed-origin", "https://a.example"), "--allowed-origin is for HTTP; add --port"),
         (("--port", "0", "--api-key", ""), "the API key is empty"),
     ],
 )

@@ -55,7 +55,8 @@ def learn(
     run: Annotated[Path, _RUN],
     out: Annotated[Path, typer.Option("--out", help="File for the policy, FILE.json.", show_default=False)],
     design: Annotated[
-        Design, typer.Option(help="a: posteriors by kind and place. b: a regression over features. auto: the better one.")
+        Design,
+        typer.Option(help="a: posteriors by kind and place. b: a regression over features. auto: the better one."),
     ] = Design.AUTO,
     part: Annotated[
         Part, typer.Option("--on", help="Half of the problems to learn from; the other half reports. Or all.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ import typer
 if TYPE_CHECKING:
     from selftaught.integrations.mcp_http import HttpSettings
     from selftaught.sandbox import SandboxSettings
+
+
+KEY_VARIABLE = "SELFTAUGHT_API_KEY"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,13 +27,13 @@ def register(app: typer.Typer) -> None:
         ),
         host: str = typer.Option("127.0.0.1", help="Address to listen on; another than this machine's needs a key."),
         api_key: list[str] = typer.Option(
-            [], "--api-key", envvar="SELFTAUGHT_API_KEY", show_envvar=False,
-            help="Key that HTTP clients must send (Authorization: Bearer KEY); several are several users. Better in the environment: SELFTAUGHT_API_KEY.",
+            [], "--api-key",
+            help=f"Key that HTTP clients must send; several are several users. Default: {KEY_VARIABLE}.",
         ),
-        allow_host: list[str] = typer.Option(
+        allowed_host: list[str] = typer.Option(
             [], metavar="NAME", help="Further host name under which HTTP clients reach this server, such as a proxy's."
         ),
-        allow_origin: list[str] = typer.Option(
+        allowed_origin: list[str] = typer.Option(
             [], metavar="ORIGIN", help="Web page that may call this server, such as https://chat.example.com."
         ),
         unsafe_no_key: bool = typer.Option(False, help="Listen on another host without a key."),
@@ -57,8 +61,8 @@ def register(app: typer.Typer) -> None:
 
         for given, option in (
             (host != "127.0.0.1", "--host"),
-            (allow_host, "--allow-host"),
-            (allow_origin, "--allow-origin"),
+            (allowed_host, "--allowed-host"),
+            (allowed_origin, "--allowed-origin"),
         ):
             if port is None and given:
                 raise ConfigError(f"{option} is for HTTP; add --port.")
@@ -77,9 +81,9 @@ def register(app: typer.Typer) -> None:
             http = HttpSettings(
                 host=host,
                 port=port,
-                api_keys=tuple(api_key),
-                allowed_hosts=tuple(allow_host),
-                allowed_origins=tuple(allow_origin),
+                api_keys=tuple(api_key or [key for key in [os.environ.get(KEY_VARIABLE)] if key]),
+                allowed_hosts=tuple(allowed_host),
+                allowed_origins=tuple(allowed_origin),
                 unsafe=unsafe_no_key,
                 idle_s=idle_s,
             )

@@ -169,9 +169,7 @@ class LearnedHints(_Part):
     def cell(self, kind: ProblemKind, place: str, difficulty: str = "") -> Cell | None:
         """What is known of a place: of this difficulty, else of all."""
         found = [cell for cell in self.cells if cell.kind == kind and cell.place == place]
-        return next(
-            (cell for level in (difficulty, "") for cell in found if cell.difficulty == level), None
-        )
+        return next((cell for level in (difficulty, "") for cell in found if cell.difficulty == level), None)
 
     def places(self, kind: ProblemKind) -> list[str]:
         """Places of which something is known, in their order in a trajectory."""

@@ -27,6 +27,7 @@ from selftaught.hints.places import LEARNED, learned_policies
 from selftaught.overrides import parse_mapping, read_mapping
 from selftaught.records import ProblemKind
 
+
 class Localised(Strict):
     """One text by language."""
 

@@ -264,7 +264,18 @@ def uplift_table(data: UpliftTable, rows: list[UpliftRow] | None = None) -> Tabl
          whole(row.tokens_per_accepted), whole(row.needed)]
         for row in shown
     ]  # fmt: skip
-    columns = ["hint", "place", "kind", "difficulty", "verdict", "pairs", "gain", "loss", "tie", "cut off, plain / hinted"]
+    columns = [
+        "hint",
+        "place",
+        "kind",
+        "difficulty",
+        "verdict",
+        "pairs",
+        "gain",
+        "loss",
+        "tie",
+        "cut off, plain / hinted",
+    ]
     columns += ["gain − loss [95 %]", "p", "p, corrected", "loss at most %", "extra tokens", "accepted"]
     columns += ["tokens an accepted", "pairs needed"]
     title = f"Uplift of hints{': ' + data.name if data.name else ''}"

@@ -82,7 +82,9 @@ def fit_cells(pairs: Sequence[Pair], utility: Utility) -> list[Cell]:
                 own = [pair for pair in at_level if pair.function == function]
                 others = [pair for pair in here if pair.function == function and pair.difficulty != level]
                 if len(own) >= FEWEST_AT_LEVEL:
-                    finer[function] = posterior(seen_of(own), _prior(seen_of(others), known[function], STRENGTH), utility)
+                    finer[function] = posterior(
+                        seen_of(own), _prior(seen_of(others), known[function], STRENGTH), utility
+                    )
             if finer:
                 cells.append(Cell(kind=kind, place=place, difficulty=level, arms={**arms, **finer}))
     return cells
@@ -128,7 +130,9 @@ def with_waits(learned: LearnedHints, worth: dict[tuple[ProblemKind, str, str], 
     for cell in learned.cells:
         turn = ORDER.get(cell.place, 9)
         later = {
-            other.place: worth.get((cell.kind, other.place, cell.difficulty), worth.get((cell.kind, other.place, ""), 0.0))
+            other.place: worth.get(
+                (cell.kind, other.place, cell.difficulty), worth.get((cell.kind, other.place, ""), 0.0)
+            )
             for other in learned.cells
             if other.kind is cell.kind and turn < ORDER.get(other.place, 9) < ORDER["repetition"]
         }

@@ -109,11 +109,15 @@ def harvest_run(
     DataError when there is none.
     """
     # Of a recipe's run not what was measured: nothing is learned from test problems.
-    found = [one for one in find_rollouts(run) if one.folder.grades.is_file() and (one.stage is None or not one.is_test)]
+    found = [
+        one for one in find_rollouts(run) if one.folder.grades.is_file() and (one.stage is None or not one.is_test)
+    ]
     named = [one for one in found if condition is None or one.condition == condition]
     if not named:
         known = ", ".join(dict.fromkeys(one.condition for one in found))
-        what = f"no graded rollout of condition {condition!r}; it has {known}" if found else "no grades; run grade first"
+        what = (
+            f"no graded rollout of condition {condition!r}; it has {known}" if found else "no grades; run grade first"
+        )
         raise DataError(f"{run} has {what}.")
     problems: dict[str, Problem] = {}
     collected: list[Sentence] = []
@@ -243,5 +247,3 @@ def as_library(found: Harvest, model: str) -> dict[str, Any]:
     rules = [{**place, "hints": list(functions), "unless": ["hinted", "called"]} for place in places]
     policies = {"made": {"purpose": "hints that the model made itself, where the paper puts hints", "rules": rules}}
     return {"functions": functions, "policies": policies} if functions else {}
-
-

@@ -65,7 +65,9 @@ def estimate_uplift(
     is_plain = num_groups == size and float(np.ptp(weight)) <= 1e-12 * float(weight.max())
     if is_plain:
         won, lost = int((sign > 0).sum()), int((sign < 0).sum())
-        return Uplift(gain, loss, diff, tango_interval(gain, loss, size), mcnemar_exact(won, lost), "mcnemar-exact", size)
+        return Uplift(
+            gain, loss, diff, tango_interval(gain, loss, size), mcnemar_exact(won, lost), "mcnemar-exact", size
+        )
     effective = _effective(sign, weight, group, num_groups, diff, gain + loss)
     quantile = student_quantile(0.5 + CONFIDENCE / 2, num_groups - 1) if num_groups > 1 else 12.7
     sums = np.bincount(group, weights=weight * sign, minlength=num_groups)
@@ -73,7 +75,9 @@ def estimate_uplift(
     return Uplift(gain, loss, diff, ci95, sign_flip(sums), "sign-flip", effective)
 
 
-def _effective(sign: Floats, weight: Floats, group: NDArray[np.int64], num_groups: int, diff: float, spread: float) -> float:
+def _effective(
+    sign: Floats, weight: Floats, group: NDArray[np.int64], num_groups: int, diff: float, spread: float
+) -> float:
     """Effective number of pairs: the variance of one pair over that of the weighted mean, clustered by problem.
 
     Bounded by the number of pairs above, and below by the effective number of problems (each counted once by the sum of

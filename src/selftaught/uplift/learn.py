@@ -88,7 +88,9 @@ def learn(forks: Sequence[Fork], functions: dict[str, HintFunction], settings: L
         "features": lambda part: fit_b(part, source, settings, known),
     }
     if settings.design != "auto":
-        designs = {name: fit for name, fit in designs.items() if name == {"a": "cells", "b": "features"}[settings.design]}
+        designs = {
+            name: fit for name, fit in designs.items() if name == {"a": "cells", "b": "features"}[settings.design]
+        }
     utilities = {name: cross_validated(pairs, fit) for name, fit in designs.items()}
     best = max(utilities, key=lambda name: (utilities[name], name == "cells"))
     beside = ", ".join(f"{name} {value:+.4f}" for name, value in utilities.items())

@@ -55,7 +55,9 @@ def design_of(rows: Sequence[Features]) -> Design:
             counts: dict[str, int] = {}
             for value in found:
                 counts[str(value)] = counts.get(str(value), 0) + 1
-            levels = sorted((level for level, n in counts.items() if n >= FEWEST_OF_LEVEL), key=lambda a: (-counts[a], a))
+            levels = sorted(
+                (level for level, n in counts.items() if n >= FEWEST_OF_LEVEL), key=lambda a: (-counts[a], a)
+            )
             for level in levels[:MAX_LEVELS] if len(levels) > 1 else []:
                 _add(columns, name, level, [float(str(value) == level) for value in found])
         else:
@@ -63,7 +65,9 @@ def design_of(rows: Sequence[Features]) -> Design:
     return Design(columns)
 
 
-def _add(columns: list[tuple[str, str | None, float, float]], name: str, level: str | None, values: list[float]) -> None:
+def _add(
+    columns: list[tuple[str, str | None, float, float]], name: str, level: str | None, values: list[float]
+) -> None:
     scale = float(np.std(values)) if values else 0.0
     if scale > 1e-9:
         columns.append((name, level, round(float(np.mean(values)), 9), round(scale, 9)))
@@ -74,13 +78,18 @@ def fit_features(pairs: Sequence[Pair], penalty: float = PENALTY, threshold: flo
     rows = [features_of(pair) for pair in pairs]
     design = design_of(rows)
     weights = np.asarray([pair.weight for pair in pairs])
-    fitted = fit_weights(design.matrix(rows), np.asarray([pair.sign for pair in pairs]), weights / weights.mean(), penalty)
+    fitted = fit_weights(
+        design.matrix(rows), np.asarray([pair.sign for pair in pairs]), weights / weights.mean(), penalty
+    )
     columns = [
         Column(name=name, level=level, mean=mean, scale=scale, gain=round(float(gain), 9), loss=round(float(loss), 9))
         for (name, level, mean, scale), gain, loss in zip(design.columns, fitted[0, 1:], fitted[1, 1:], strict=True)
     ]
     return FeatureModel(
-        gain_bias=round(float(fitted[0, 0]), 9), loss_bias=round(float(fitted[1, 0]), 9), columns=columns, threshold=threshold
+        gain_bias=round(float(fitted[0, 0]), 9),
+        loss_bias=round(float(fitted[1, 0]), 9),
+        columns=columns,
+        threshold=threshold,
     )
 
 

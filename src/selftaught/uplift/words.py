@@ -11,12 +11,29 @@ from selftaught.uplift.learn import Learned
 from selftaught.uplift.logistic import calibration_error
 from selftaught.uplift.replay import Replay
 
-_TITLES = {"paper": "the paper's policy", "cells": "design A, posteriors", "features": "design B, regression over features"}
+_TITLES = {
+    "paper": "the paper's policy",
+    "cells": "design A, posteriors",
+    "features": "design B, regression over features",
+}
 
 
 def table_lines(table: UpliftTable) -> Iterator[str]:
     """The table, a line a row; then the row of all pairs and what the columns mean."""
-    header = ["kind", "place", "hint", "pairs", "gain", "loss", "tie", "cut", "gain − loss [95 %]", "p", "tokens", "verdict"]
+    header = [
+        "kind",
+        "place",
+        "hint",
+        "pairs",
+        "gain",
+        "loss",
+        "tie",
+        "cut",
+        "gain − loss [95 %]",
+        "p",
+        "tokens",
+        "verdict",
+    ]
     levels = any(row.difficulty for row in table.rows)
     if levels:
         header.insert(2, "difficulty")

@@ -41,7 +41,9 @@ def uplift(data: ReportData, palette: Palette) -> Figure | None:
         "Point and line: their difference with its 95 % interval. ▲ helps, ▼ harms, = no change beyond 5 points, "
         "? too few pairs to say; corrected for the number of rows."
     )
-    title = f"What a hint does to the same prefix ({whole(table.num_forks)} forks of {whole(table.num_problems)} problems)"
+    title = (
+        f"What a hint does to the same prefix ({whole(table.num_forks)} forks of {whole(table.num_problems)} problems)"
+    )
     reach = _reach(rows)
     return Figure("uplift", title, caption, _wide(groups, reach), _narrow(groups, reach))
 
@@ -81,7 +83,9 @@ def _wide(groups: list[tuple[str, list[UpliftRow]]], reach: float) -> Canvas:
         y += _HEAD
         for row in found:
             middle = y + _ROW / 2
-            canvas.text(left - 12, middle + 4, row.hint, css="f-ink", size=12.5, anchor="end", aside=f"n = {whole(row.n)}")
+            canvas.text(
+                left - 12, middle + 4, row.hint, css="f-ink", size=12.5, anchor="end", aside=f"n = {whole(row.n)}"
+            )
             _marks(canvas, scale, reach, row, middle, 12)
             css = f"f-{COLOUR[row.verdict]}" if row.verdict is not Verdict.TOO_FEW else "f-muted"
             canvas.text(WIDTH - right + 18, middle + 4, f"{SIGN[row.verdict]} {_numbers(row)}", css=css, size=12)
@@ -105,7 +109,9 @@ def _narrow(groups: list[tuple[str, list[UpliftRow]]], reach: float) -> Canvas:
         y += _HEAD
         for row in found:
             numbers = f"{SIGN[row.verdict]} {_numbers(row)}"
-            canvas.text(0, y + 13, one_line(row.hint, 21), css="f-ink", size=12.5, halo=True, aside=f"n = {whole(row.n)}")
+            canvas.text(
+                0, y + 13, one_line(row.hint, 21), css="f-ink", size=12.5, halo=True, aside=f"n = {whole(row.n)}"
+            )
             css = f"f-{COLOUR[row.verdict]}" if row.verdict is not Verdict.TOO_FEW else "f-muted"
             canvas.text(NARROW, y + 13, numbers, css=css, size=12, anchor="end", halo=True)
             _marks(canvas, scale, reach, row, y + 26, 10)
