@@ -10,6 +10,7 @@ token of the request's ``watch`` set, and that token stays whole.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,7 +48,8 @@ class SampleRequest:
 
     After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
     caller had better stop there too. ``stop_texts`` are for an engine behind a server that can stop at texts only: where
-    something may be put in, whatever tokens spell it. Neither changes a token.
+    something may be put in, whatever tokens spell it. ``on_token``, for somebody who watches, is called in the engine's event loop with
+    each id as soon as it is known; it must be quick. None of them changes a token.
     """
 
     max_new_tokens: int
@@ -55,6 +57,7 @@ class SampleRequest:
     banned: TokenSet | None = None
     halts: TokenSet | None = None
     stop_texts: tuple[str, ...] = ()
+    on_token: Callable[[int], None] | None = None
 
 
 class SampleEnd(StrEnum):
@@ -135,6 +138,9 @@ class Engine(Protocol):
 
     def reset_stats(self) -> None:
         """Count from zero."""
+
+    async def check(self) -> None:
+        """Return when the model could sample now; EngineError says why it could not."""
 
     async def aclose(self) -> None:
         """Free the model. Open sequences fail."""

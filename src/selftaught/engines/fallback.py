@@ -46,6 +46,8 @@ class TransformersSequence:
                 await asyncio.sleep(0)
             token_id = self.engine.next_token(self, request)
             sampled.append(token_id)
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
                 return Sampled(sampled, SampleEnd.WATCH)
         return Sampled(sampled, SampleEnd.LENGTH)
@@ -153,6 +155,9 @@ class TransformersEngine:
     def reset_stats(self) -> None:
         """Count from zero."""
         self.stats = EngineStats()
+
+    async def check(self) -> None:
+        """The model is in this process."""
 
     async def aclose(self) -> None:
         """Drop the model."""

@@ -151,6 +151,9 @@ class LocalEngine:
         """Count from zero."""
         self.stats, self._idle_since = EngineStats(), None
 
+    async def check(self) -> None:
+        """The model is in this process."""
+
     async def aclose(self) -> None:
         """Stop the pump and drop the weights."""
         if self._pump is not None:
@@ -316,6 +319,8 @@ class LocalEngine:
             request = row.request
             if request is None:
                 continue
+            if request.on_token is not None:
+                request.on_token(token_id)
             if request.watch.table[token_id]:
                 self._finish(row, SampleEnd.WATCH)
             elif len(row.sampled) >= request.max_new_tokens:

@@ -129,6 +129,10 @@ class HintPolicy:
         """True if some rule with calls left in its cap waits for this trigger."""
         return any(rule.when is on and self._memory.fired.get(rule.name, 0) < self._cap(rule) for rule in self.rules)
 
+    def may_take_line(self) -> bool:
+        """True if some rule with calls left may put its hint in the place of the line that is being written."""
+        return any(rule.before_line and self._memory.fired.get(rule.name, 0) < self._cap(rule) for rule in self.rules)
+
     def word_at_end(self, tail: str) -> str | None:
         """The trigger word that ``tail`` ends with, with its comma."""
         match = self._word.search(tail) if self._word is not None else None

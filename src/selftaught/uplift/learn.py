@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from selftaught.hints.learned import FORMAT, Cell, FeatureModel, LearnedFrom, LearnedHints, Utility
 from selftaught.hints.functions import HintFunction
+from selftaught.hints.learned import FORMAT, Cell, FeatureModel, LearnedFrom, LearnedHints, Utility
 from selftaught.records import ProblemKind
 from selftaught.uplift.cells import cell_worths, fit_cells, with_waits
 from selftaught.uplift.logistic import (

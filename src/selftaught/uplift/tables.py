@@ -86,7 +86,7 @@ def judge(diff: float, ci95: tuple[float, float], p_adjusted: float) -> Verdict:
     """What may be said of a difference."""
     if p_adjusted < LEVEL:
         return Verdict.HELPS if diff > 0 else Verdict.HARMS
-    return Verdict.NO_CHANGE if -NEAR <= ci95[0] and ci95[1] <= NEAR else Verdict.TOO_FEW
+    return Verdict.NO_CHANGE if ci95[0] >= -NEAR and ci95[1] <= NEAR else Verdict.TOO_FEW
 
 
 def _row(key: dict[str, str], pairs: Sequence[Pair]) -> UpliftRow:
