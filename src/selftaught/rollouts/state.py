@@ -282,9 +282,11 @@ class RolloutState:
     def _banned(self) -> TokenSet | None:
         """Tokens that are not offered to the sampler: without tools, code fences inside the thinking.
 
-        A problem that asks for a program is excepted where the whole turn is thinking: its answer is a fenced block.
+        Where the whole turn is thinking, a problem that asks for a program is excepted, since its answer is a fenced
+        block, and so is a question of a chat, which may ask for anything.
         """
-        is_program = self.problem.kind is ProblemKind.CODE and not self.think_tags
+        may_be_program = self.problem.kind is ProblemKind.CODE or not self.problem.has_reference
+        is_program = may_be_program and not self.think_tags
         return None if self.settings.tools.enabled or self.in_answer or is_program else self.watch.banned
 
     def _watched(self) -> TokenSet:
