@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.uplift.worlds import fork, probe
 
 from selftaught.store import write_records
-from tests.uplift.worlds import fork, probe
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,10 @@ def test_too_few_pairs_write_the_papers_policy_and_exit_0(tmp_path: Path, run_cl
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["uplift", "{run}", "--by", "hint,colour"], "--by is 'hint,colour'; expected some of hint, place, kind, difficulty"),
+        (
+            ["uplift", "{run}", "--by", "hint,colour"],
+            "--by is 'hint,colour'; expected some of hint, place, kind, difficulty",
+        ),
         (["uplift", "{empty}"], "has no forks.jsonl; expected the folder that `selftaught hints probe"),
         (["learn", "{run}", "--out", "p.yaml"], "expected a file that ends in .json"),
         (["learn", "{run}", "--out", "/dev/null/p.json"], "cannot be written"),
@@ -70,7 +73,11 @@ def test_too_few_pairs_write_the_papers_policy_and_exit_0(tmp_path: Path, run_cl
     ],
 )
 def test_mistakes_are_one_line_with_exit_2(
-    run: Path, tmp_path: Path, run_cli, arguments: list[str], message: str  # type: ignore[no-untyped-def]
+    run: Path,
+    tmp_path: Path,
+    run_cli,
+    arguments: list[str],
+    message: str,  # type: ignore[no-untyped-def]
 ) -> None:
     done = run_cli("hints", *(one.format(run=run, empty=tmp_path) for one in arguments))
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1

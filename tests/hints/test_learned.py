@@ -77,7 +77,10 @@ def test_barred_hints_and_unknown_places_get_none() -> None:
 
 
 def test_a_difficulty_has_its_own_cell_where_it_is_known() -> None:
-    cells = [*content()["cells"], {"kind": "math", "place": "end", "difficulty": "hard", "arms": {"check_logic": arm(30, 0)}}]
+    cells = [
+        *content()["cells"],
+        {"kind": "math", "place": "end", "difficulty": "hard", "arms": {"check_logic": arm(30, 0)}},
+    ]
     cells[-1]["arms"]["check_logic"]["loss"] = 0.5
     found = policy(cells=cells)
     assert choose(found, MATH, "end", "hard").function == "check_logic"
@@ -177,7 +180,10 @@ def test_hints_takes_the_file_like_any_policy(tmp_path: Path) -> None:
 
 def test_kinds_of_which_nothing_is_known_get_the_papers_policy(tmp_path: Path) -> None:
     library = load_library(written(tmp_path, policy()))
-    code, paper = (HintPolicy(one, name, problem(ProblemKind.CODE)) for one, name in ((library, "learned"), (load_library(), "auto")))
+    code, paper = (
+        HintPolicy(one, name, problem(ProblemKind.CODE))
+        for one, name in ((library, "learned"), (load_library(), "auto"))
+    )
     assert code.rules == paper.rules
     nothing = load_library(written(tmp_path, policy(design="paper", cells=[], functions={}, why="12 pairs")))
     assert HintPolicy(nothing, "learned", problem()).rules == HintPolicy(load_library(), "auto", problem()).rules
@@ -208,7 +214,9 @@ def test_the_digest_of_a_run_holds_the_policy_and_older_digests_stay(tmp_path: P
 
 def test_a_users_library_cannot_ask_a_learned_policy(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("policies: {p: {rules: [{name: a, when: paragraph, hints: [general], choose: learned, place: end}]}}")
+    path.write_text(
+        "policies: {p: {rules: [{name: a, when: paragraph, hints: [general], choose: learned, place: end}]}}"
+    )
     with pytest.raises(ConfigError, match="only files of hints learn can have that"):
         load_library(path)
 

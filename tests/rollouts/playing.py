@@ -141,8 +141,6 @@ def check_events(events: list[Event], trajectory: Trajectory) -> None:
                 assert code == closed or is_odd
 
 
-
-
 def play(
     codec: Codec, turns: Sequence[str], problem: Problem = MATHS, sandbox: PlainPython | None = None, **changes: Any
 ) -> Trajectory:
