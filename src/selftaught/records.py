@@ -102,6 +102,10 @@ class TestCase(Record):
     public: bool = False
 
 
+NO_REFERENCE = "no_reference"
+"""Key of a problem's metadata, true where nobody has said what is right: a question that was asked of a server."""
+
+
 class Problem(Record):
     """One problem. ``answer`` is None for code; ``choices`` are shown as A, B, C, … in this order."""
 
@@ -118,6 +122,11 @@ class Problem(Record):
     source: str | None = None
     split: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is something to judge an answer by."""
+        return self.answer is not None or bool(self.tests) or not self.metadata.get(NO_REFERENCE)
 
 
 # ------------------------------------------------------------------------------------------------------ trajectories
@@ -267,6 +276,9 @@ class Trajectory(Record):
     spans: list[Span]
     stop_reason: StopReason
     error: str | None = None
+    shared_tokens: int | None = None
+    """Sampled tokens at its beginning that were sampled once for several trajectories, and count with another one; None
+    when it was not forked from another."""
     decisions: list[HintDecision] | None = None
     """What the hint policy decided at each occasion, with the reason; None when no policy was at work."""
     wall_s: float = 0.0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from selftaught.errors import DataError
 from selftaught.problems.sources import ProblemSource, is_here, load_source
 
 
@@ -47,3 +48,44 @@ def test_what_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert is_here(ProblemSource(source=f"toy-test,{tmp_path / 'p.jsonl'}:4,{tmp_path}"))
     assert not is_here(ProblemSource(source="owner/name"))
     assert not is_here(ProblemSource(source="math500"))
+
+
+def test_parts_are_drawn_by_the_hash_of_their_texts(tmp_path: Path) -> None:
+    rows = [{"problem": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(40)]
+    file = write(tmp_path / "sums.jsonl", *rows)
+    more = write(tmp_path / "more.jsonl", *rows, *({"problem": f"Z{n}", "answer": "0"} for n in range(200)))
+
+    def drawn(source: str, draw: str, skip: int = 0) -> list[str]:
+        parts = {"sums": {"source": source, "draw": draw, "skip": skip}}
+        problems = load_source(ProblemSource.model_validate({"parts": parts}))
+        assert {problem.metadata["group"] for problem in problems} == {"sums"}
+        return [problem.problem for problem in problems]
+
+    first, second = drawn(file, "0..15"), drawn(file, "15..30", skip=0)
+    assert len(first) == len(second) == 15
+    assert not set(first) & set(second)
+    assert first != [row["problem"] for row in rows[:15]]
+    assert not set(drawn(file, "0..30", skip=10)) & {row["problem"] for row in rows[:10]}
+    kept = [text for text in drawn(more, "0..240") if text.startswith("What")]
+    assert kept == drawn(file, "0..40")  # what is added to a file changes no order
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"source": "x", "parts": {"a": {"source": "y"}}},
+        {"parts": {"a": {"source": "y"}}, "limit": 3},
+        {"parts": {"a": {"source": "y", "draw": "5..5"}}},
+        {"parts": {"a": {"source": "y", "draw": "first"}}},
+    ],
+)
+def test_parts_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"expected|belong"):
+        ProblemSource.model_validate(wrong)
+
+
+def test_a_source_that_is_too_short_says_so(tmp_path: Path) -> None:
+    file = write(tmp_path / "two.jsonl", {"problem": "a", "answer": "1"}, {"problem": "b", "answer": "1"})
+    with pytest.raises(DataError, match=r"1 problems after 1 that are skipped; draw is 0\.\.2"):
+        load_source(ProblemSource.model_validate({"parts": {"x": {"source": file, "skip": 1, "draw": "0..2"}}}))

@@ -29,6 +29,7 @@ from selftaught.api.results import CurateResult, RolloutResult, TrainResult
 from selftaught.progress import counted
 from selftaught.rollouts import run_rollout
 from selftaught.rollouts.defaults import for_rollout
+from selftaught.rollouts.plain import plain_run
 
 
 def rollout(
@@ -40,6 +41,8 @@ def rollout(
     limit: int | None = None,
     map: Columns = None,
     drop: Rules = None,
+    plain: Folder | None = None,
+    plain_no_tools: bool = False,
     ray: int = 0,
     ray_address: str | None = None,
     quiet: bool = False,
@@ -48,11 +51,15 @@ def rollout(
     """Roll problems out with ``model`` into the folder ``out``; the same call goes on in it.
 
     Trajectories that end in an engine or sandbox error are counted in ``num_failed``; the same call does them again.
+    ``plain``: a folder for the same run without hints, which shares every token up to the first hint.
     """
     name = model_name(model)
     chosen = for_rollout(flat_keys(settings), name, condition, name=in_words)
     loaded = load_problems(problems, limit, map=map, drop=drop)
     place = Path(out)
+    beside = None
+    if plain is not None or plain_no_tools:
+        beside = plain_run(path_or_none(plain), chosen, no_tools=plain_no_tools, ray=ray)
 
     def work() -> RolloutResult:
         with shown(quiet) as show:
@@ -63,7 +70,7 @@ def rollout(
                 return RolloutResult.of(
                     summary_over_ray(loaded, name, place, chosen, workers=ray, address=ray_address, progress=count)
                 )
-            return RolloutResult.of(run_rollout(loaded, name, place, chosen, progress=show))
+            return RolloutResult.of(run_rollout(loaded, name, place, chosen, progress=show, plain=beside))
 
     return without_loop(work)
 

@@ -1,4 +1,4 @@
-"""``selftaught hints``: show and check hint libraries."""
+"""``selftaught hints``: show and check hint libraries, and learn from forks where which hint helps."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selftaught.cli import hints_learned
+
 if TYPE_CHECKING:
     from selftaught.hints import HintLibrary
-    from selftaught.hints.library import HintFunction, Policy, Rule
+    from selftaught.hints.functions import HintFunction
+    from selftaught.hints.library import Policy, Rule
 
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    hints = typer.Typer(help="Show and check hint libraries.", no_args_is_help=True)
+    hints = typer.Typer(help="Show and check hint libraries; learn where hints help.", no_args_is_help=True)
     app.add_typer(hints, name="hints")
     hints.command(name="lint")(lint)
     hints.command(name="show")(show)
+    hints.command(name="uplift")(hints_learned.uplift)
+    hints.command(name="learn")(hints_learned.learn)
+    hints.command(name="explain")(hints_learned.explain)
+    hints.command(name="harvest")(hints_learned.harvest)
 
 
 def lint(
@@ -98,7 +105,7 @@ def show(
 def _split(what: str | None) -> tuple[Path | None, str | None]:
     """(library file, name) of the argument; either may be left out."""
     file, _, name = (what or "").partition(":")
-    if file.endswith((".yaml", ".yml")):
+    if file.endswith((".yaml", ".yml", ".json")):
         return Path(file), name or None
     return None, what
 
@@ -148,4 +155,11 @@ def _details(rule: Rule) -> Iterator[str]:
     if rule.choose == "weighted":
         yield "weights " + ", ".join(f"{hint} {weight:g}" for hint, weight in (rule.weights or {}).items())
     elif len(rule.hints) > 1:
-        yield {"random": "one at random", "scheduled": "in this order, the last repeats"}[rule.choose]
+        yield _CHOICE[rule.choose]
+
+
+_CHOICE = {
+    "random": "one at random",
+    "scheduled": "in this order, the last repeats",
+    "learned": "as learned, or none; selftaught hints explain FILE.json says which",
+}

@@ -13,7 +13,7 @@ from selftaught.cli.problem_options import DropOption, MapOption
 
 if TYPE_CHECKING:
     from selftaught.records import Problem
-    from selftaught.rollouts import RolloutSettings, RolloutSummary
+    from selftaught.rollouts import PlainRun, RolloutSettings, RolloutSummary
     from selftaught.rollouts.progress import StallReport
 
 DEFAULT_WORKERS = "one for each core; 0 for a server or a GPU"
@@ -35,6 +35,14 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
         mapping: MapOption = None,
         drop: DropOption = None,
+        plain: Annotated[
+            Path | None,
+            typer.Option(help="Folder for the same run without hints: both share every token up to the first hint."),
+        ] = None,
+        plain_no_tools: Annotated[
+            bool,
+            typer.Option("--plain-no-tools", help="With --plain: that run is without Python, as START's greedy one."),
+        ] = False,
         ray: Annotated[
             int, typer.Option(min=0, help="Spread over so many Ray workers, each with its own sandbox; 0: no Ray.")
         ] = 0,
@@ -50,10 +58,12 @@ def register(app: typer.Typer) -> None:
         from selftaught.errors import IncompleteError
         from selftaught.problems import load_problems
         from selftaught.rollouts.defaults import for_rollout
+        from selftaught.rollouts.plain import plain_run
 
         settings = for_rollout(given, model, condition, name=flag)
         loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
-        summary = _roll(loaded, model, out, settings, ray, ray_address)
+        beside = plain_run(plain, settings, no_tools=plain_no_tools, ray=ray) if plain or plain_no_tools else None
+        summary = _roll(loaded, model, out, settings, ray, ray_address, beside)
         if as_json:
             print(summary.model_dump_json(indent=2))
         else:
@@ -73,7 +83,13 @@ def stall_line(stall: StallReport) -> str:
 
 
 def _roll(
-    problems: list[Problem], model: str, out: Path, settings: RolloutSettings, ray: int, ray_address: str | None
+    problems: list[Problem],
+    model: str,
+    out: Path,
+    settings: RolloutSettings,
+    ray: int,
+    ray_address: str | None,
+    plain: PlainRun | None,
 ) -> RolloutSummary:
     from selftaught.progress.bars import bars
     from selftaught.rollouts import run_rollout
@@ -85,7 +101,7 @@ def _roll(
 
             count = counted(show, "rollout")
             return summary_over_ray(problems, model, out, settings, workers=ray, address=ray_address, progress=count)
-        return run_rollout(problems, model, out, settings, progress=show)
+        return run_rollout(problems, model, out, settings, progress=show, plain=plain)
 
 
 def _tell(summary: RolloutSummary, out: Path) -> None:
@@ -94,6 +110,13 @@ def _tell(summary: RolloutSummary, out: Path) -> None:
     print(out)
     reasons = ", ".join(f"{name} {count}" for name, count in summary.stop_reasons.items()) or "nothing new"
     print(f"{summary.num_trajectories} trajectories; {reasons}; calls in {summary.call_rate:.0%}", file=sys.stderr)
+    if summary.num_plain:
+        shared = summary.shared_tokens / (summary.model_tokens + summary.shared_tokens)
+        print(
+            f"{summary.num_plain} trajectories without hints beside them; {summary.model_tokens:,} tokens sampled for both, "
+            f"{shared:.0%} fewer than apart",
+            file=sys.stderr,
+        )
     if summary.stall is not None:
         print(stall_line(summary.stall), file=sys.stderr)
     say_next("grade", out)

@@ -10,6 +10,7 @@ token of the request's ``watch`` set, and that token stays whole.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,7 +48,8 @@ class SampleRequest:
 
     After a token of ``halts`` something will most likely be put into the sequence: an engine that samples ahead of its
     caller had better stop there too. ``stop_texts`` are for an engine behind a server that can stop at texts only: where
-    something may be put in, whatever tokens spell it. Neither changes a token.
+    something may be put in, whatever tokens spell it. ``on_token``, for somebody who watches, is called in the engine's event loop with
+    each id as soon as it is known; it must be quick. None of them changes a token.
     """
 
     max_new_tokens: int
@@ -55,6 +57,7 @@ class SampleRequest:
     banned: TokenSet | None = None
     halts: TokenSet | None = None
     stop_texts: tuple[str, ...] = ()
+    on_token: Callable[[int], None] | None = None
 
 
 class SampleEnd(StrEnum):
@@ -86,6 +89,12 @@ class Sequence(Protocol):
 
     def discard(self, num_tokens: int) -> None:
         """Take back the last ``num_tokens`` ids. They are as if never drawn, but their random draws stay used."""
+
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ``num_tokens`` ids, as if only ``num_drawn`` had ever been drawn.
+
+        A server draws by itself: there only the ids go back.
+        """
 
     def fork(self) -> Sequence:
         """A second sequence with the same ids, the same key and the same draws ahead; the prefix is not recomputed."""
@@ -129,6 +138,9 @@ class Engine(Protocol):
 
     def reset_stats(self) -> None:
         """Count from zero."""
+
+    async def check(self) -> None:
+        """Return when the model could sample now; EngineError says why it could not."""
 
     async def aclose(self) -> None:
         """Free the model. Open sequences fail."""

@@ -46,6 +46,8 @@ class TransformersSequence:
                 await asyncio.sleep(0)
             token_id = self.engine.next_token(self, request)
             sampled.append(token_id)
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
                 return Sampled(sampled, SampleEnd.WATCH)
         return Sampled(sampled, SampleEnd.LENGTH)
@@ -55,6 +57,11 @@ class TransformersSequence:
         if num_tokens:
             del self.ids[-num_tokens:]
             self._crop(max(0, len(self.ids) - 1))
+
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids; the next draw uses the random number ``num_drawn``."""
+        self.discard(len(self.ids) - num_tokens)
+        self.num_drawn = num_drawn
 
     def fork(self) -> TransformersSequence:
         """Branch; the cache is copied."""
@@ -148,6 +155,9 @@ class TransformersEngine:
     def reset_stats(self) -> None:
         """Count from zero."""
         self.stats = EngineStats()
+
+    async def check(self) -> None:
+        """The model is in this process."""
 
     async def aclose(self) -> None:
         """Drop the model."""

@@ -27,13 +27,13 @@ from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleReque
 from selftaught.engines.dialects import Broken, ChunkReader, Form, Question, Setting
 from selftaught.engines.dialects.base import TEMPORARY, failure
 from selftaught.engines.gate import Gate
-from selftaught.engines.servers import ask_servers
+from selftaught.engines.servers import ask_servers, why
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import TokenSet
 
 _TOKENS_PER_CHUNK, _TOKENS_PER_CHUNK_ALONE = 16, 4
 """Tokens a chunk, where the server knows the setting: the front ends of both sides work per chunk. At a trigger word a
-chunk is overshot, at a halt nothing. The smaller one is for a single row, which somebody may be watching."""
+chunk is overshot, at a halt nothing. The smaller one is for a row that somebody watches, and for a single one."""
 _ATTEMPTS_PER_URL = 3
 _BACKOFF_S = (0.25, 15.0)
 _LINGER_S = 0.1
@@ -80,6 +80,8 @@ class HttpSequence:
         """Where the next stream is told to stop by itself."""
         self.stop_texts: tuple[str, ...] = ()
         """The same for a server that can stop at texts only."""
+        self.is_watched = False
+        """Somebody reads along: the next stream comes in small chunks."""
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -92,6 +94,10 @@ class HttpSequence:
         if num_tokens:
             self._drop()
             del self.ids[-num_tokens:]
+
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids."""
+        self.discard(len(self.ids) - num_tokens)
 
     def fork(self) -> HttpSequence:
         """A copy; the server's prefix cache shares the work."""
@@ -113,6 +119,7 @@ class HttpSequence:
             self.banned = request.banned
         # For the next stream: one under way stops where it was told to.
         self.halts, self.stop_texts = request.halts, request.stop_texts
+        self.is_watched = request.on_token is not None
         sampled: list[int] = []
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
@@ -124,6 +131,8 @@ class HttpSequence:
             sampled.append(token_id)
             self.ids.append(token_id)
             self.engine.stats.decode_tokens += 1
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
                 return Sampled(sampled, SampleEnd.WATCH)
         return Sampled(sampled, SampleEnd.LENGTH)
@@ -239,6 +248,15 @@ class HttpEngine:
         """Count from zero."""
         self.stats = EngineStats()
 
+    async def check(self) -> None:
+        """Every server lists its models. EngineError names the first that does not."""
+        async with self._httpx.AsyncClient(timeout=10.0, headers=self._headers) as client:
+            for url in self.urls:
+                try:
+                    (await client.get(f"{url}/v1/models")).raise_for_status()
+                except self._httpx.HTTPError as error:
+                    raise EngineError(f"{url} does not answer ({why(error)})") from None
+
     async def aclose(self) -> None:
         """Close all connections."""
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -260,6 +278,7 @@ class HttpEngine:
             seed=(row.key.digest() + row.num_streams) % (1 << 31),
             bias=self._bias(row.banned),
             stop_texts=row.stop_texts,
+            tokens_per_chunk=_TOKENS_PER_CHUNK_ALONE if row.is_watched else self.dialect.setting.tokens_per_chunk,
         )
 
     def _bias(self, banned: TokenSet | None) -> dict[str, int]:

@@ -90,6 +90,11 @@ class LocalSequence:
             del self.ids[-num_tokens:]
             self.num_cached = min(self.num_cached, max(0, len(self.ids) - 1))
 
+    def rewind(self, num_tokens: int, num_drawn: int) -> None:
+        """Go back to the first ids; the next draw uses the random number ``num_drawn``."""
+        self.discard(len(self.ids) - num_tokens)
+        self.num_drawn = num_drawn
+
     def fork(self) -> LocalSequence:
         """Branch; the cached prefix is copied into a free slot, or recomputed later if there is none."""
         child = LocalSequence(self.engine, self.params, self.uniforms)
@@ -145,6 +150,9 @@ class LocalEngine:
     def reset_stats(self) -> None:
         """Count from zero."""
         self.stats, self._idle_since = EngineStats(), None
+
+    async def check(self) -> None:
+        """The model is in this process."""
 
     async def aclose(self) -> None:
         """Stop the pump and drop the weights."""
@@ -311,6 +319,8 @@ class LocalEngine:
             request = row.request
             if request is None:
                 continue
+            if request.on_token is not None:
+                request.on_token(token_id)
             if request.watch.table[token_id]:
                 self._finish(row, SampleEnd.WATCH)
             elif len(row.sampled) >= request.max_new_tokens:

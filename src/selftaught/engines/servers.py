@@ -114,7 +114,7 @@ def _model_of(httpx: Any, client: Any, url: str, model_name: str | None) -> dict
         answer.raise_for_status()
         models = {model["id"]: model for model in answer.json()["data"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"no model server answers at {url}/v1/models ({_why(error)}); is it up?") from None
+        raise EngineError(f"no model server answers at {url}/v1/models ({why(error)}); is it up?") from None
     name = model_name or next(iter(models), None)
     if name is None or name not in models:
         raise EngineError(f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name).")
@@ -122,7 +122,7 @@ def _model_of(httpx: Any, client: Any, url: str, model_name: str | None) -> dict
     return model
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """Why a server's list of models could not be read, for somebody who does not know our client's classes."""
     if isinstance(error, json.JSONDecodeError):
         return "it answers, but not with JSON: a page of another program?"

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
+from selftaught.evals.forked import UpliftTable
 from selftaught.evals.loop import LOOP
 from selftaught.records import Outcome, Record, utc_now
 
@@ -352,6 +353,8 @@ class ReportData(Record):
     reference: str = ""
     """The condition that others are compared with; empty in older documents."""
     training: list[TrainingCurve] = Field(default_factory=list)
+    uplift: list[UpliftTable] = Field(default_factory=list)
+    """One a probe: what each hint gains and loses."""
     wall_s: float | None = None
     """Seconds in which at least one stage or trajectory was under way: pauses do not count, overlap counts once."""
     unfinished: str = ""

@@ -121,9 +121,9 @@ def student_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t."""
     if degrees > 2000:  # the normal quantile differs by a thousandth there, and scipy is slow to import
         return NormalDist().inv_cdf(probability)
-    from scipy.stats import t
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-    return float(t.ppf(probability, degrees))
+    return float(stdtrit(degrees, probability))
 
 
 # -------------------------------------------------------------------------------------------------------------- pairs
@@ -243,9 +243,9 @@ def paired_t(differences: Sequence[float] | Floats) -> float:
     statistic = abs(mean) / (deviation / math.sqrt(array.size))
     if array.size > 2000:
         return 2 * (1 - NormalDist().cdf(statistic))
-    from scipy.stats import t
+    from scipy.special import stdtr
 
-    return float(2 * t.sf(statistic, array.size - 1))
+    return float(2 * stdtr(array.size - 1, -statistic))
 
 
 def detectable_difference(differences: Sequence[float] | Floats) -> float:

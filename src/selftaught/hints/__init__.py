@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from selftaught.hints.library import HintLibrary, Language, On, load_library, split_name
+from selftaught.hints.functions import Language
+from selftaught.hints.library import HintLibrary, On, load_library, split_name
 from selftaught.hints.policy import HintChoice, HintPolicy, Occasion
 
 __all__ = ["HintChoice", "HintLibrary", "HintPolicy", "Language", "Occasion", "On", "load_library", "split_name"]

@@ -11,7 +11,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from selftaught.hints.library import HintLibrary, Language
+from selftaught.hints.functions import Language
+from selftaught.hints.library import HintLibrary
 from selftaught.records import Problem
 
 _CLASS = re.compile(r"^class\s+Solution\b", re.MULTILINE)

@@ -17,37 +17,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
+from selftaught.hints.functions import LANGUAGES, HintFunction, Language, Strict
+from selftaught.hints.learned import LearnedHints, read_learned
+from selftaught.hints.places import LEARNED, learned_policies
 from selftaught.overrides import parse_mapping, read_mapping
 from selftaught.records import ProblemKind
-
-Language = Literal["en", "zh"]
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused, so that a typing error is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class HintFunction(Strict):
-    """What a hint is for, and the ways to say it."""
-
-    purpose: str
-    en: list[str] = Field(min_length=1)
-    zh: list[str] = Field(default_factory=list)
-    opens: Literal["python", "none"] = "python"
-    """``python`` puts the library's fence after the words."""
-    template: bool = False
-    """The debug hint: the words are followed by the template and the samples."""
-
-    def paraphrases(self, language: Language) -> list[str]:
-        """In ``language``, or in English if there are none."""
-        return (self.zh if language == "zh" else self.en) or self.en
 
 
 class Localised(Strict):
@@ -135,7 +113,9 @@ class Rule(Strict):
     """For ``budget``: fires at the first line end past this share of the token budget."""
     hints: list[str] = Field(min_length=1)
     """Functions to choose from."""
-    choose: Literal["random", "weighted", "scheduled"] = "random"
+    choose: Literal["random", "weighted", "scheduled", "learned"] = "random"
+    """``learned``: what the library's learned policy chooses at ``place``, which may be no hint."""
+    place: str | None = None
     weights: dict[str, float] | None = None
     probability: float = Field(default=1.0, ge=0, le=1)
     cap: int | Literal["rounds"] = 1
@@ -157,6 +137,8 @@ class Rule(Strict):
             raise ValueError(f"rule {self.name!r} has before_line, which needs 'when: regex'")
         if self.choose == "weighted" and set(self.weights or {}) != set(self.hints):
             raise ValueError(f"rule {self.name!r} chooses by weight and needs one weight for each of its hints")
+        if (self.choose == "learned") != (self.place is not None):
+            raise ValueError(f"rule {self.name!r}: 'choose: learned' and a place go together, in files of hints learn")
         if isinstance(self.cap, int) and self.cap < 0:
             raise ValueError(f"rule {self.name!r} has cap {self.cap}; expected 0 or more")
         if self.pattern is not None:
@@ -188,6 +170,8 @@ class HintLibrary(Strict):
     debug: DebugSpec
     doubt_words: dict[Language, list[str]] = Field(default_factory=dict)
     policies: dict[str, Policy]
+    learned: LearnedHints | None = None
+    """What rules with ``choose: learned`` ask; only in the library of a learned policy's file."""
 
     @model_validator(mode="after")
     def _check(self) -> HintLibrary:
@@ -196,6 +180,8 @@ class HintLibrary(Strict):
                 f"fence is {self.fence!r}; expected it to start with a newline and end with '```python\\n'"
             )
         for name, policy in self.policies.items():
+            if self.learned is None and any(rule.choose == "learned" for rule in policy.rules):
+                raise ValueError(f"policy {name!r} has 'choose: learned'; only files of hints learn can have that")
             for rule in policy.rules:
                 unknown = [hint for hint in rule.hints if hint not in self.functions]
                 if unknown:
@@ -238,11 +224,15 @@ class HintLibrary(Strict):
         content["policies"] = {
             name: one for name, one in content["policies"].items() if one["since"] == 1 or name in used
         }
+        if self.learned is None:
+            del content["learned"]
         for one in content["policies"].values():
             del one["since"]
             for rule in one["rules"]:
                 if not rule["before_line"]:
                     del rule["before_line"]
+                if rule["place"] is None:
+                    del rule["place"]
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
     def texts(self) -> Iterator[tuple[str, str]]:
@@ -277,16 +267,35 @@ def _builtin() -> dict[str, Any]:
 
 
 def load_library(path: str | Path | None = None) -> HintLibrary:
-    """The built-in library, or a file laid over it. ConfigError names the file and the place of a mistake."""
+    """The built-in library, or a file laid over it: YAML, or JSON of ``hints learn``.
+
+    ConfigError names the file and the place of a mistake.
+    """
     base = _builtin()
     if path is None:
         return _validate(base, "library.yaml")
     path = Path(path)
+    if path.suffix == ".json":
+        return _learned_library(base, path)
     own = read_mapping(path, _WHAT)
     merged = {**base, "name": path.stem, **own}
     for part in ("functions", "policies", "doubt_words", "debug"):
         if isinstance(own.get(part), dict):
             merged[part] = {**base[part], **own[part]}
+    return _validate(merged, str(path))
+
+
+def _learned_library(base: dict[str, Any], path: Path) -> HintLibrary:
+    """The built-in library with the words that a learned policy was learned with, and with its policy."""
+    learned = read_learned(path)
+    functions = {name: one.model_dump() for name, one in learned.functions.items()}
+    merged = {
+        **base,
+        "name": path.stem,
+        "functions": {**base["functions"], **functions},
+        "policies": {**base["policies"], **learned_policies(learned, base["policies"])},
+        "learned": learned,
+    }
     return _validate(merged, str(path))
 
 
@@ -300,11 +309,13 @@ def _validate(value: dict[str, Any], where: str) -> HintLibrary:
 def split_name(hints: str) -> tuple[Path | None, str]:
     """``auto`` → (None, "auto"); ``my.yaml:early`` → (my.yaml, "early"); ``my.yaml`` → (my.yaml, its only policy).
 
-    A file that brings no policy of its own, or its own ``auto``, means ``auto``. ConfigError when it brings several.
+    A ``.json`` file is a learned policy. A YAML file that brings no policy of its own, or its own ``auto``, means ``auto``. ConfigError when it brings several.
     """
     file, _, policy = hints.partition(":")
     if file.endswith((".yaml", ".yml")):
         return Path(file), policy or _default_policy(Path(file))
+    if file.endswith(".json"):
+        return Path(file), policy or LEARNED
     return None, hints
 
 

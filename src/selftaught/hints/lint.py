@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from selftaught.hints.library import LANGUAGES, HintLibrary, On, hint_id
+from selftaught.hints.functions import LANGUAGES
+from selftaught.hints.library import HintLibrary, On, hint_id
 
 
 def lint_library(library: HintLibrary) -> Iterator[str]:

@@ -13,7 +13,10 @@ import re
 from dataclasses import dataclass, field
 
 from selftaught.hints.debug import render_debug
-from selftaught.hints.library import Gate, HintLibrary, Language, On, Rule, hint_id
+from selftaught.hints.functions import Language
+from selftaught.hints.learned import LearnedChoice, choose
+from selftaught.hints.library import Gate, HintLibrary, On, Rule, hint_id
+from selftaught.hints.places import level_of
 from selftaught.records import HintDecision, HintPosition, Problem
 
 _POSITIONS = {
@@ -126,6 +129,10 @@ class HintPolicy:
         """True if some rule with calls left in its cap waits for this trigger."""
         return any(rule.when is on and self._memory.fired.get(rule.name, 0) < self._cap(rule) for rule in self.rules)
 
+    def may_take_line(self) -> bool:
+        """True if some rule with calls left may put its hint in the place of the line that is being written."""
+        return any(rule.before_line and self._memory.fired.get(rule.name, 0) < self._cap(rule) for rule in self.rules)
+
     def word_at_end(self, tail: str) -> str | None:
         """The trigger word that ``tail`` ends with, with its comma."""
         match = self._word.search(tail) if self._word is not None else None
@@ -147,7 +154,11 @@ class HintPolicy:
             if refused is not None:
                 self._record(rule, occasion, False, refused, trigger)
                 continue
-            return self._choose(rule, occasion, trigger, ordinal)
+            learned = self._ask_learned(rule, occasion, ordinal)
+            if learned is not None and learned.function is None:
+                self._record(rule, occasion, False, learned.reason, trigger)
+                continue
+            return self._choose(rule, occasion, trigger, ordinal, learned)
         return None
 
     # ------------------------------------------------------------------------------------------------------ internals
@@ -204,10 +215,19 @@ class HintPolicy:
         recent = occasion.tail[-_DOUBT_CHARS:].lower()
         return any(word in recent for word in self._doubt)
 
-    def _choose(self, rule: Rule, occasion: Occasion, trigger: str, ordinal: int) -> HintChoice:
+    def _ask_learned(self, rule: Rule, occasion: Occasion, ordinal: int) -> LearnedChoice | None:
+        """What the learned policy chooses here; None for a rule that asks none."""
+        if rule.choose != "learned" or rule.place is None or self.library.learned is None:
+            return None
+        key = f"{self._key}\x00{ordinal}"
+        return choose(self.library.learned, self.problem.kind, rule.place, level_of(self.problem), {}, key)
+
+    def _choose(
+        self, rule: Rule, occasion: Occasion, trigger: str, ordinal: int, learned: LearnedChoice | None = None
+    ) -> HintChoice:
         memory = self._memory
         fired = memory.fired.get(rule.name, 0)
-        function = self._pick_function(rule, fired, ordinal)
+        function = (learned.function if learned is not None else None) or self._pick_function(rule, fired, ordinal)
         spec = self.library.functions[function]
         paraphrases = spec.paraphrases(self.language)
         index = min(int(self._draw(rule, ordinal, "text") * len(paraphrases)), len(paraphrases) - 1)
@@ -228,7 +248,8 @@ class HintPolicy:
             "" if rule.probability >= 1 else f", drew {self._draw(rule, ordinal, 'fire'):.3f} < {rule.probability:g}"
         )
         fired_by = f"{rule.when.value} {trigger.strip()!r}" if trigger.strip() else rule.when.value
-        reason = f"{rule.name}: {fired_by}, occasion {ordinal + 1}{drawn}, {rule.choose} {function}"
+        chosen = learned.reason if learned is not None else f"{rule.choose} {function}"
+        reason = f"{rule.name}: {fired_by}, occasion {ordinal + 1}{drawn}, {chosen}"
         memory.fired[rule.name] = fired + 1
         memory.num_hints += 1
         memory.last_hint_at = occasion.num_tokens

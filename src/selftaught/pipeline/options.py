@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import RootModel, ValidationError, model_validator
 
+from selftaught.records import Record
+from selftaught.runs.stages import StageRef
+
 if TYPE_CHECKING:
     from selftaught.rollouts.settings import RolloutSettings
 
@@ -57,3 +60,11 @@ class RolloutOptions(RootModel[dict[str, Any]]):
     def num_rounds(self) -> int:
         """Trajectories that one sample gives: one, or one for each end-of-thinking round from 0."""
         return int(self.value("rounds")) + 1 if self.value("record_rounds") else 1
+
+
+class PlainPass(Record):
+    """The same rollout without hints, made beside it from the same tokens."""
+
+    ref: StageRef
+    condition: str
+    options: RolloutOptions

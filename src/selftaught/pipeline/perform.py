@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selftaught.errors import EmptyDataError
 from selftaught.pipeline.markers import StageResult
+from selftaught.pipeline.options import RolloutOptions
 from selftaught.pipeline.stages import (
     CurateStage,
     GradeStage,
@@ -30,6 +32,9 @@ from selftaught.runs.record import RunKind, RunRecord
 from selftaught.runs.stages import StageRef
 from selftaught.store import iter_lines, read_jsonl, write_records
 from selftaught.training.settings import SftSettings
+
+if TYPE_CHECKING:
+    from selftaught.rollouts import RolloutSettings
 
 
 def perform(run: RunFolder, stage: Stage, workers: int, progress: Reporter) -> StageResult:
@@ -79,22 +84,22 @@ def _problems(run: RunFolder, stage: ProblemsStage) -> StageResult:
 
 
 def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Reporter) -> StageResult:
-    from selftaught.rollouts import run_rollout
+    from selftaught.rollouts import PlainRun, run_rollout
 
     problem_file = stage.problems.file(run)
     problems = list(read_jsonl(problem_file, Problem))
     folder = run.rollout(stage.ref)
     if stage.serving is not None:  # a few client processes keep the replicas busy; their cores do no matrix products
         workers = min(workers, stage.serving.replicas)
-    given = {"workers": workers, **stage.options.root, "condition": stage.condition}
+    served_as = None
     model = model_of(run, stage.model)
     with ExitStack() as stack:
         if stage.serving is not None:
             from selftaught.pipeline.serving import served
 
-            given["model_name"] = given.get("model_name") or model
+            served_as = model
             model = stack.enter_context(served(model, stage.serving, run.server_logs(stage.ref), stage.cluster))
-        settings = stage.options.settings(**given)
+        settings = _settings(stage.options, stage.condition, workers, served_as)
         if stage.ray is not None:
             from selftaught.pipeline.ray_rollout import run_rollout_ray
 
@@ -102,14 +107,33 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
             spread["progress"] = counted(progress, stage.name)
             run_rollout_ray(problems, model, folder.path, settings, problem_file=problem_file, **spread)
         else:
-            run_rollout(problems, model, folder.path, settings, progress=progress, problem_file=problem_file)
+            plain = None
+            if stage.plain is not None:
+                beside = _settings(stage.plain.options, stage.plain.condition, workers, served_as)
+                plain = PlainRun(run.rollout(stage.plain.ref).path, beside)
+            run_rollout(problems, model, folder.path, settings, progress, problem_file=problem_file, plain=plain)
     count = tokens = calls = 0
     for trajectory in read_jsonl(folder.trajectories, Trajectory):
         count += 1
         tokens += trajectory.num_tokens(SpanSource.MODEL)
         calls += bool(trajectory.tool_calls())
-    detail = f"{count} trajectories, {calls} with a call"
-    return StageResult(tokens=tokens, detail=detail, outputs=[run.relative(folder.trajectories)])
+    detail, outputs = f"{count} trajectories, {calls} with a call", [run.relative(folder.trajectories)]
+    if stage.plain is not None:
+        path, shared, apart = run.rollout(stage.plain.ref).trajectories, 0, tokens
+        for trajectory in read_jsonl(path, Trajectory):
+            own, common = trajectory.num_tokens(SpanSource.MODEL), trajectory.shared_tokens or 0
+            tokens, shared, apart = tokens + own - common, shared + common, apart + own
+        outputs.append(run.relative(path))
+        detail += f"; the greedy pass beside it shares {shared:,} of {apart:,} tokens"
+    return StageResult(tokens=tokens, detail=detail, outputs=outputs)
+
+
+def _settings(options: RolloutOptions, condition: str, workers: int, served_as: str | None) -> RolloutSettings:
+    """Settings of a rollout; ``served_as`` names the model on a server that was started for it."""
+    given = {"workers": workers, **options.root, "condition": condition}
+    if served_as is not None:
+        given["model_name"] = given.get("model_name") or served_as
+    return options.settings(**given)
 
 
 def _grade(run: RunFolder, stage: GradeStage, workers: int, progress: Reporter) -> StageResult:

@@ -146,9 +146,11 @@ class _Planner:
                 problems = self.num_test if stage.problems is ProblemSet.TEST else self.num_pool
                 row.items = problems * int(stage.options.value("samples")) * stage.options.num_rounds
                 row.tokens = row.items * e.tokens_per_rollout
+                if stage.plain is not None:
+                    row.note = f"forks: {row.items:,} greedy trajectories beside, their own tokens not counted"
                 row.seconds = row.tokens / e.rollout_tokens_per_s
                 row.gpu_memory_gb = self._serving_gb()
-                files = [run.rollout(stage.ref).trajectories]
+                files = [run.rollout(ref).trajectories for ref in stage.writes]
             case GradeStage():
                 files = [run.rollout(stage.ref).grades]
             case CurateStage():
@@ -267,7 +269,7 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
             continue
         if not is_here(source):
             number = stated or source.limit or 0
-            assumptions.append(f"{name}: {number:,} problems of {source.source}, as stated")
+            assumptions.append(f"{name}: {number:,} problems of {source.name}, as stated")
             counted.append((number, None))
             continue
         try:

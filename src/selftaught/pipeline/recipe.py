@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from selftaught.curation.records import CurateSettings, Rule
+from selftaught.errors import ConfigError
 from selftaught.pipeline.digest import settled
 from selftaught.pipeline.options import RolloutOptions
 from selftaught.problems.decontaminate import Method
@@ -44,6 +45,9 @@ class SeedRound(Round):
     """Round one: greedy without tools beside Hint-infer."""
 
     greedy: RolloutOptions = RolloutOptions()
+    fork: bool = False
+    """Sample the greedy pass and the hinted one at once: they share every token up to the first hint, and give the same
+    trajectories as apart. Wants the same sampling settings for both."""
     size_of: Rule | None = None
     """Take at most as many rows as a data set by this rule would have: selections are compared at equal size."""
 
@@ -174,6 +178,8 @@ class Recipe(Record):
                 "seed_round.curate.rule: expected d_seed; another rule wants `ablation: true` beside `name`"
             )
         self._check_gpus()
+        if self.seed_round.fork:
+            self._check_fork()
         if self.evaluate:
             unknown = set(self.evaluate.conditions) - set(loop_names())
             if unknown:
@@ -198,6 +204,19 @@ class Recipe(Record):
                 f"serving: {serving.replicas} replicas of {serving.gpus_per_replica} GPUs; {hosts} hosts of "
                 f"{self.cluster.gpus_per_host} GPUs hold {hosts * per_host}. Name more cluster.hosts, or fewer replicas"
             )
+
+    def _check_fork(self) -> None:
+        """Both passes must draw from the same distributions as far as they share tokens."""
+        from selftaught.rollouts.plain import check_plain
+
+        if self.ray is not None:
+            raise ValueError("seed_round.fork: expected false with ray, whose workers do not fork")
+        first = self.seed_round
+        hinted, greedy = (one.over(self.defaults).settings() for one in (first.rollout, first.greedy))
+        try:
+            check_plain(hinted, greedy)
+        except ConfigError as error:
+            raise ValueError(f"seed_round.fork: {error}") from None
 
     def digest(self) -> str:
         """First 16 hex digits of a SHA-256 over everything that changes results (not names, speed or estimates)."""

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from selftaught.curation.records import CurateSettings
 from selftaught.pipeline.digest import settled
-from selftaught.pipeline.options import RolloutOptions
-from selftaught.pipeline.recipe import Decontaminate, Evaluation, Launch, RayWorkers, Recipe, Serving
+from selftaught.pipeline.options import PlainPass, RolloutOptions
+from selftaught.pipeline.recipe import Decontaminate, Evaluation, Launch, RayWorkers, Recipe, SeedRound, Serving
 from selftaught.problems.sources import ProblemSource
 from selftaught.provenance import digest_of
 from selftaught.records import Record
@@ -114,16 +114,26 @@ class RolloutStage(StageBase):
     model: Model
     condition: str
     options: RolloutOptions
+    plain: PlainPass | None = None
+    """What is written beside it into a folder of its own; None: nothing."""
     serving: Serving | None = None
     """Servers to start for it; None: the local engine, or a model that is an URL."""
     cluster: Cluster = Cluster()
     ray: RayWorkers | None = None
 
+    @property
+    def writes(self) -> list[StageRef]:
+        """The rollouts that it makes."""
+        return [self.ref, *([self.plain.ref] if self.plain is not None else [])]
+
     def content(self) -> dict[str, Any]:
         """See `StageBase.content`."""
         model = f"{MADE_HERE}{self.model.folder}" if isinstance(self.model, StageRef) else self.model
         options = {**self.options.root, "condition": self.condition}
-        return {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
+        content = {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
+        if self.plain is not None:
+            content["plain"] = {**self.plain.options.root, "condition": self.plain.condition}
+        return content
 
 
 class GradeStage(StageBase):
@@ -242,8 +252,7 @@ class _Builder:
         first, second = recipe.seed_round, recipe.start_round
         # The greedy pass says which problems the base fails without hints. It may also give right answers without a
         # call, where a data set mixes such rows in.
-        greedy = self.on_pool(greedy_rollout(), base, first.greedy, greedy_condition())
-        hinted = self.on_pool(hinted_rollout(), base, first.rollout, Condition(LoopModel.BASE, hints=True).name)
+        greedy, hinted = self.seed_passes(first, base)
         inputs = {hinted: _input(hinted), greedy: _input(greedy, candidate=first.curate.mixes_text, reference=True)}
         size = None
         if first.size_of:
@@ -300,13 +309,33 @@ class _Builder:
             )
         )
 
-    def on_pool(self, ref: StageRef, model: Model, own: RolloutOptions, condition: str) -> StageRef:
+    def seed_passes(self, first: SeedRound, base: str) -> tuple[StageRef, StageRef]:
+        """Add the greedy pass and the hinted one, apart or as one rollout that forks."""
+        condition = Condition(LoopModel.BASE, hints=True).name
+        if not first.fork:
+            greedy = self.on_pool(greedy_rollout(), base, first.greedy, greedy_condition())
+            return greedy, self.on_pool(hinted_rollout(), base, first.rollout, condition)
+        options = first.greedy.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
+        plain = PlainPass(ref=greedy_rollout(), condition=greedy_condition(), options=options)
+        hinted = self.on_pool(hinted_rollout(), base, first.rollout, condition, plain)
+        self.stages.append(GradeStage(ref=plain.ref.grade, needs=[hinted], problems=ProblemSet.POOL))
+        return plain.ref, hinted
+
+    def on_pool(
+        self, ref: StageRef, model: Model, own: RolloutOptions, condition: str, plain: PlainPass | None = None
+    ) -> StageRef:
         """Add a rollout on the pool, and its grading."""
         options = own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
-        return self.rollout(ref, ProblemSet.POOL, model, options, condition)
+        return self.rollout(ref, ProblemSet.POOL, model, options, condition, plain)
 
     def rollout(
-        self, ref: StageRef, problems: ProblemSet, model: Model, options: RolloutOptions, condition: str
+        self,
+        ref: StageRef,
+        problems: ProblemSet,
+        model: Model,
+        options: RolloutOptions,
+        condition: str,
+        plain: PlainPass | None = None,
     ) -> StageRef:
         """Add a rollout and its grading."""
         needs = [self.problems, *([model] if isinstance(model, StageRef) else [])]
@@ -318,6 +347,7 @@ class _Builder:
                 model=model,
                 condition=condition,
                 options=options,
+                plain=plain,
                 serving=self.recipe.serving,
                 cluster=self.recipe.cluster,
                 ray=self.recipe.ray,

@@ -75,9 +75,22 @@ def _amc23(row: Row, number: int) -> Row:
     }
 
 
-def _gsm8k(row: Row, number: int) -> Row:
-    answer = row["answer"].rsplit("####", 1)[1].strip().replace(",", "")
-    return {"id": f"gsm8k/test/{number}", "problem": row["question"], "answer": answer, "source": "GSM8K test"}
+def _gsm8k(split: str) -> Callable[[Row, int], Row]:
+    def adapt(row: Row, number: int) -> Row:
+        answer = row["answer"].rsplit("####", 1)[1].strip().replace(",", "")
+        return {
+            "id": f"gsm8k/{split}/{number}",
+            "problem": row["question"],
+            "answer": answer,
+            "source": f"GSM8K {split}",
+        }
+
+    return adapt
+
+
+def _math_train(row: Row, number: int) -> Row:
+    return {"id": f"math_train/{number}", "problem": row["question"], "answer": str(row["gt_answer"]),
+            "source": "MATH (levels 3-5, training side)", "subject": row.get("subject"), "level": row.get("level")}  # fmt: skip
 
 
 def _mmlu_stem(row: Row, number: int) -> Row | None:
@@ -135,7 +148,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         Benchmark("mmlu_stem", "MMLU, STEM subjects", ProblemKind.CHOICE, 3018, "MIT", "cais/mmlu",
                   "c30699e8356da336a370243923dbaf21066bb9fe", ("all/test-00000-of-00001.parquet",), _mmlu_stem),
         Benchmark("gsm8k", "GSM8K", ProblemKind.MATH, 1319, "MIT", "openai/gsm8k",
-                  "740312add88f781978c0658806c59bc2815b9866", ("main/test-00000-of-00001.parquet",), _gsm8k),
+                  "740312add88f781978c0658806c59bc2815b9866", ("main/test-00000-of-00001.parquet",), _gsm8k("test")),
+        Benchmark("gsm8k_train", "GSM8K, training set", ProblemKind.MATH, 7473, "MIT", "openai/gsm8k",
+                  "740312add88f781978c0658806c59bc2815b9866", ("main/train-00000-of-00001.parquet",), _gsm8k("train"),
+                  note="A training set: nothing is reported on it."),
+        Benchmark("math_train_l35", "MATH, training side, levels 3 to 5", ProblemKind.MATH, 8522, "MIT", "hkust-nlp/SimpleRL-Zoo-Data",
+                  UNPINNED, ("simplelr_qwen_level3to5/train.parquet",), _math_train,
+                  note="A training set: nothing is reported on it. Reworded MATH-500 problems remain in it: decontaminate."),
         Benchmark("humaneval", "HumanEval", ProblemKind.CODE, 164, "MIT", "openai/openai_humaneval",
                   "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544", ("openai_humaneval/test-00000-of-00001.parquet",), _as_is),
         *(
@@ -154,6 +173,10 @@ BENCHMARKS: dict[str, Benchmark] = {
         Benchmark("mbpp", "MBPP (test, JSON values)", ProblemKind.CODE, 484, "CC BY 4.0", "google-research-datasets/mbpp",
                   "4bb6404fdc6cacfda99d4ac4205087b89d32030c", ("full/test-00000-of-00001.parquet",), _as_is,
                   note="Task ids 11 to 510; rows whose asserts hold no JSON values are left out. The first test is shown as the example."),
+        Benchmark("mbpp_train", "MBPP, training side (JSON values)", ProblemKind.CODE, 451, "CC BY 4.0", "google-research-datasets/mbpp",
+                  "4bb6404fdc6cacfda99d4ac4205087b89d32030c",
+                  tuple(f"full/{split}-00000-of-00001.parquet" for split in ("prompt", "validation", "train")), _as_is,
+                  note="A training set: nothing is reported on it. Task ids 1 to 10 and 511 to 974."),
     )
 }  # fmt: skip
 """Known benchmarks by name. Pinned revisions and checksums were read in public code that pins them; none could be

@@ -124,6 +124,21 @@ def problems(data: ReportData) -> str:
     return _document(["benchmark", "problem", "group", "family", *names], rows)
 
 
+def uplift(data: ReportData) -> str:
+    """What each hint gains and loses, by hint, place and kind."""
+    header = ["probe", "hint", "place", "kind", "difficulty", "n", "problems", "gain", "loss", "both", "neither"]
+    header += ["plain_truncated", "hint_truncated", "diff", "ci95_low", "ci95_high", "loss_at_most", "p_value"]
+    header += ["p_adjusted", "verdict", "accepted", "tokens", "extra_tokens"]
+    rows: list[list[Cell]] = [
+        [table.name, r.hint, r.place, r.kind, r.difficulty, r.n, r.num_problems, r.gain, r.loss, r.both, r.neither,
+         r.plain_truncated, r.hint_truncated, r.diff, *r.ci95, r.loss_at_most, r.p_value, r.p_adjusted,
+         r.verdict.value, r.accepted, r.tokens, r.extra_tokens]
+        for table in data.uplift
+        for r in table.rows
+    ]  # fmt: skip
+    return _document(header, rows)
+
+
 ALL: dict[str, Callable[[ReportData], str]] = {
     "conditions": conditions,
     "paired": paired,
@@ -132,5 +147,6 @@ ALL: dict[str, Callable[[ReportData], str]] = {
     "families": families,
     "funnel": funnel,
     "problems": problems,
+    "uplift": uplift,
 }
 """File stem → writer."""

@@ -57,6 +57,8 @@ def render_markdown(data: ReportData, figures: dict[str, str]) -> str:
     ]
     for heading, build, figure in sections:
         add(heading, build(data), figure)
+    for number, one in enumerate(tables.uplift_tables(data)):
+        add(one.title, one, "uplift" if number == 0 else None)
     lines += ["## Provenance", "", *_provenance(data), ""]
     return "\n".join(lines)
 

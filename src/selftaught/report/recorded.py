@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from selftaught.evals.forked import UpliftTable
 from selftaught.evals.records import FunnelRow, Provenance, ReportData, StageRow, TrainingCurve, TrainingPoint
 from selftaught.runs.folders import DataFolder, ModelFolder, RunFolder, data_sets_below
 from selftaught.runs.names import FILES
@@ -35,6 +36,7 @@ def with_records(run: Path, data: ReportData) -> ReportData:
         "stages": stages,
         "funnel": data.funnel or funnel_rows(run),
         "training": training_curves(run) or data.training,
+        "uplift": uplift_tables(run) or data.uplift,
         "wall_s": wall_seconds(run, stages, data),
         "provenance": provenance(run, data),
     }
@@ -113,6 +115,18 @@ def _seconds(when: str) -> float | None:
         return datetime.fromisoformat(when).timestamp()
     except ValueError:
         return None
+
+
+def uplift_tables(run: Path) -> list[UpliftTable]:
+    """One table a probe below the run that has forks."""
+    from selftaught.uplift.tables import find_forks, read_forks, uplift_table
+
+    tables = []
+    for path in find_forks(run):
+        forks = read_forks(path)
+        if forks:
+            tables.append(uplift_table(forks, name=path.parent.relative_to(run).as_posix().removeprefix(".")))
+    return tables
 
 
 # ---------------------------------------------------------------------------------------------------------- training

@@ -34,6 +34,7 @@ def results(data: ReportData, figures: dict[str, Figure], palette: Palette, ques
         _figures("rounds", "More thinking time", _SCALING_LEAD, figures, "scaling scaling_time", tables.scaling_table(data)),
         _figures("families", "Where it helps", "Each family of problems on its own.", figures, "families"),
         _changes(data, figures, questions),
+        _uplift(data, figures),
         _figures("tools", "Use of Python", calls, figures, "tools", tables.tools_table(data)),
         _figures("tokens", "Tokens and endings", endings, figures, "outcomes tokens"),
         _figures("funnel", "From rollouts to training data", curation, figures, "funnel", tables.funnel_table(data)),
@@ -132,6 +133,17 @@ def _figures(
     if table is not None and table.rows:
         fold = f'<div class="folds"><details><summary>The numbers</summary>{html_table(table)}</details></div>'
     return section(anchor, heading, lead, drawn, fold)
+
+
+def _uplift(data: ReportData, figures: dict[str, Figure]) -> str:
+    lead = "Forks of one prefix, with a hint and without: where a hint helps, where it harms, and where nobody can say yet."
+    drawn = _figure(figures["uplift"], titled=True) if "uplift" in figures else ""
+    found = tables.uplift_tables(data)
+    folds = "".join(
+        f"<details><summary>{html_text('The numbers' if len(found) == 1 else one.title)}</summary>{html_table(one)}</details>"
+        for one in found
+    )
+    return section("uplift", "What hints do", lead, drawn, f'<div class="folds">{folds}</div>' if folds else "")
 
 
 def _accuracy(data: ReportData, figures: dict[str, Figure], palette: Palette) -> str:

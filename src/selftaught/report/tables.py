@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from selftaught.evals.forked import UpliftRow, UpliftTable
 from selftaught.evals.loop import LOOP
 from selftaught.evals.paper import RIGHT_TO_WRONG, WRONG_TO_RIGHT
 from selftaught.evals.records import ConditionRow, ReportData
 from selftaught.records import Outcome
 from selftaught.report.charts.flow import STAGE_TITLE
 from selftaught.report.charts.palette import OUTCOME_LABEL
-from selftaught.report.text import duration, interval, p_value, percent, points, points_interval, whole
+from selftaught.report.text import MINUS, duration, interval, p_value, percent, points, points_interval, whole
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,51 @@ def stages_table(data: ReportData) -> Table:
     note = "Stages may run side by side: then the wall time is shorter than the sum." if len(data.stages) > 1 else ""
     columns = ["stage", "result", "time", "tokens"]
     return Table("Stages", columns, rows, num_labels=2, note=note, strong=strong).without_empty()
+
+
+def uplift_tables(data: ReportData) -> list[Table]:
+    """What each hint gains, loses and costs, by hint, place and kind of problem; one table a probe."""
+    return [uplift_table(one) for one in data.uplift if one.rows]
+
+
+def uplift_table(data: UpliftTable, rows: list[UpliftRow] | None = None) -> Table:
+    """The table of one probe; ``rows`` in place of its own, and under them a row of all pairs."""
+    shown = [*(data.rows if rows is None else rows), *data.total]
+    cells = [
+        [row.hint or "all hints", row.place.replace("_", " "), row.kind, row.difficulty, row.verdict.value, whole(row.n),
+         str(row.gain), str(row.loss), str(row.tie), f"{row.plain_truncated} / {row.hint_truncated}",
+         f"{points(row.diff)} {points_interval(row.ci95)}", p_value(row.p_value), p_value(row.p_adjusted),
+         percent(row.loss_at_most), f"{row.extra_tokens:+,.0f}".replace("-", MINUS), str(row.accepted),
+         whole(row.tokens_per_accepted), whole(row.needed)]
+        for row in shown
+    ]  # fmt: skip
+    columns = [
+        "hint",
+        "place",
+        "kind",
+        "difficulty",
+        "verdict",
+        "pairs",
+        "gain",
+        "loss",
+        "tie",
+        "cut off, plain / hinted",
+    ]
+    columns += ["gain − loss [95 %]", "p", "p, corrected", "loss at most %", "extra tokens", "accepted"]
+    columns += ["tokens an accepted", "pairs needed"]
+    title = f"Uplift of hints{': ' + data.name if data.name else ''}"
+    return Table(title, columns, cells, num_labels=5, note=_UPLIFT_NOTE, strong=[len(cells) - 1]).without_empty()
+
+
+_UPLIFT_NOTE = (
+    "A pair is a hinted and a plain branch of one prefix, with the same random numbers. gain: only the hinted branch is "
+    "right; loss: only the plain one; tie: both or neither. A branch that was cut off counts as wrong. Points, weighted by "
+    "the inverse probability of the place; Tango's interval, clustered by problem; p: exact McNemar test, or sign flips of "
+    "problems with several pairs; corrected by Holm for the rows of the table. too few pairs to say: neither is corrected p "
+    "below 0.05, nor lies the interval within 5 points of 0. loss at most: one-sided 95 %. tokens an accepted: sampled for "
+    "one sample that enters D_seed, shared prefixes and plain branches once. pairs needed: to find a difference as large as "
+    "this four times in five."
+)
 
 
 def training_table(data: ReportData) -> Table:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from selftaught.manner import ThinkStyle
+from selftaught.rollouts.plain import PlainRun
 from selftaught.rollouts.runner import RolloutSummary, run_rollout
 from selftaught.rollouts.settings import RolloutSettings
 
-__all__ = ["RolloutSettings", "RolloutSummary", "ThinkStyle", "run_rollout"]
+__all__ = ["PlainRun", "RolloutSettings", "RolloutSummary", "ThinkStyle", "run_rollout"]

@@ -1,43 +1,31 @@
 """The driver: performs the actions of a `RolloutState` on an engine and an interpreter, for one trajectory.
 
 ``action = state.next_action()``, ``result = await perform(action)``, ``state.apply(result)``, until `Stop`. At a branch
-(end-of-thinking rounds recorded apart) the sequence is forked and the twin is driven by a task of its own.
+(end-of-thinking rounds recorded apart) the sequence is forked and the twin is driven by a task of its own. So it is at
+the first hint, where the same run without hints is recorded too (``plain``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
-from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
+from selftaught.engines.base import Engine, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
-from selftaught.records import Problem, Span, SpanSource, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.problems import messages_of
+from selftaught.records import Problem, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
+from selftaught.rollouts.live import Live
+from selftaught.rollouts.pieces import Watcher
+from selftaught.rollouts.replay import ReplayedSequence, steps_of
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
-STREAM_TOKENS = 6
-"""Tokens of a piece when somebody is watching: few enough to read along, many enough not to slow the engine much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a trajectory that was just made, for watching. ``where`` is thinking, code, answer, output or hint."""
-
-    span: Span
-    where: str
-
-    @property
-    def text(self) -> str:
-        """What it adds to the text."""
-        return self.span.text
-
-
-Watcher = Callable[[Piece], None]
 Emit = Callable[[Trajectory], None]
 
 
@@ -53,9 +41,37 @@ class Rollout:
     render: Callable[[Problem], str]
     emit: Emit
     watcher: Watcher | None = None
+    """Sees every piece of a trajectory as it comes; of one with branches, the trunk alone."""
+    pace_s: float = 0.0
+    """Seconds between two pieces of what the model says."""
+    plain: Rollout | None = None
+    """The same run without hints: it shares every trajectory's tokens up to the first hint."""
 
-    async def run(self, problem: Problem, sample: int) -> None:
-        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
+    async def run(self, problem: Problem, sample: int, prompt: list[int] | None = None) -> None:
+        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round.
+
+        ``prompt``: the ids of the rendered chat, if somebody has made them already.
+        """
+        state = self._state(problem, sample, prompt)
+        settings = self.settings.sampling
+        sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.params())
+        live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
+        await self._drive(
+            state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None, live=live
+        )
+
+    def branch(
+        self, problem: Problem, sample: int, sequence: Sequence, state: RolloutState, started: float
+    ) -> Coroutine[Any, Any, None]:
+        """Roll the sample out beside a trajectory that is in ``state`` now, sharing what it has sampled so far.
+
+        ``sequence`` holds the ids of ``state``, and is closed.
+        """
+        replayed = ReplayedSequence(sequence, steps_of(state.spans()))
+        return self._drive(self._state(problem, sample), replayed, problem, sample, started)
+
+    def _state(self, problem: Problem, sample: int, prompt: list[int] | None = None) -> RolloutState:
+        """A trajectory that has not begun."""
         settings = self.settings
         policy = None
         if self.policy_name != "none":
@@ -69,13 +85,20 @@ class Rollout:
                 language=settings.hints.language,
             )
         codec = self.engine.codec
-        prompt = codec.encode_chat(self.render(problem), settings.sampling.system)
-        state = RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
-        sequence = self.engine.open(SequenceKey(settings.sampling.seed, problem.id, sample), settings.sampling.params())
-        await self._drive(state, sequence, problem, sample, time.perf_counter())
+        if prompt is None:
+            prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
+        return RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
 
     async def _drive(
-        self, state: RolloutState, sequence: Sequence, problem: Problem, sample: int, started: float
+        self,
+        state: RolloutState,
+        sequence: Sequence,
+        problem: Problem,
+        sample: int,
+        started: float,
+        *,
+        forks_plain: bool = False,
+        live: Live | None = None,
     ) -> None:
         """Drive one trajectory to its end, and each branch that it forks off.
 
@@ -85,6 +108,7 @@ class Rollout:
         # cells printed comes from the cache, or is run again.
         interpreter = self.tools.interpreter() if self.tools is not None else None
         branches: list[asyncio.Task[None]] = []
+        is_open = True
         deadline = self.settings.sampling.trajectory_timeout_s
         try:
             async with asyncio.timeout(
@@ -94,18 +118,36 @@ class Rollout:
                     if isinstance(action, InsertHint) and action.branch:
                         twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
                         branches.append(asyncio.create_task(twin))
-                    await self._perform(action, state, sequence, interpreter)
+                    elif isinstance(action, InsertHint) and self.plain is not None and forks_plain:
+                        forks_plain = False
+                        plain = self.plain.branch(problem, sample, sequence.fork(), state, started)
+                        branches.append(asyncio.create_task(plain))
+                    await self._perform(action, state, sequence, interpreter, live)
+            if forks_plain and self.plain is not None:
+                if action.reason.is_failure:  # what the engine holds now is not known
+                    branches.append(asyncio.create_task(self.plain.run(problem, sample)))
+                else:  # no hint was inserted; still, the plain run may pause and so end elsewhere
+                    branches.append(asyncio.create_task(self.plain.branch(problem, sample, sequence, state, started)))
+                    is_open = False
         except TimeoutError:
             state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
+            if forks_plain and self.plain is not None:
+                branches.append(asyncio.create_task(self.plain.run(problem, sample)))
         except asyncio.CancelledError:
             for branch in branches:  # a cancelled task does not cancel the tasks that it started
                 branch.cancel()
             raise
         finally:
-            sequence.close()
+            if is_open:
+                sequence.close()
+            if live is not None:
+                live.close()
             if interpreter is not None:
                 await interpreter.close()
-        self._emit(state, problem, sample, time.perf_counter() - started)
+        if live is not None:
+            live.end()
+        shared = sequence.num_shared if isinstance(sequence, ReplayedSequence) else None
+        self._emit(state, problem, sample, time.perf_counter() - started, shared)
         if branches:
             await asyncio.gather(*branches)
 
@@ -115,53 +157,45 @@ class Rollout:
         state: RolloutState,
         sequence: Sequence,
         interpreter: Interpreter | None,
+        live: Live | None,
     ) -> None:
         try:
             if isinstance(action, Generate):
                 sequence.extend(action.extend)
                 request = action.request
-                if self.watcher is not None:
-                    request = replace(request, max_new_tokens=min(request.max_new_tokens, STREAM_TOKENS))
-                where = "answer" if state.in_answer else "code" if state.in_code else "thinking"
+                if live is not None:
+                    live.sampling()
+                    request = replace(request, on_token=live.token)
                 sampled = await sequence.sample(request)
+                if live is not None:
+                    live.sampled(sampled.token_ids)
                 state.apply(sampled)
-                self._watch_sampled(state, sampled, where)
             elif isinstance(action, RunCode):
                 if interpreter is None:
                     raise SandboxError("tools are on, but the rollout has no sandbox.")
                 sequence.discard(action.num_discarded)
+                if live is not None:
+                    live.take_back(action.num_discarded)
+                    live.running(action.code)
                 info: ToolInfo = await interpreter.run(action.code)
                 state.apply(Executed(info))
-                self._watch_inserted(state, "output")
             else:
                 sequence.discard(action.num_discarded)
+                if live is not None:
+                    live.take_back(action.num_discarded)
                 state.apply(Inserted())
-                self._watch_inserted(state, "hint")
         except EngineError as error:
             state.apply(Failed(StopReason.ENGINE_ERROR, str(error)))
         except SandboxError as error:
             state.apply(Failed(StopReason.SANDBOX_ERROR, str(error)))
-
-    # -------------------------------------------------------------------------------------------------------- watching
-
-    def _watch_sampled(self, state: RolloutState, sampled: Sampled, where: str) -> None:
-        if self.watcher is None:
-            return
-        action = state.next_action()
-        # What the seam rule is about to take back never becomes part of the text.
-        num_taken_back = action.num_discarded if isinstance(action, InsertHint | RunCode) else 0
-        token_ids = sampled.token_ids[: max(0, len(sampled.token_ids) - num_taken_back)]
-        if token_ids:
-            span = Span(source=SpanSource.MODEL, token_ids=token_ids, text=state.codec.decode(token_ids))
-            self.watcher(Piece(span, where))
-
-    def _watch_inserted(self, state: RolloutState, where: str) -> None:
-        if self.watcher is not None:
-            self.watcher(Piece(state.ledger.last.build(state.codec), where))
+        if live is not None:
+            live.applied()
 
     # -------------------------------------------------------------------------------------------------------- emitting
 
-    def _emit(self, state: RolloutState, problem: Problem, sample: int, wall_s: float) -> None:
+    def _emit(
+        self, state: RolloutState, problem: Problem, sample: int, wall_s: float, shared_tokens: int | None
+    ) -> None:
         stopped = state.next_action()
         assert isinstance(stopped, Stop)
         settings = self.settings
@@ -185,6 +219,7 @@ class Rollout:
                     spans=spans,
                     stop_reason=stopped.reason,
                     error=stopped.error,
+                    shared_tokens=shared_tokens,
                     decisions=state.policy.decisions if state.policy is not None else None,
                     wall_s=round(wall_s, 4),
                     created_at=utc_now(),

@@ -53,6 +53,10 @@ class RolloutSummary(Record):
     seconds: float
     sandbox_tier: str = ""
     stall: StallReport | None = None
+    num_plain: int = 0
+    """New trajectories of the run without hints, where it is recorded beside this one."""
+    shared_tokens: int = 0
+    """Sampled tokens that two trajectories begin with; ``model_tokens`` has them once."""
 
 
 @dataclass(slots=True)
@@ -70,6 +74,8 @@ class Tally:
     """Sampled tokens of the trajectories that have ended."""
     scored: int = 0
     right: int = 0
+    num_plain: int = 0
+    shared_tokens: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     decoded: dict[object, int] = field(default_factory=dict)
     """Worker → tokens that its engine has drawn, those of open trajectories too."""
@@ -89,6 +95,13 @@ class Tally:
         if verdict is not None:
             self.scored += 1
             self.right += verdict
+
+    def add_plain(self, finished: Finished) -> None:
+        """Count one trajectory of the run without hints: its own tokens, and an error."""
+        self.num_plain += 1
+        self.tokens += finished.num_model_tokens - finished.num_shared
+        self.shared_tokens += finished.num_shared
+        self.errors += finished.stop_reason.is_failure
 
     def snapshot(self, *, finished: bool = False) -> Progress:
         """The counts as they are now, with speed and time left."""

@@ -12,6 +12,8 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from selftaught.records import Problem, StopReason, Trajectory, trajectory_id
 from selftaught.rollouts.checks import check_settings
 from selftaught.rollouts.manifest import claim_folder, write_stats
 from selftaught.rollouts.number_type import settle_dtype
+from selftaught.rollouts.plain import PlainRun, check_plain
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
 from selftaught.rollouts.progress import RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
@@ -49,71 +52,120 @@ def run_rollout(
     scorer: Scorer | None = None,
     problem_file: Path | None = None,
     what: str = "rollout",
+    plain: PlainRun | None = None,
 ) -> RolloutSummary:
     """Roll ``settings.sampling.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
 
     Resumes by trajectory id; refuses a folder that holds a run of other settings, another model or another text under
     an old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says
     where they lie already. ``progress`` is called about twice a second, as ``what``. ``scorer`` gives an accuracy on
-    the way; it must be quick. Raises ConfigError, EngineError, SandboxError; a model's mistake never raises.
+    the way; it must be quick. ``plain`` gives a second folder, with what the run without hints would have written
+    there; the tokens up to the first hint are sampled once for both. Raises ConfigError, EngineError, SandboxError; a
+    model's mistake never raises.
     """
     check_settings(settings, model)
-    folder = RolloutFolder(out)
-    with WriterLock(folder.lock, "rollout"):
+    if plain is not None:
+        check_settings(plain.settings, model)
+        check_plain(settings, plain.settings)
+    with ExitStack() as stack:
+        hinted = _Output.claimed(stack, out, model, settings, problems, problem_file)
+        beside = None
+        if plain is not None:
+            beside = _Output.claimed(stack, plain.out, model, plain.settings, problems, problem_file)
+        return _roll_out(problems, model, hinted, beside, progress, scorer, what)
+
+
+@dataclass
+class _Output:
+    """A folder that is written: locked and claimed, with what it holds already."""
+
+    folder: RolloutFolder
+    settings: RolloutSettings
+    finished: set[str]
+    writer: JsonlWriter
+
+    @classmethod
+    def claimed(
+        cls,
+        stack: ExitStack,
+        out: Path,
+        model: str,
+        settings: RolloutSettings,
+        problems: Sequence[Problem],
+        problem_file: Path | None,
+    ) -> _Output:
+        """Lock and claim ``out`` for as long as ``stack`` is open."""
+        folder = RolloutFolder(out)
+        stack.enter_context(WriterLock(folder.lock, "rollout"))
         settings = settle_dtype(settings, model, folder)
         claim_folder(folder, model, settings, problems, problem_file)
-        return _roll_out(problems, model, folder, settings, progress, scorer, what)
+        finished = finished_ids(folder)
+        return cls(folder, settings, finished, stack.enter_context(JsonlWriter(folder.trajectories)))
+
+    def missing(self, problems: Sequence[Problem]) -> deque[Task]:
+        """See `missing_tasks`."""
+        return missing_tasks(problems, self.settings, self.finished)
+
+    def take(self, done: Finished) -> bool:
+        """Write a trajectory; False for one that an earlier, interrupted run had already written."""
+        if done.id in self.finished:
+            return False
+        self.writer.write_line(done.line)
+        self.finished.add(done.id)
+        return True
 
 
 def _roll_out(
     problems: Sequence[Problem],
     model: str,
-    folder: RolloutFolder,
-    settings: RolloutSettings,
+    hinted: _Output,
+    plain: _Output | None,
     progress: Reporter,
     scorer: Scorer | None,
     what: str,
 ) -> RolloutSummary:
-    """`run_rollout` in a folder that is locked and claimed."""
-    finished = finished_ids(folder)
-    tasks = missing_tasks(problems, settings, finished)
+    """`run_rollout` in folders that are locked and claimed."""
+    settings = hinted.settings
+    tasks = hinted.missing(problems)
     num_per_task = settings.hints.rounds + 1 if settings.hints.record_rounds else 1
     total = len(problems) * settings.sampling.samples * num_per_task
-    tally = Tally(what, total=total, resumed=total - len(tasks) * num_per_task)
+    resumed = total - len(tasks) * num_per_task
+    if plain is not None:  # a sample is done when both folders have it
+        lacking = {task.key for task in (*tasks, *plain.missing(problems))}
+        tasks = deque(task for task in missing_tasks(problems, settings, set()) if task.key in lacking)
+    tally = Tally(what, total=total, resumed=resumed)
     by_id = {problem.id: problem for problem in problems}
     stats: list[WorkerStats] = []
     last_shown = 0.0
 
-    with JsonlWriter(folder.trajectories) as writer:
-
-        def receive(done: Finished) -> None:
-            if done.id in finished:
-                return  # a round that an earlier, interrupted run had already written
-            writer.write_line(done.line)
-            finished.add(done.id)
+    def receive(done: Finished) -> None:
+        if done.is_plain:
+            if plain is not None and plain.take(done):
+                tally.add_plain(done)
+        elif hinted.take(done):
             verdict = None
             if scorer is not None:
                 trajectory = Trajectory.model_validate_json(done.line)
                 verdict = scorer(by_id[trajectory.problem_id], trajectory)
             tally.add(done, verdict)
 
-        def tick(pulse: Pulse | None) -> None:
-            nonlocal last_shown
-            if pulse is not None:
-                tally.decoded[pulse.worker] = pulse.num_tokens
-            if time.perf_counter() - last_shown >= _PROGRESS_EVERY_S:
-                last_shown = time.perf_counter()
-                progress(tally.snapshot())
+    def tick(pulse: Pulse | None) -> None:
+        nonlocal last_shown
+        if pulse is not None:
+            tally.decoded[pulse.worker] = pulse.num_tokens
+        if time.perf_counter() - last_shown >= _PROGRESS_EVERY_S:
+            last_shown = time.perf_counter()
+            progress(tally.snapshot())
 
-        if tasks:
-            setup = Setup(model, settings)
-            progress(Progress(what, tally.resumed, total, notes=(f"loading {model}",)))
-            spread = _in_processes if settings.spread.workers else _in_this_process
-            stats = spread(tasks, setup, receive, tick)
+    if tasks:
+        setup = Setup(model, settings, plain=plain.settings if plain is not None else None)
+        progress(Progress(what, tally.resumed, total, notes=(f"loading {model}",)))
+        spread = _in_processes if settings.spread.workers else _in_this_process
+        stats = spread(tasks, setup, receive, tick)
     progress(tally.snapshot(finished=True))
     summary = RolloutSummary(
-        out=str(folder.path),
-        num_trajectories=len(finished),
+        out=str(hinted.folder.path),
+        num_trajectories=len(hinted.finished),
         num_new=tally.done,
         num_resumed=tally.resumed,
         num_failed=tally.errors,
@@ -123,9 +175,11 @@ def _roll_out(
         seconds=round(time.perf_counter() - tally.started, 3),
         sandbox_tier=next((one.tier for one in stats if one.tier), ""),
         stall=stall_report(stats, settings.spread.max_rows),
+        num_plain=tally.num_plain,
+        shared_tokens=tally.shared_tokens,
     )
-    if tasks:
-        write_stats(folder, summary)
+    if stats:
+        write_stats(hinted.folder, summary)
     return summary
 
 

@@ -23,12 +23,12 @@ import codecs
 
 from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
-from selftaught.manner import ThinkStyle
 from selftaught.records import ExecStatus, HintInfo, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo
 from selftaught.rollouts.actions import Action, Executed, Failed, Generate, InsertHint, Result, RunCode, Stop
 from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
+from selftaught.rollouts.thinking import has_think_tags, thinking_is_over
 from selftaught.rollouts.watch import WatchSets, is_in, stop_texts
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import Block, FenceScanner
@@ -62,10 +62,9 @@ class RolloutState:
         self.stopped: Stop | None = None
         self.ended_naturally = False
         """True for a branch that ended its thinking while another went on."""
-        tags = codec.think_close_id is not None and settings.sampling.think_style is not ThinkStyle.WHOLE_TURN
-        self.think_tags = tags or settings.sampling.think_style is ThinkStyle.TAGS
+        self.think_tags = has_think_tags(codec, settings)
         self.watch = WatchSets(codec, policy.words if policy else (), think_tags=self.think_tags)
-        self.in_answer = self.think_tags and _thinking_is_over(prompt_ids, codec)
+        self.in_answer = self.think_tags and thinking_is_over(prompt_ids, codec)
         self._code: str | None = None
         """Code of a closed block that waits to be run."""
         self._taken_back: list[int] = []
@@ -385,13 +384,3 @@ class RolloutState:
         twin._scanner = self._scanner.copy()
         twin._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return twin
-
-
-def _thinking_is_over(prompt_ids: list[int], codec: Codec) -> bool:
-    """True when the template has closed the thinking by itself (an empty ``<think></think>``)."""
-    for token_id in reversed(prompt_ids[-32:]):
-        if token_id == codec.think_open_id:
-            return False
-        if token_id == codec.think_close_id:
-            return True
-    return False

@@ -38,6 +38,8 @@ class Setup:
     settings: RolloutSettings
     share: str | None = None
     """A memory file in which the workers keep the weights once (`selftaught.engines.matrices`)."""
+    plain: RolloutSettings | None = None
+    """Settings of the same run without hints, recorded beside it from the same tokens; None without one."""
     place: str = field(default_factory=os.getcwd)
     """Working directory of whoever asks: workers outlive a rollout, and relative paths are meant from here."""
 
@@ -45,9 +47,12 @@ class Setup:
     def in_flight(self) -> int:
         """Tasks that a worker holds: its rows, and a few more whose prompts are ready when a row becomes free.
 
-        With a server twice its rows: a trajectory gives its row up while its tool runs.
+        With a server twice its rows: a trajectory gives its row up while its tool runs. Where each task forks, fewer than
+        its rows: a branch that finds a free row takes over what is computed of its prefix, else that is computed again.
         """
         rows = self.settings.spread.max_rows
+        if self.plain is not None and not is_url(self.model):
+            return max(1, rows * 2 // 3)
         return rows + (rows if is_url(self.model) else max(2, rows // 8))
 
 
@@ -81,6 +86,10 @@ class Finished:
     stop_reason: StopReason
     num_model_tokens: int
     num_calls: int
+    num_shared: int = 0
+    """Of the model's tokens, those that count with another trajectory."""
+    is_plain: bool = False
+    """It belongs to the run without hints."""
 
 
 @dataclass(slots=True)
@@ -143,17 +152,14 @@ class WorkerCore:
     _sandbox: Any = None
     _sandbox_key: object = None
     _tool_cache: Any = None
+    _manner: Any = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _started: float = 0.0
     _pulse: asyncio.Task[None] | None = None
 
     async def setup(self, setup: Setup) -> None:
         """Load what differs from before. Raises SelftaughtError."""
-        from selftaught.hints import load_library, split_name
-        from selftaught.problems import render_question
-        from selftaught.rollouts.loop import Rollout
-        from selftaught.rollouts.opening import engine_key, in_manner, manner_of, open_engine
-        from selftaught.rollouts.tools import ToolBox
+        from selftaught.rollouts.opening import engine_key, manner_of, open_engine
 
         settings = setup.settings
         key = (*engine_key(settings, setup.model), setup.share, weights_stamp(setup.model))
@@ -164,22 +170,10 @@ class WorkerCore:
             self.engine = open_engine(settings, setup.model, setup.share)
             self._engine_key = key
         self.engine.reset_stats()
-        manner = manner_of(self.engine)
-        settings = in_manner(settings, manner)
-        path, policy = split_name(settings.hints.policy)
-        tools = None
-        if settings.tools.enabled:
-            await self._open_sandbox(setup)
-            tools = ToolBox(self._sandbox, settings, self._tool_cache)
-        self.rollout = Rollout(
-            engine=self.engine,
-            settings=settings,
-            library=load_library(path),
-            policy_name=policy,
-            tools=tools,
-            render=partial(render_question, manner=manner),
-            emit=self._emit,
-        )
+        self._manner = manner_of(self.engine)
+        self.rollout = await self._make_rollout(setup, settings)
+        if setup.plain is not None:
+            self.rollout.plain = await self._make_rollout(setup, setup.plain, is_plain=True)
         self._started = time.perf_counter()
 
     def submit(self, task: Task) -> None:
@@ -210,7 +204,7 @@ class WorkerCore:
     def stats(self) -> WorkerStats:
         """Where the time went."""
         engine = self.engine.stats
-        tools = self.rollout.tools
+        boxes = [one.tools for one in (self.rollout, self.rollout.plain) if one is not None and one.tools is not None]
         return WorkerStats(
             wall_s=time.perf_counter() - self._started,
             prefill_s=engine.prefill_s,
@@ -220,11 +214,11 @@ class WorkerCore:
             decode_tokens=engine.decode_tokens,
             recomputed_tokens=engine.recomputed_tokens,
             num_steps=engine.num_steps,
-            num_calls=tools.num_calls if tools else 0,
-            num_run=tools.num_run if tools else 0,
-            tool_wait_s=tools.wait_s if tools else 0.0,
+            num_calls=sum(box.num_calls for box in boxes),
+            num_run=sum(box.num_run for box in boxes),
+            tool_wait_s=sum(box.wait_s for box in boxes),
             num_retries=engine.num_retries,
-            tier=tools.tier if tools else "",
+            tier=next((box.tier for box in boxes if box.tier), ""),
         )
 
     async def _beat(self) -> None:
@@ -249,10 +243,42 @@ class WorkerCore:
             traceback.print_exc(file=sys.stderr)
         self.send(TaskDone(task.key, error))
 
-    def _emit(self, trajectory: Trajectory) -> None:
-        num_tokens = trajectory.num_tokens(SpanSource.MODEL)
-        num_calls = sum(span.tool is not None for span in trajectory.spans)
-        self.send(Finished(trajectory.id, trajectory.to_json(), trajectory.stop_reason, num_tokens, num_calls))
+    async def _make_rollout(self, setup: Setup, settings: RolloutSettings, *, is_plain: bool = False) -> Any:
+        """What rolls out by ``settings`` on the engine that is open."""
+        from selftaught.hints import load_library, split_name
+        from selftaught.problems import render_question
+        from selftaught.rollouts.loop import Rollout
+        from selftaught.rollouts.opening import in_manner
+        from selftaught.rollouts.tools import ToolBox
+
+        settings = in_manner(settings, self._manner)
+        path, policy = split_name(settings.hints.policy)
+        tools = None
+        if settings.tools.enabled:
+            await self._open_sandbox(setup)
+            tools = ToolBox(self._sandbox, settings, self._tool_cache)
+        return Rollout(
+            engine=self.engine,
+            settings=settings,
+            library=load_library(path),
+            policy_name=policy,
+            tools=tools,
+            render=partial(render_question, manner=self._manner),
+            emit=partial(self._emit, is_plain=is_plain),
+        )
+
+    def _emit(self, trajectory: Trajectory, *, is_plain: bool) -> None:
+        self.send(
+            Finished(
+                trajectory.id,
+                trajectory.to_json(),
+                trajectory.stop_reason,
+                num_model_tokens=trajectory.num_tokens(SpanSource.MODEL),
+                num_calls=sum(span.tool is not None for span in trajectory.spans),
+                num_shared=trajectory.shared_tokens or 0,
+                is_plain=is_plain,
+            )
+        )
 
     async def _open_sandbox(self, setup: Setup) -> None:
         from selftaught.rollouts.opening import open_sandbox, sandbox_settings

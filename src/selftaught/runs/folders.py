@@ -9,7 +9,7 @@ from pathlib import Path
 
 from selftaught.errors import ConfigError
 from selftaught.runs.names import FILES
-from selftaught.runs.stages import Part, StageRef
+from selftaught.runs.stages import Part, StageRef, greedy_rollout, hinted_rollout
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,11 @@ class RunFolder(Folder):
             return None
 
     def knows(self, stage: StageRef) -> bool:
-        """Whether a stage of this run was ever begun; the report begins the plain folder beside a curve."""
+        """Whether a stage of this run was ever begun; the report begins the plain folder beside a curve, and a hinted
+        rollout that forks the greedy pass."""
         begun = [stage, stage.by_rounds] if stage.part is Part.EVALUATION else [stage]
+        if stage == greedy_rollout():
+            begun.append(hinted_rollout())
         return any(path(ref).exists() for ref in begun for path in (self.marker, self.log, self.stage_lock))
 
     def entries(self) -> set[str]:

@@ -19,6 +19,8 @@ class FileNames:
     do_not_publish: str = "DO-NOT-PUBLISH"
     trajectories: str = "trajectories.jsonl"
     grades: str = "grades.jsonl"
+    forks: str = "forks.jsonl"
+    """Forks of one prefix with and without a hint: what ``hints probe`` writes."""
     failures: str = "failures.jsonl"
     """Trajectories that ended in an error and were done again."""
     rollout_stats: str = "rollout.json"

@@ -90,6 +90,8 @@ class Question:
     """Logit bias by id, for ids that are never to be drawn."""
     stop_texts: tuple[str, ...] = ()
     """For a server that can stop at texts only: where its caller will look, whatever tokens spell them."""
+    tokens_per_chunk: int = 16
+    """Tokens a streamed chunk should hold, where the server knows the setting."""
 
 
 class ChunkReader(ABC):

@@ -52,7 +52,7 @@ class OpenAiIds(Dialect):
             "ignore_eos": True,
             "skip_special_tokens": False,
             "stop_token_ids": question.stop_ids,
-            "stream_interval": self.setting.tokens_per_chunk,
+            "stream_interval": question.tokens_per_chunk,
         }
         if question.bias:
             body["logit_bias"] = question.bias

@@ -47,7 +47,7 @@ class Sglang(Dialect):
             "stop_token_ids": question.stop_ids,  # not ignore_eos: it would not stop at these either, and admit fewer rows
             "skip_special_tokens": False,
             "sampling_seed": question.seed,
-            "stream_interval": self.setting.tokens_per_chunk,
+            "stream_interval": question.tokens_per_chunk,
         }
         if question.bias:
             sampling["logit_bias"] = question.bias

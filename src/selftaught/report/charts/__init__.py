@@ -11,6 +11,7 @@ from selftaught.report.charts.flow import funnel, transitions
 from selftaught.report.charts.palette import Palette
 from selftaught.report.charts.svg import Figure
 from selftaught.report.charts.training import training
+from selftaught.report.charts.uplift import uplift
 
 _CHARTS = (
     headline,
@@ -24,6 +25,7 @@ _CHARTS = (
     funnel,
     training,
     ablations,
+    uplift,
 )
 """In the order of the report. A chart is a function of the document and the colours; it gives None without data."""
 

@@ -133,17 +133,24 @@ class Figure:
     title: str
     caption: str
     canvas: Canvas
+    narrow: Canvas | None = None
+    """The same for a telephone, where there is one; else the page lets the wide drawing scroll."""
 
-    def _open(self, y: float, height: float) -> str:
+    def _open(self, canvas: Canvas, y: float, height: float, css: str = "") -> str:
         label = quoteattr(visible(f"{self.title}. {self.caption}"))
-        box = f"0 {number(y)} {number(self.canvas.width)} {number(height)}"
-        size = f'width="{number(self.canvas.width)}" height="{number(height)}"'
-        space = "http://www.w3.org/2000/svg"
-        return f'<svg xmlns="{space}" viewBox="{box}" {size} role="img" aria-label={label} font-family="{FONT}">'
+        box = f"0 {number(y)} {number(canvas.width)} {number(height)}"
+        size = f'width="{number(canvas.width)}" height="{number(height)}"'
+        space, named = "http://www.w3.org/2000/svg", f' class="{css}"' if css else ""
+        return f'<svg xmlns="{space}"{named} viewBox="{box}" {size} role="img" aria-label={label} font-family="{FONT}">'
 
     def inline(self) -> str:
         """The drawing for the page, which brings colours and heading itself."""
-        return self._open(0, self.canvas.height) + "".join(self.canvas.parts) + "</svg>"
+        if self.narrow is None:
+            return self._open(self.canvas, 0, self.canvas.height) + "".join(self.canvas.parts) + "</svg>"
+        forms = (("if-broad", self.canvas), ("if-narrow", self.narrow))
+        return "".join(
+            self._open(canvas, 0, canvas.height, css) + "".join(canvas.parts) + "</svg>" for css, canvas in forms
+        )
 
     def file(self, palette: Palette) -> str:
         """The drawing as a file of its own, with heading, ground and colours."""
@@ -152,7 +159,7 @@ class Figure:
         header.text(8, -20, self.title, css="f-ink", size=15, bold=True)
         style = f"<style>{palette.file_css()}</style>"
         body = "\n".join([style, *header.parts, *self.canvas.parts])
-        return self._open(-HEADER_PX, self.canvas.height + HEADER_PX) + "\n" + body + "\n</svg>\n"
+        return self._open(self.canvas, -HEADER_PX, self.canvas.height + HEADER_PX) + "\n" + body + "\n</svg>\n"
 
 
 Scale = Callable[[float], float]
