@@ -75,6 +75,10 @@ TESTED_ELSEWHERE = {
     "cli/ls.py": "cli/test_looking.py",
     "cli/report.py": "report/test_write.py",
     "cli/train.py": "cli/test_handover.py",
+    # Dialects are tested over HTTP against a small server of their kind.
+    "engines/dialects/desktop.py": "engines/test_desktop.py",
+    "engines/dialects/llamacpp.py": "engines/test_llamacpp.py",
+    "engines/dialects/openai_ids.py": "engines/test_http.py",
     "engines/model.py": "engines/test_local.py",
     "engines/tiny.py": "engines/test_fallback.py",
     "evals/inspect_log.py": "evals/test_evaluate.py",
