@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -83,6 +83,9 @@ def learn(forks: Sequence[Fork], functions: dict[str, HintFunction], settings: L
         return Learned(_file("paper", why, source, settings, [], None, {}), {}, None)
     known = {name: functions[name] for name in sorted({pair.function for pair in pairs}) if name in functions}
     pairs = [pair for pair in pairs if pair.function in known]
+    lengths = {fork.id: fork.prefix_tokens + fork.plain.sampled_tokens for fork in mine if fork.plain is not None}
+    typical = round(max(1.0, sum(lengths.values()) / len(lengths)), 1)
+    settings = replace(settings, utility=settings.utility.model_copy(update={"typical_tokens": typical}))
     designs: dict[str, Callable[[Sequence[Pair]], LearnedHints]] = {
         "cells": lambda part: fit_a(part, source, settings, known),
         "features": lambda part: fit_b(part, source, settings, known),
