@@ -130,8 +130,9 @@ def _feature_worths(learned: LearnedHints, pairs: Sequence[Pair]) -> dict[tuple[
     best: dict[tuple[ProblemKind, str, str], dict[str, float]] = {}
     for pair in pairs:
         worth = learned.utility.of(*model.shares(features_of(pair)), extra[pair.kind, *pair.arm])
-        forks = best.setdefault((pair.kind, pair.place, ""), {})
-        forks[pair.fork] = max(forks.get(pair.fork, 0.0), worth if worth > model.threshold else 0.0)
+        for level in {"", pair.difficulty}:
+            forks = best.setdefault((pair.kind, pair.place, level), {})
+            forks[pair.fork] = max(forks.get(pair.fork, 0.0), worth if worth > model.threshold else 0.0)
     return {key: sum(forks.values()) / len(forks) for key, forks in best.items()}
 
 
