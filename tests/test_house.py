@@ -72,6 +72,7 @@ TESTED_ELSEWHERE = {
     "cli/curate.py": "cli/test_handover.py",
     "cli/grade.py": "cli/test_handover.py",
     "cli/hints.py": "hints/test_library.py",
+    "cli/hints_probe.py": "uplift/test_probe.py",
     "cli/ls.py": "cli/test_looking.py",
     "cli/report.py": "report/test_write.py",
     "cli/train.py": "cli/test_handover.py",
@@ -83,6 +84,8 @@ TESTED_ELSEWHERE = {
     "grading/math_worker.py": "grading/test_hostile.py",
     "grading/maths/": "grading/maths/test_rules.py",
     "grading/workers.py": "grading/test_hostile.py",
+    "rollouts/probe_settings.py": "uplift/test_probe.py",
+    "rollouts/probing.py": "uplift/test_probe.py",
     # These need a run: it is made once for all of them.
     "pipeline/perform.py": "pipeline/test_execute.py",
     "pipeline/report.py": "pipeline/test_weak_base.py",

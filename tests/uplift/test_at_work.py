@@ -20,7 +20,16 @@ COMMON = {"max_tokens": 500, "workers": 1, "tool_timeout_s": 5.0, "preload": (),
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Design B: `general` where the last characters have many digits; of code nothing is known."""
-    arm = {"pairs": 100, "gain": 30, "loss": 0.5, "both": 40, "neither": 40, "extra_tokens": 20, "risk": 0, "barred": False}
+    arm = {
+        "pairs": 100,
+        "gain": 30,
+        "loss": 0.5,
+        "both": 40,
+        "neither": 40,
+        "extra_tokens": 20,
+        "risk": 0,
+        "barred": False,
+    }
     learned = LearnedHints.model_validate(
         {
             "format": FORMAT,

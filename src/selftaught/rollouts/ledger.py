@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from selftaught.records import HintInfo, Span, SpanSource, ToolInfo
-from selftaught.tokens.codec import Codec
+from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import FenceScanner
 
 
@@ -84,9 +84,14 @@ class TokenLedger:
             start -= 1
         return last.ids[start:]
 
-    def text_after_prompt(self) -> str:
-        """The text so far, whoever wrote it."""
-        return "".join(one.text if one.text is not None else self.codec.decode(one.ids) for one in self.spans[1:])
+    def text_after_prompt(self, without: TokenSet) -> str:
+        """The text so far, whoever wrote it; a last sampled id that is one of ``without`` is left out."""
+        last = self.last
+        ends = last.source is SpanSource.MODEL and last.ids and last.ids[-1] in without
+        texts = [one.text if one.text is not None else self.codec.decode(one.ids) for one in self.spans[1:]]
+        if ends:
+            texts[-1] = self.codec.decode(last.ids[:-1])
+        return "".join(texts)
 
     def reread(self, num_less: int) -> tuple[str, FenceScanner]:
         """The text after the prompt without the last sampled ids, and what a scanner of fences knows at its end."""

@@ -338,7 +338,7 @@ class RolloutState:
             self.problem,
             Situation(
                 place,
-                self.ledger.text_after_prompt(),
+                self.ledger.text_after_prompt(self.watch.control),
                 self.ledger.num_tokens,
                 self.budget,
                 self._num_calls,

@@ -86,9 +86,10 @@ def check_probe(settings: RolloutSettings, probe: ProbeSettings) -> None:
     """ConfigError for places and hints that are not known, and for settings under which no hint could act."""
     if not settings.tools.enabled or settings.tools.max_tool_calls == 0:
         raise ConfigError("a probe inserts hints that call Python; expected tools, and at least one call.")
-    unknown = [place for place in probe.places if place not in Place]
+    known = [place.value for place in Place]
+    unknown = [place for place in probe.places if place not in known]
     if unknown or not probe.places:
-        raise ConfigError(f"places: {', '.join(unknown) or 'none'}; expected some of {', '.join(Place)}.")
+        raise ConfigError(f"places: {', '.join(unknown) or 'none'}; expected some of {', '.join(known)}.")
     functions = load_library(split_name(settings.hints.policy)[0]).functions
     missing = [name for name in probe.hints if name not in functions]
     if missing:
