@@ -62,9 +62,9 @@ def read_arm(folder: Path, only: set[str] | None) -> Arm:
         before, after = plain[name], hinted[name]
         accepted = sum(one.id in kept for one, _ in after)
         right, now = (sum(correct for _, correct in one) / len(one) for one in (before, after))
-        pairs = zip(sorted(before, key=sample), sorted(after, key=sample), strict=True)
+        pairs = list(zip(sorted(before, key=sample), sorted(after, key=sample), strict=True))
         broken = sum(was and not is_now for (_, was), (_, is_now) in pairs)
-        spent = sum(sampled(one) - (one.shared_tokens or 0) for one, _ in [*before, *after])
+        spent = sum(sampled(one) + sampled(other) - shared(one, other) for (one, _), (other, _) in pairs)
         given = any(one.hints() for one, _ in after)
         rows.append([accepted, spent, sum(sampled(one) for one, _ in after), right, now, broken, given])
     table = np.asarray(rows, dtype=np.float64)
@@ -83,6 +83,29 @@ def read_run(folder: Path) -> dict[str, list[tuple[Trajectory, bool]]]:
     for one in read_jsonl(folder / "trajectories.jsonl", Trajectory):
         found.setdefault(one.problem_id, []).append((one, right[one.id]))
     return found
+
+
+def shared(one: Trajectory, other: Trajectory) -> int:
+    """Sampled tokens that two trajectories have in common at their beginning: what a fork samples once."""
+    count = 0
+    for mine, its in zip(drawn(one), drawn(other), strict=False):
+        if mine != its:
+            break
+        count += 1
+    return count
+
+
+def drawn(one: Trajectory) -> list[int]:
+    """The ids that were sampled up to the first that somebody else put in, those taken back there included."""
+    ids: list[int] = []
+    for span in one.spans:
+        if span.source is SpanSource.PROMPT:
+            continue
+        if span.source is not SpanSource.MODEL:
+            taken = span.hint.discarded_ids if span.hint is not None else []
+            return [*ids, *taken]
+        ids += span.token_ids
+    return ids
 
 
 def sampled(one: Trajectory) -> int:
