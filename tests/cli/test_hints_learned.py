@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.uplift.worlds import fork, probe
 
 from selftaught.store import write_records
-from tests.uplift.worlds import fork, probe
 
 
 @pytest.fixture(scope="module")

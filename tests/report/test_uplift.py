@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.uplift.worlds import fork, probe
 
 from selftaught.evals.records import ReportData
 from selftaught.report.charts import Palette, all_figures
@@ -19,7 +20,6 @@ from selftaught.report.tables import uplift_table
 from selftaught.report.write import write_report
 from selftaught.store import write_records
 from selftaught.uplift.tables import uplift_table as table_of
-from tests.uplift.worlds import fork, probe
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.uplift.worlds import fork, probe
 
 from selftaught.hints.functions import HintFunction
 from selftaught.hints.learned import Utility, choose
@@ -14,7 +15,6 @@ from selftaught.uplift.logistic import calibration, calibration_error, fit_weigh
 from selftaught.uplift.pairs import pairs_of
 from selftaught.uplift.records import Fork, Place
 from selftaught.uplift.replay import replay
-from tests.uplift.worlds import fork, probe
 
 FUNCTIONS = {name: HintFunction(purpose="a test", en=[f"{name} words."]) for name in ("good", "bad")}
 

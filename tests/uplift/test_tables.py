@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.uplift.worlds import benchmark, fork, probe
 
 from selftaught.errors import DataError
 from selftaught.evals.forked import Verdict
@@ -14,7 +15,6 @@ from selftaught.store import write_records
 from selftaught.uplift.pairs import Fate, fate_of, pairs_of
 from selftaught.uplift.records import Place
 from selftaught.uplift.tables import read_forks, uplift_rows, uplift_table
-from tests.uplift.worlds import benchmark, fork, probe
 
 
 def test_counts_tokens_and_the_four_fates() -> None:

@@ -89,6 +89,8 @@ class ToolSettings(Group):
     """Longer code is not run."""
     preload: tuple[str, ...] | None = Field(default=None, max_length=1000)
     """Modules that the sandbox imports once before any call; by default numpy, sympy, scipy, mpmath, networkx."""
+    figures: int = Field(default=0, ge=0, le=64)
+    """Most figures of matplotlib's that a call gives back as images; 0: none, and matplotlib is not preloaded."""
     keep_state: bool = True
     """Keep the interpreter's variables from one block of a trajectory to the next."""
     cache_tools: bool = True

@@ -19,6 +19,7 @@ from selftaught.serve.chat import ChatCall
 from selftaught.serve.errors import ApiError, invalid, of_failure
 from selftaught.serve.guard import Guard
 from selftaught.serve.probes import readiness
+from selftaught.serve.responses.routes import add_responses
 from selftaught.serve.server import LOG, Server
 from selftaught.serve.wire import ClientGone, EventStream, read_json, unless_gone
 from selftaught.version import __version__
@@ -35,6 +36,7 @@ def create_app(server: Server) -> FastAPI:
     _add_handlers(app)
     _add_models(app, server)
     _add_chat(app, server)
+    add_responses(app, server)
     _add_probes(app, server)
     options = server.options
     if options.allowed_origins:

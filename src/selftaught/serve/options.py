@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,11 @@ class ServeOptions:
     browser, and is refused."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may call (CORS); none by default."""
+    max_containers: int = 64
+    """Interpreters that are kept from request to request."""
+    container_idle_s: float = 1200.0
+    """Seconds after which one that nobody used is ended."""
+    dialect: Literal["", "open-webui"] = ""
+    """Items of ``/v1/responses`` that a certain page draws, for requests that name none."""
     record: Path | None = None
     """Run folder that trajectories are recorded in."""

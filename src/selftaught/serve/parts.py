@@ -73,6 +73,13 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """Something that the running code has printed, for those who asked to see it (`Turn.prints`). `Output` has it all."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """What the call gave; ``text`` is the output block that the model saw."""
 
@@ -124,7 +131,7 @@ class Ended:
     error: str | None = None
 
 
-Part = Reasoning | CodeStarted | CodeDelta | CodeEnded | Running | Output | Answer | Ended
+Part = Reasoning | CodeStarted | CodeDelta | CodeEnded | Running | Printed | Output | Answer | Ended
 
 
 def usage_of(trajectory: Trajectory, codec: Codec, think_tags: bool) -> Usage:

@@ -21,7 +21,7 @@ from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.thinking import has_think_tags
 from selftaught.rollouts.tools import ToolBox
 from selftaught.serve.backend import Backend
-from selftaught.serve.parts import Ended, Part, usage_of
+from selftaught.serve.parts import Ended, Part, Printed, usage_of
 from selftaught.serve.sorting import Sorter
 
 PACE_S = 0.03
@@ -44,6 +44,8 @@ class Turn:
     record: Callable[[Trajectory], None] | None = None
     """Called in the engine's loop with the finished trajectory, before `Ended`."""
     pace_s: float = PACE_S
+    prints: bool = False
+    """Give `Printed` parts while code runs. Only with ``tools`` of its own."""
 
 
 async def run_turn(backend: Backend, turn: Turn) -> AsyncIterator[Part]:
@@ -143,6 +145,8 @@ async def _roll(backend: Backend, turn: Turn, outbox: _Outbox) -> None:
     library, policy = backend.policy(settings)
     sorter = Sorter(settings, think_tags, outbox.put)
     found: list[Trajectory] = []
+    if turn.prints and turn.tools is not None:
+        turn.tools.on_output = lambda text: outbox.put(Printed(text))
     rollout = Rollout(
         engine=engine,
         settings=settings,
