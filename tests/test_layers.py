@@ -1,7 +1,7 @@
 """The order of the layers: imports only go down, also those inside functions and under TYPE_CHECKING.
 
 ``records errors store runs provenance | tokens sandbox engines hints problems toy | rollouts grading | curation | training |
-evals | uplift | report | serve | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
+evals | uplift | report | serve integrations | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evals",),
     ("uplift",),
     ("report",),
-    ("serve",),
+    ("serve", "integrations"),
     ("pipeline",),
     ("api",),
     ("cli", "__main__"),
@@ -54,6 +54,8 @@ HEAVY = (
     "fastapi",
     "uvicorn",
     "prometheus_client",
+    "mcp",
+    "starlette",
 )
 """Never imported by a help page."""
 
@@ -65,8 +67,8 @@ DISTRIBUTIONS = {
 }
 """Import name → distribution, where they differ."""
 
-PROVIDED = {"starlette": "serve", "psutil": None, "huggingface_hub": "local", "IPython": None}
-"""Modules that come with another declared one (transformers brings huggingface_hub, fastapi brings starlette), or are there where they are used (in a notebook)."""
+PROVIDED = {"mcp_types": "mcp", "psutil": None, "huggingface_hub": "local", "IPython": None}
+"""Modules that come with another declared one (transformers brings huggingface_hub, mcp brings mcp_types), or are there where they are used (in a notebook)."""
 
 
 def modules() -> list[Path]:

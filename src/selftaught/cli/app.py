@@ -51,6 +51,8 @@ EXTRAS = {
     "opentelemetry": "otel",
     "pyarrow": "hub",
     "huggingface_hub": "hub",
+    "mcp": "mcp",
+    "smolagents": "smolagents",
 }
 """Import name → the extra that brings it, for the message when it is not installed."""
 
