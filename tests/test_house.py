@@ -72,6 +72,7 @@ TESTED_ELSEWHERE = {
     "cli/curate.py": "cli/test_handover.py",
     "cli/grade.py": "cli/test_handover.py",
     "cli/hints.py": "hints/test_library.py",
+    "cli/hints_probe.py": "uplift/test_probe.py",
     "cli/ls.py": "cli/test_looking.py",
     "cli/report.py": "report/test_write.py",
     "cli/train.py": "cli/test_handover.py",
@@ -87,6 +88,8 @@ TESTED_ELSEWHERE = {
     "grading/math_worker.py": "grading/test_hostile.py",
     "grading/maths/": "grading/maths/test_rules.py",
     "grading/workers.py": "grading/test_hostile.py",
+    "rollouts/probe_settings.py": "uplift/test_probe.py",
+    "rollouts/probing.py": "uplift/test_probe.py",
     # These need a run: it is made once for all of them.
     "pipeline/perform.py": "pipeline/test_execute.py",
     "pipeline/report.py": "pipeline/test_weak_base.py",
@@ -107,6 +110,9 @@ TESTED_ELSEWHERE = {
     "tokens/gguf/": "tokens/test_gguf.py",
     "toy/corpus/": "toy/test_corpus.py",
     "toy/families/": "toy/test_families.py",
+    "uplift/cells.py": "uplift/test_learn.py",
+    "uplift/logistic.py": "uplift/test_learn.py",
+    "uplift/words.py": "cli/test_hints_learned.py",
     "training/trainer.py": "training/test_sft.py",
 }
 """Module, or package with a slash behind it, without a test at the mirrored path → the file that tests it instead."""
