@@ -6,7 +6,7 @@
 For each number of slots, all servers and the local engine are ready at the same time and take turns; the order turns from
 run to run. A turn: as many sequences as slots read a prompt each (not counted), and then draw ``--tokens`` tokens, greedily,
 through the package's own engine. With ``--bare`` a plain client asks the first server for as many tokens in one request each:
-the difference is what it costs that a request asks for 64 tokens only.
+the difference is what it costs that a request asks for 96 tokens only.
 
 Counted are tokens per second of wall time, and per second of processor time of the process that computes: the server's from
 ``/proc``, our own for the local engine. On a busy machine only the second means something.
