@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rollouts.playing import PlainPython
 
 from selftaught.engines import ScriptedEngine
 from selftaught.engines.tiny import make_tiny_model
@@ -20,8 +21,6 @@ from selftaught.serve.messages import problem_of
 from selftaught.serve.parts import Answer, CodeDelta, CodeEnded, CodeStarted, Output, Part, Reasoning, Running, usage_of
 from selftaught.serve.sorting import Sorter
 from selftaught.tokens import Codec
-
-from tests.rollouts.playing import PlainPython
 
 END = "<|im_end|>"
 ASKED = problem_of([{"role": "user", "content": "What is 6 times 7?"}])
