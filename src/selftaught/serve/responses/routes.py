@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from selftaught.rollouts.tools import Interpreter
 from selftaught.serve.admission import Ticket
@@ -49,7 +48,7 @@ def add_responses(app: FastAPI, server: Server) -> Service:
     service = Service(server, containers)
     for path, methods in _routes(service).items():
         for method, handler in methods.items():
-            app.router.routes.append(Route(path, handler, methods=[method]))
+            app.add_api_route(path, handler, methods=[method], response_model=None, include_in_schema=False)
     app.state.responses = service
     return service
 
