@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ class Arm:
     plain_right: Floats
     hinted_right: Floats
     broken: Floats
+    hinted: Floats
+    """1 where a hint was inserted."""
+
+    def without_idle(self) -> Arm:
+        """The same, had the problems into which it inserts nothing not been rolled out at all.
+
+        That holds for a policy that decides by kind and level alone: it knows that before the first token.
+        """
+        return replace(self, tokens=self.tokens * (self.hinted > 0))
 
 
 def read_arm(folder: Path, only: set[str] | None) -> Arm:
@@ -52,12 +62,13 @@ def read_arm(folder: Path, only: set[str] | None) -> Arm:
         before, after = plain[name], hinted[name]
         accepted = sum(one.id in kept for one, _ in after)
         right, now = (sum(correct for _, correct in one) / len(one) for one in (before, after))
-        pairs = zip(sorted(before, key=sample), sorted(after, key=sample), strict=True)
+        pairs = list(zip(sorted(before, key=sample), sorted(after, key=sample), strict=True))
         broken = sum(was and not is_now for (_, was), (_, is_now) in pairs)
-        spent = sum(sampled(one) - (one.shared_tokens or 0) for one, _ in [*before, *after])
-        rows.append([accepted, spent, sum(sampled(one) for one, _ in after), right, now, broken])
+        spent = sum(sampled(one) + sampled(other) - shared(one, other) for (one, _), (other, _) in pairs)
+        given = any(one.hints() for one, _ in after)
+        rows.append([accepted, spent, sum(sampled(one) for one, _ in after), right, now, broken, given])
     table = np.asarray(rows, dtype=np.float64)
-    return Arm(names, *(table[:, column] for column in range(6)))
+    return Arm(names, *(table[:, column] for column in range(7)))
 
 
 def sample(one: tuple[Trajectory, bool]) -> int:
@@ -74,6 +85,29 @@ def read_run(folder: Path) -> dict[str, list[tuple[Trajectory, bool]]]:
     return found
 
 
+def shared(one: Trajectory, other: Trajectory) -> int:
+    """Sampled tokens that two trajectories have in common at their beginning: what a fork samples once."""
+    count = 0
+    for mine, its in zip(drawn(one), drawn(other), strict=False):
+        if mine != its:
+            break
+        count += 1
+    return count
+
+
+def drawn(one: Trajectory) -> list[int]:
+    """The ids that were sampled up to the first that somebody else put in, those taken back there included."""
+    ids: list[int] = []
+    for span in one.spans:
+        if span.source is SpanSource.PROMPT:
+            continue
+        if span.source is not SpanSource.MODEL:
+            taken = span.hint.discarded_ids if span.hint is not None else []
+            return [*ids, *taken]
+        ids += span.token_ids
+    return ids
+
+
 def sampled(one: Trajectory) -> int:
     """Sampled tokens, those that were taken back included."""
     return one.num_tokens(SpanSource.MODEL) + one.num_taken_back()
@@ -88,8 +122,11 @@ def ratio_interval(first: Arm, second: Arm, seed: int = 0) -> tuple[float, float
         found: Floats = arm.accepted[index].sum(axis=-1) / arm.tokens[index].sum(axis=-1)
         return found
 
-    ratios = rate(second, drawn) / rate(first, drawn)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = rate(second, drawn) / rate(first, drawn)
     everything = np.arange(len(first.problems))
+    if not first.accepted.any():
+        return math.nan, math.nan, math.nan
     low, high = np.quantile(ratios, [0.025, 0.975])
     return float(rate(second, everything) / rate(first, everything)), float(low), float(high)
 
@@ -127,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "tokens": int(arm.tokens.sum()),
             "tokens_per_accepted": round(float(arm.tokens.sum() / max(1.0, arm.accepted.sum())), 1),
             "accepted_per_token_against_control": [round(value, 3) for value in ratio_interval(control, arm)],
+            "same_without_idle": [round(value, 3) for value in ratio_interval(control, arm.without_idle())],
+            "hinted": int(arm.hinted.sum()),
             "right_to_wrong": f"{broken} of {right}",
             "right_to_wrong_at_most": round(upper_share(broken, size), 4),
             "of_right_at_most": round(upper_share(broken, right), 4),

@@ -53,9 +53,11 @@ class Rollout:
         ``prompt``: the ids of the rendered chat, if somebody has made them already.
         """
         state = self.begin(problem, self._policy(problem, sample), prompt)
-        sequence, started = self.open(problem, sample), time.perf_counter()
+        sequence = self.open(problem, sample)
         live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
-        await self._drive(state, sequence, problem, sample, started, forks_plain=self.plain is not None, live=live)
+        await self._drive(
+            state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None, live=live
+        )
 
     def branch(
         self, problem: Problem, sample: int, sequence: Sequence, state: RolloutState, started: float
@@ -70,7 +72,7 @@ class Rollout:
         return self._drive(own, replayed, problem, sample, started)
 
     def begin(self, problem: Problem, policy: HintPolicy | None, prompt: list[int] | None = None) -> RolloutState:
-        """A trajectory that has not begun."""
+        """A trajectory that has not begun. ``prompt`` as in ``run``."""
         codec, settings = self.engine.codec, self.settings
         if prompt is None:
             prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
@@ -102,16 +104,18 @@ class Rollout:
                     if before_hint is not None and isinstance(action, InsertHint):
                         before_hint(action)
                     await self._perform(action, state, sequence, interpreter, live)
-                return action
+                stopped = action
         except TimeoutError:
             stopped = Stop(StopReason.TIMEOUT, f"not done within {deadline:g} s")
             state.apply(Failed(stopped.reason, stopped.error))
-            return stopped
         finally:
             if live is not None:
                 live.close()
             if interpreter is not None:
                 await interpreter.close()
+        if live is not None:
+            live.end()
+        return stopped
 
     def _policy(self, problem: Problem, sample: int) -> HintPolicy | None:
         settings = self.settings
@@ -169,8 +173,6 @@ class Rollout:
         finally:
             if is_open:
                 sequence.close()
-        if live is not None:
-            live.end()
         shared = sequence.num_shared if isinstance(sequence, ReplayedSequence) else None
         self._emit(state, problem, sample, time.perf_counter() - started, shared)
         if branches:

@@ -314,10 +314,11 @@ class RolloutState:
     def _banned(self) -> TokenSet | None:
         """Tokens that are not offered to the sampler: without tools, code fences inside the thinking.
 
-        A problem that asks for a program is excepted where the whole turn is thinking: its answer is a fenced block.
+        Where the whole turn is thinking, a problem that may ask for a program is excepted: its answer is a fenced block.
         """
-        is_program = self.problem.kind is ProblemKind.CODE and not self.think_tags
-        return None if self.settings.tools.enabled or self.in_answer or is_program else self.watch.banned
+        may_be_program = self.problem.kind is ProblemKind.CODE or not self.problem.has_reference
+        is_offered = self.settings.tools.enabled or self.in_answer or (may_be_program and not self.think_tags)
+        return None if is_offered else self.watch.banned
 
     def _consider(self, on: On) -> HintChoice | None:
         if self.policy is None:

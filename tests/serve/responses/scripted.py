@@ -43,7 +43,7 @@ class ScriptedBackend(Backend):
     sandbox_settings = SandboxSettings(preload=(), light=False, timeout_s=30)
 
     async def _open(self) -> None:
-        self.engine = ScriptedEngine(Codec(embedded_folder()), script)
+        self.engine = ScriptedEngine(Codec(embedded_folder()), script, max_context=20_000)
         self.manner = read_manner(embedded_folder())
         self.sandbox = await Sandbox(self.sandbox_settings).__aenter__()
 
@@ -57,7 +57,7 @@ class Server:
         from selftaught.serve.app import create_app
 
         self.backend = backend
-        catalog = catalog_of("scripted", backend.settings, backend.manner, 1 << 20)
+        catalog = catalog_of("scripted", backend.settings, backend.manner, 20_000)
         self.app = create_app(Serving(backend, catalog, ServeOptions(**options)))
         self.service: Service = self.app.state.responses
         listener = socket.create_server(("127.0.0.1", 0))
