@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= local,hub,dev
+EXTRAS ?= local,hub,serve,mcp,dev
 # Errors only; PIP_QUIET= shows everything
 PIP_QUIET ?= -qq
 # Options for pytest, e.g. make test TESTS="tests/sandbox -x"

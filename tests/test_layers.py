@@ -1,7 +1,7 @@
 """The order of the layers: imports only go down, also those inside functions and under TYPE_CHECKING.
 
 ``records errors store runs provenance | tokens sandbox engines hints problems toy | rollouts grading | curation | training |
-evals | uplift | report | serve | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
+evals | uplift | report | serve integrations | pipeline | api | cli``. Below that, what a machine without a model must be able to do: curate and train from records.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evals",),
     ("uplift",),
     ("report",),
-    ("serve",),
+    ("serve", "integrations"),
     ("pipeline",),
     ("api",),
     ("cli", "__main__"),
@@ -40,14 +40,35 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 RECORDS_ONLY = ("curation", "training")
 """Parts that read records and never a model: the data can be rebuilt without one."""
 
-HEAVY = ("torch", "transformers", "trl", "datasets", "ray", "sympy", "scipy", "math_verify", "numpy", "networkx")
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "datasets",
+    "ray",
+    "sympy",
+    "scipy",
+    "math_verify",
+    "numpy",
+    "networkx",
+    "fastapi",
+    "uvicorn",
+    "prometheus_client",
+    "mcp",
+    "starlette",
+)
 """Never imported by a help page."""
 
-DISTRIBUTIONS = {"yaml": "pyyaml", "math_verify": "math-verify", "latex2sympy2_extended": "math-verify"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "math_verify": "math-verify",
+    "latex2sympy2_extended": "math-verify",
+    "opentelemetry": "opentelemetry-sdk",
+}
 """Import name → distribution, where they differ."""
 
-PROVIDED = {"psutil": None, "huggingface_hub": "local", "IPython": None}
-"""Modules that come with another declared one (transformers brings huggingface_hub), or are there where they are used (in a notebook)."""
+PROVIDED = {"mcp_types": "mcp", "psutil": None, "huggingface_hub": "local", "IPython": None}
+"""Modules that come with another declared one (transformers brings huggingface_hub, mcp brings mcp_types), or are there where they are used (in a notebook)."""
 
 
 def modules() -> list[Path]:

@@ -100,6 +100,8 @@ INPUTS: dict[str, tuple[int, str]] = {
     "rollout emptytext.jsonl --model toy --out X": (2, r"problem is ''; expected a text that is not empty"),
     "rollout listanswer.jsonl --model toy --out X": (2, r"answer is \['4'\]; expected a text or a number"),
     "rollout number.jsonl --model toy --out X": (2, r"problem is 17; expected a text"),
+    "mcp --port 0 --host 0.0.0.0": (2, r"--host 0\.0\.0\.0 opens the server to other machines; set a key"),
+    "mcp --port 70000": (2, r"--port.*70000"),
     "eval -m toy -b math5000 -o X": (2, r"'math5000' is not known.*Did you mean math500"),
     "rollout p.jsonl --model half --out X": (3, r"half/config\.json cannot be read"),
     "rollout p.jsonl --model notokens --out X": (3, r"notokens/tokenizer\.json is missing"),

@@ -12,8 +12,9 @@ from typing import Any
 
 from selftaught.engines import ScriptedEngine
 from selftaught.hints import load_library, split_name
-from selftaught.records import ExecStatus, Problem, ProblemKind, TestCase, Trajectory
+from selftaught.records import ExecStatus, Problem, ProblemKind, StopReason, TestCase, Trajectory
 from selftaught.rollouts.loop import Rollout
+from selftaught.rollouts.pieces import Event, Piece, Running
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.tools import ToolBox
 from selftaught.rollouts.verify import verify_trajectory
@@ -101,9 +102,50 @@ async def play_async(
     found: list[Trajectory] = []
     path, policy = split_name(changes.hints.policy)
     tools = ToolBox(sandbox if sandbox is not None else PlainPython(), changes) if changes.tools.enabled else None
-    rollout = Rollout(engine, changes, load_library(path), policy, tools, lambda one: one.problem, found.append)
+    seen: list[Event] = []
+    rollout = Rollout(
+        engine, changes, load_library(path), policy, tools, lambda one: one.problem, found.append, seen.append
+    )
     await rollout.run(problem, sample)
+    if not changes.hints.record_rounds:
+        check_events(seen, found[0])
     return found
+
+
+def check_events(events: list[Event], trajectory: Trajectory) -> None:
+    """What a watcher saw is what was recorded: the text, the calls, and the program of each."""
+    text = trajectory.text_after_prompt()
+    shown = "".join(event.text for event in events if isinstance(event, Piece))
+    if trajectory.stop_reason is StopReason.TIMEOUT:  # what was drawn last is shown and not recorded
+        assert shown.startswith(text)
+        return
+    loop = next(
+        (place for place, span in enumerate(trajectory.spans) if span.hint and "repetition" in span.hint.reason), None
+    )
+    if loop is not None:  # the repeated stretch was shown before anybody could know that it would be taken back
+        before = "".join(span.text for span in trajectory.spans[1:loop])
+        assert shown.startswith(before) and shown.endswith(text.removeprefix(before))
+        return
+    assert shown == text
+    calls = [event for event in events if isinstance(event, Running)]
+    tools = [event.tool for event in events if isinstance(event, Piece) and event.tool is not None]
+    assert tools == trajectory.tool_calls() and len(calls) - len(tools) in (0, 1)
+    assert [call.code for call in calls[: len(tools)]] == [tool.code for tool in tools]
+    code, step, closed = "", None, ""
+    for event in events:
+        if isinstance(event, Running):
+            assert closed == event.code
+        elif event.step == "open":
+            assert step in (None, "close", "drop")
+            code, step, is_odd = "", "open", event.text.lstrip("`~") == event.text
+        elif event.step is not None:
+            assert step in ("open", "code")
+            step = event.step
+            if step == "code":
+                code += event.code
+            elif step == "close":
+                closed = event.code
+                assert code == closed or is_odd
 
 
 def play(

@@ -40,3 +40,16 @@ def sandbox_processes(pid: int, before: Collection[int] = ()) -> list[int]:
         if each not in before and b"sandbox/inside/__main__.py" in command:
             found.append(each)
     return found
+
+
+def living(pids: Collection[int]) -> list[int]:
+    """Those of ``pids`` that are there and no zombies: in a container, process 1 may never collect those."""
+    found = []
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            found.append(pid)
+    return found

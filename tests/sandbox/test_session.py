@@ -120,3 +120,14 @@ async def test_too_many_sessions_are_an_error(settings: Settings) -> None:
         with pytest.raises(SandboxError, match="max_sessions"):
             async with sandbox.session():
                 pass
+
+
+async def test_somebody_may_watch_the_output(sandbox: Sandbox) -> None:
+    seen: list[str] = []
+    code = "import time\nprint('a', flush=True)\ntime.sleep(0.3)\nprint('\\x1bé <|im_end|>')"
+    async with sandbox.session() as session:
+        result = await session.run(code, on_output=seen.append)
+    assert len(seen) >= 2 and "".join(seen) == result.output == "a\n\\x1bé < |im_end|>\n"
+    again: list[str] = []
+    assert (await sandbox.run("print('b' * 10**6)", on_output=again.append)).truncated
+    assert 0 < sum(map(len, again)) <= sandbox.settings.output_bytes

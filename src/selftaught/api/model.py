@@ -24,8 +24,8 @@ from selftaught.problems.asked import asked_problem
 from selftaught.records import Problem
 from selftaught.rollouts.checks import check_settings, outside_notice
 from selftaught.rollouts.defaults import for_infer
-from selftaught.rollouts.loop import Piece
 from selftaught.rollouts.opening import manner_of, open_engine, open_sandbox, sandbox_settings
+from selftaught.rollouts.pieces import Event, Piece
 from selftaught.rollouts.settings import FLAT, RolloutSettings
 from selftaught.rollouts.single import solve
 
@@ -200,7 +200,12 @@ class Model:
     ) -> Solution:
         assert self._engine is not None
         sandbox = await self._sandbox(settings) if settings.tools.enabled else None
-        watcher = pieces.put_nowait if pieces is not None else None
+
+        def watch(event: Event) -> None:
+            if pieces is not None and isinstance(event, Piece) and event.text:
+                pieces.put_nowait(event)
+
+        watcher = watch if pieces is not None else None
         trajectory = await solve(problem, self._engine, sandbox, settings, watcher)
         if trajectory.stop_reason.is_failure:
             raise IncompleteError(f"the answer ended by {trajectory.stop_reason.value}: {trajectory.error}")

@@ -45,8 +45,14 @@ EXTRAS = {
     "peft": "train",
     "ray": "ray",
     "inspect_ai": "inspect",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
+    "opentelemetry": "otel",
     "pyarrow": "hub",
     "huggingface_hub": "hub",
+    "mcp": "mcp",
+    "smolagents": "smolagents",
 }
 """Import name → the extra that brings it, for the message when it is not installed."""
 

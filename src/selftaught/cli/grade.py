@@ -100,6 +100,12 @@ def _grade_run(run: Path, problems: ProblemQuery | None, grader: Grader, regrade
             summary = graded.summary
             outcomes = ", ".join(f"{outcome.value} {count}" for outcome, count in summary.outcomes.most_common())
             print(f"{graded.grades}: {summary.num_new} new of {summary.num_total}; {outcomes}", file=sys.stderr)
+            if summary.num_ungraded:
+                print(
+                    f"{graded.grades}: {summary.num_ungraded} trajectories have no reference and stay ungraded; "
+                    "--problems FILE gives references.",
+                    file=sys.stderr,
+                )
             for name, count in summary.others.items():
                 print(
                     f"{graded.grades}: {count} grades are of {name}, this is {grader.name}; --regrade makes them anew.",

@@ -23,19 +23,31 @@ from collections.abc import Sequence as SequenceABC
 from pathlib import Path
 from typing import Any
 
-from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.base import (
+    EngineStats,
+    Sampled,
+    SampleEnd,
+    SampleRequest,
+    SamplingParams,
+    Score,
+    Scoring,
+    SequenceKey,
+    asked_for,
+)
 from selftaught.engines.dialects import Broken, ChunkReader, Form, Question, Setting
 from selftaught.engines.dialects.base import TEMPORARY, failure
 from selftaught.engines.gate import Gate
-from selftaught.engines.servers import ask_servers
+from selftaught.engines.servers import ask_servers, why
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import TokenSet
 
 _TOKENS_PER_CHUNK, _TOKENS_PER_CHUNK_ALONE = 16, 4
 """Tokens a chunk, where the server knows the setting: the front ends of both sides work per chunk. At a trigger word a
-chunk is overshot, at a halt nothing. The smaller one is for a single row, which somebody may be watching."""
+chunk is overshot, at a halt nothing. The smaller one is for a row that somebody watches, and for a single one."""
 _ATTEMPTS_PER_URL = 3
 _BACKOFF_S = (0.25, 15.0)
+_LINGER_S = 0.1
+"""How long a slot is kept for its trajectory between two requests: the client's own work lies there, not a tool's."""
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -49,8 +61,10 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-_Stream = AsyncGenerator[tuple[list[int], bool], None]
-"""New ids, and whether they are the last of the stream."""
+_Stream = AsyncGenerator[tuple[list[int], bool, list[Score]], None]
+"""New ids, whether they are the last of the stream, and their scores where they are known."""
+_TOP_LOGPROBS = 10
+"""Likeliest tokens that a server is asked for where scores are wanted."""
 
 
 async def _drain(stream: _Stream) -> None:
@@ -69,8 +83,10 @@ class HttpSequence:
         """Older ones go first."""
         self.ids: list[int] = []
         self.num_streams = 0
-        self._ready: deque[int] = deque()
+        self._ready: deque[tuple[int, Score | None]] = deque()
         """Ids received and not yet sampled."""
+        self.is_scored = False
+        """Whether the open stream was asked for scores."""
         self._stream: _Stream | None = None
         self.banned: TokenSet | None = None
         """What the open stream was told never to draw."""
@@ -78,6 +94,8 @@ class HttpSequence:
         """Where the next stream is told to stop by itself."""
         self.stop_texts: tuple[str, ...] = ()
         """The same for a server that can stop at texts only."""
+        self.is_watched = False
+        """Somebody reads along: the next stream comes in small chunks."""
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -102,32 +120,45 @@ class HttpSequence:
         return twin
 
     def close(self) -> None:
-        """Drop the stream."""
+        """Drop the stream and give the place at the server to another."""
         self._drop()
+        self.engine.leave(self)
 
     async def sample(self, request: SampleRequest) -> Sampled:
         """Take ids from the stream, opening or resuming it as needed."""
         if not self.ids:
             raise EngineError("sample was called on an empty sequence; expected extend first.")
-        if self.banned is not request.banned:
+        is_scored = request.scoring is not Scoring.NONE
+        if self.banned is not request.banned or self.is_scored is not is_scored:
             self._drop()
-            self.banned = request.banned
+            self.banned, self.is_scored = request.banned, is_scored
         # For the next stream: one under way stops where it was told to.
         self.halts, self.stop_texts = request.halts, request.stop_texts
+        self.is_watched = request.on_token is not None
         sampled: list[int] = []
+        scores: list[Score] = []
+
+        def done(end: SampleEnd) -> Sampled:
+            whole = len(scores) == len(sampled)
+            return Sampled(sampled, end, asked_for(scores, request) if whole else None)
+
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
                 self._drop()
-                return Sampled(sampled, SampleEnd.CONTEXT)
+                return done(SampleEnd.CONTEXT)
             if not self._ready:
+                self.wanted = request.max_new_tokens - len(sampled)
                 await self._receive()
-            token_id = self._ready.popleft()
+            token_id, score = self._ready.popleft()
+            scores += [score] if score is not None else []
             sampled.append(token_id)
             self.ids.append(token_id)
             self.engine.stats.decode_tokens += 1
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
-                return Sampled(sampled, SampleEnd.WATCH)
-        return Sampled(sampled, SampleEnd.LENGTH)
+                return done(SampleEnd.WATCH)
+        return done(SampleEnd.LENGTH)
 
     async def _receive(self) -> None:
         """Wait for at least one more id; retry until the engine's patience ends."""
@@ -138,11 +169,12 @@ class HttpSequence:
                 self._stream = engine.stream(self, attempt // _ATTEMPTS_PER_URL)
                 self.num_streams += 1
             try:
-                ids, is_last = await anext(self._stream, ([], True))
+                ids, is_last, scores = await anext(self._stream, ([], True, []))
                 if is_last:  # the server's own end, at a halt say: what comes after it comes in a new stream
                     self._let_go(drain=True)
                 if ids:
-                    self._ready.extend(ids)
+                    known = len(scores) == len(ids)
+                    self._ready.extend(zip(ids, scores if known else [None] * len(ids), strict=True))
                     return
                 if is_last:
                     attempt += 1
@@ -201,8 +233,9 @@ class HttpEngine:
         self.max_context = served.max_context or 1 << 20
         self.max_rows = min(max_rows, served.slots * len(self.urls)) if served.slots else max_rows
         """Streams at once. A sequence has none while its tool runs, so others keep the server busy."""
-        self._free = Gate(self.max_rows)
-        self._slots = {url: Gate(served.slots or self.max_rows) for url in self.urls}
+        linger_s = _LINGER_S if served.slots else 0.0
+        self._free = Gate(self.max_rows, linger_s)
+        self._slots = {url: Gate(served.slots or self.max_rows, linger_s) for url in self.urls}
         chunk = _TOKENS_PER_CHUNK if max_rows > 1 else _TOKENS_PER_CHUNK_ALONE
         self.dialect = found.dialect(Setting(served.name, self.codec, chunk, allow_text, self.max_context))
         self._timeout = httpx2.Timeout(max(read_timeout_s, self.dialect.silence_s), connect=10.0)
@@ -221,6 +254,11 @@ class HttpEngine:
         url = self.urls[(row.key.digest("replica") + num_failed) % len(self.urls)]
         return self._generate(url, row)
 
+    def leave(self, row: HttpSequence) -> None:
+        """``row`` asks nothing more."""
+        for gate in (self._free, *self._slots.values()):
+            gate.leave(row.age)
+
     def dispose(self, stream: _Stream, drain: bool = False) -> None:
         """Close a stream in the background; the server sees a disconnect and stops.
 
@@ -233,6 +271,15 @@ class HttpEngine:
     def reset_stats(self) -> None:
         """Count from zero."""
         self.stats = EngineStats()
+
+    async def check(self) -> None:
+        """Every server lists its models. EngineError names the first that does not."""
+        async with self._httpx.AsyncClient(timeout=10.0, headers=self._headers) as client:
+            for url in self.urls:
+                try:
+                    (await client.get(f"{url}/v1/models")).raise_for_status()
+                except self._httpx.HTTPError as error:
+                    raise EngineError(f"{url} does not answer ({why(error)})") from None
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -247,14 +294,22 @@ class HttpEngine:
         """What is asked for next; the row grows while the answer comes, so its ids are copied."""
         # After an end token nothing is sampled, at the others something is put in: what came after would be thrown away.
         stop_ids = sorted(self.codec.end_ids.union(row.halts.ids if row.halts is not None else ()))
+        # A stream runs on and is dropped where it is not needed; a whole answer is computed to its end.
+        most = (
+            min(self.dialect.stream_tokens, row.wanted)
+            if self.dialect.form is Form.WHOLE
+            else self.dialect.stream_tokens
+        )
         return Question(
             ids=list(row.ids),
             params=row.params,
-            max_tokens=min(self.dialect.stream_tokens, self.max_context - len(row.ids)),
+            max_tokens=min(most, self.max_context - len(row.ids)),
             stop_ids=stop_ids,
             seed=(row.key.digest() + row.num_streams) % (1 << 31),
             bias=self._bias(row.banned),
             stop_texts=row.stop_texts,
+            top_logprobs=_TOP_LOGPROBS if row.is_scored else 0,
+            tokens_per_chunk=_TOKENS_PER_CHUNK_ALONE if row.is_watched else self.dialect.setting.tokens_per_chunk,
         )
 
     def _bias(self, banned: TokenSet | None) -> dict[str, int]:
@@ -301,13 +356,13 @@ class HttpEngine:
                     if not data or data == b"[DONE]":
                         continue  # to the response's end, or the connection could not be used again
                     yield self._feed(url, reader, data)
-                yield reader.end(), True
+                yield reader.end(), True, []
         except self._httpx.TransportError as error:
             raise Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:
             raise Broken(f"{url} sent no JSON ({error})") from None
 
-    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool]:
+    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool, list[Score]]:
         """The ids of one JSON object."""
         chunk = json.loads(data)
         if not isinstance(chunk, dict):
@@ -316,4 +371,5 @@ class HttpEngine:
             error = chunk["error"]
             status = error.get("code") if isinstance(error, dict) else None
             raise failure(f"{url}: {error}", status)
-        return reader.feed(chunk)
+        ids, is_last = reader.feed(chunk)
+        return ids, is_last, reader.take_scores()

@@ -48,6 +48,8 @@ class ScriptedSequence:
             sampled.append(token_id)
             self.ids.append(token_id)
             self.engine.stats.decode_tokens += 1
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
                 return Sampled(sampled, SampleEnd.WATCH)
         return Sampled(sampled, SampleEnd.LENGTH)
@@ -121,6 +123,9 @@ class ScriptedEngine:
     def reset_stats(self) -> None:
         """Count from zero."""
         self.stats = EngineStats()
+
+    async def check(self) -> None:
+        """It always can."""
 
     async def aclose(self) -> None:
         """Nothing to free."""

@@ -19,8 +19,12 @@ _log = logging.getLogger("selftaught.engines")
 
 _PAGE_S, _ANSWER_S = 10.0, 60.0
 """Longest wait for a page, and for something that the server may have to compute."""
-_PROBE = "The sum of 12 and 345 is 357, isn't it?\n\n```python\nprint('naïve', 1.5e-3)\n```\n"
-"""Text whose ids are compared: words, numbers, a contraction, code, line ends, a letter of two bytes."""
+_PROBE = (
+    "The sum of 12 and 345 is 357, isn't it?\n\n```python\nprint('naïve', 1.5e-3)\n```\n"
+    f"{THINK_OPEN}{THINK_CLOSE}<|im_end|>"
+)
+"""Text whose ids are compared: words, numbers, a contraction, code, line ends, a letter of two bytes, and strings that
+are control tokens on both sides or on none."""
 _TEXT_ALLOWED = (
     "--allow-text takes the text; such trajectories are marked, and trained on only after curate --allow-text-only."
 )
@@ -114,7 +118,7 @@ def _model_of(httpx: Any, client: Any, url: str, model_name: str | None) -> dict
         answer.raise_for_status()
         models = {model["id"]: model for model in answer.json()["data"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"no model server answers at {url}/v1/models ({_why(error)}); is it up?") from None
+        raise EngineError(f"no model server answers at {url}/v1/models ({why(error)}); is it up?") from None
     name = model_name or next(iter(models), None)
     if name is None or name not in models:
         raise EngineError(f"{url} serves {', '.join(models) or 'nothing'}; expected {model_name!r} (--model-name).")
@@ -122,7 +126,7 @@ def _model_of(httpx: Any, client: Any, url: str, model_name: str | None) -> dict
     return model
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """Why a server's list of models could not be read, for somebody who does not know our client's classes."""
     if isinstance(error, json.JSONDecodeError):
         return "it answers, but not with JSON: a page of another program?"
@@ -164,7 +168,7 @@ def _compare(codec: Codec, dialect: type[Dialect], served: Served, page: Page) -
 
 def probe_text(codec: Codec) -> str:
     """A text in which all kinds of tokens occur, with the control tokens that a trajectory depends on."""
-    return _PROBE + "".join(token for token in (THINK_OPEN, THINK_CLOSE, *END_TOKENS) if token in codec.added)
+    return _PROBE + "".join(token for token in END_TOKENS if token in codec.added)
 
 
 def disagreement(codec: Codec, probe: str, theirs: Sequence[int]) -> str | None:

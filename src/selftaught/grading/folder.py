@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from selftaught.errors import DataError
 from selftaught.grading.grader import Grader
 from selftaught.grading.run import GradeSummary, grade_run, shown_by
 from selftaught.problems import load_file
 from selftaught.progress import Reporter
 from selftaught.records import Problem
-from selftaught.runs.found import find_rollouts, problem_file
+from selftaught.runs.found import FoundRollout, find_rollouts, problem_file
 from selftaught.store import iter_lines
 
 
@@ -33,6 +34,7 @@ class GradedRollout:
             "grades": str(self.grades),
             "new": summary.num_new,
             "total": summary.num_total,
+            "ungraded": self.summary.num_ungraded,
             "accuracy": round(summary.accuracy, 6),
             "outcomes": {outcome.value: count for outcome, count in sorted(summary.outcomes.items())},
             "paths": dict(sorted(summary.paths.items())),
@@ -51,8 +53,21 @@ def grade_folder(
     for found in find_rollouts(run):
         file = run if run.is_file() else found.folder.trajectories
         grades = found.folder.grades
-        known = problems if problems is not None else load_file(problem_file(found))
+        own = _own_problems(found, needed=problems is None)
         with shown() as show:
             report = shown_by(show, file.parent.name, sum(1 for _ in iter_lines(file)))
-            summary = grade_run(known, file, grades, grader.workers, regrade=regrade, grader=grader, progress=report)
+            known = problems if problems is not None else own
+            summary = grade_run(
+                known, file, grades, grader.workers, regrade=regrade, grader=grader, progress=report, own=own
+            )
         yield GradedRollout(found.folder.path, file, grades, summary)
+
+
+def _own_problems(found: FoundRollout, *, needed: bool) -> list[Problem]:
+    """The problems that a rollout keeps; DataError when they are ``needed`` and not there."""
+    try:
+        return load_file(problem_file(found))
+    except DataError:
+        if needed:
+            raise
+        return []

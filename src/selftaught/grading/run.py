@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selftaught.errors import DataError
 from selftaught.grading.grader import Grader
+from selftaught.grading.references import References
 from selftaught.grading.seen import SeenIds
 from selftaught.progress import Meter, Reporter
 from selftaught.records import Grade, Outcome, Problem, Trajectory
@@ -42,6 +42,8 @@ class GradeSummary:
     """Over all."""
     paths: Counter[str] = field(default_factory=Counter)
     """Over the new ones."""
+    num_ungraded: int = 0
+    """Trajectories that nobody can judge: questions of a server's record without a reference."""
     others: Counter[str] = field(default_factory=Counter)
     """Grades that stay and were made by another grader or another version of ours, by its name."""
 
@@ -70,17 +72,18 @@ def grade_run(
     regrade: bool = False,
     progress: Progress | None = None,
     grader: Grader | None = None,
+    own: Sequence[Problem] = (),
 ) -> GradeSummary:
     """Grade every trajectory of ``trajectories`` that ``out`` has no grade for, and append the grades.
 
     DataError when a trajectory belongs to no problem, ConfigError when another process grades there. ``regrade`` grades all
-    of them anew.
+    of them anew. ``own``: the problems that the folder keeps, where ``problems`` are others (`selftaught.grading.references`).
     """
-    by_id = {problem.id: problem for problem in problems}
+    references = References(problems, own)
     own_grader = grader or Grader(workers)
     try:
         with WriterLock(RolloutFolder(out.parent).grades_lock, "grade", option="the folder"):
-            return _grade(own_grader, by_id, trajectories, out, workers, regrade, progress)
+            return _grade(own_grader, references, trajectories, out, workers, regrade, progress)
     finally:
         if grader is None:
             own_grader.close()
@@ -88,7 +91,7 @@ def grade_run(
 
 def _grade(
     grader: Grader,
-    problems: dict[str, Problem],
+    references: References,
     trajectories: Path,
     out: Path,
     workers: int,
@@ -110,7 +113,7 @@ def _grade(
             if grade.grader != grader.name:
                 summary.others[grade.grader or "unnamed"] += 1
     with JsonlWriter(target) as writer:
-        for grade in _graded(grader, problems, _missing(trajectories, done), workers):
+        for grade in _graded(grader, references, _missing(trajectories, done), workers, summary):
             writer.write(grade)
             summary.num_new += 1
             summary.num_total += 1
@@ -146,18 +149,24 @@ def _missing(trajectories: Path, done: SeenIds) -> Iterator[Trajectory]:
 
 
 def _graded(
-    grader: Grader, problems: dict[str, Problem], trajectories: Iterator[Trajectory], workers: int
+    grader: Grader,
+    references: References,
+    trajectories: Iterator[Trajectory],
+    workers: int,
+    summary: GradeSummary,
 ) -> Iterator[Grade]:
-    """Grades in the order of the trajectories; a slow one holds back no more than the window."""
+    """Grades in the order of the trajectories; a slow one holds back no more than the window.
+
+    What nobody can judge is counted in ``summary`` and gets no grade.
+    """
     window = WINDOW * max(1, workers)
     pending: deque[Future[Grade]] = deque()
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="grade") as pool:
         for trajectory in trajectories:
-            problem = problems.get(trajectory.problem_id)
+            problem = references.of(trajectory)
             if problem is None:
-                raise DataError(
-                    f"trajectory {trajectory.id!r} belongs to problem {trajectory.problem_id!r}, which the problem file lacks; give the file that it was made from."
-                )
+                summary.num_ungraded += 1
+                continue
             pending.append(pool.submit(grader.grade, problem, trajectory))
             if len(pending) >= window:
                 yield pending.popleft().result()

@@ -10,10 +10,11 @@ from __future__ import annotations
 from selftaught.problems.load import file_digest, load_file, problems_digest
 from selftaught.problems.query import LoadedProblems, ProblemQuery, load_problems
 from selftaught.problems.registry import BENCHMARKS, Benchmark, BenchmarkSpec, parse_benchmark
-from selftaught.problems.render import render_choices, render_question
+from selftaught.problems.render import CHAT, messages_of, render_choices, render_question
 
 __all__ = [
     "BENCHMARKS",
+    "CHAT",
     "Benchmark",
     "BenchmarkSpec",
     "LoadedProblems",
@@ -21,6 +22,7 @@ __all__ = [
     "file_digest",
     "load_file",
     "load_problems",
+    "messages_of",
     "parse_benchmark",
     "problems_digest",
     "render_choices",

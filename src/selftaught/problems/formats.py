@@ -14,7 +14,7 @@ from selftaught.problems.fields import LETTERS, decoded, fail, number_text, opti
 from selftaught.problems.rows import Row
 from selftaught.problems.starter import called_function
 from selftaught.problems.testcases import read_tests
-from selftaught.records import Problem, ProblemKind, TestCase, question_hash
+from selftaught.records import NO_REFERENCE, Problem, ProblemKind, TestCase, question_hash
 
 OWN_KEYS = (
     "id", "problem", "kind", "answer", "choices", "tests", "starter_code", "fn_name", "source", "split", "metadata",
@@ -30,7 +30,7 @@ def problem_from_row(row: Row) -> Problem:
     if tests and fn_name is None:
         fn_name = called_function(optional_text(row, "starter_code"), tests)
     kind = _kind(row, choices, tests)
-    answer = _answer(row.get("answer"), kind, choices)
+    answer = None if _is_unjudged(row) else _answer(row.get("answer"), kind, choices)
     metadata = {key: value for key, value in row.items() if key not in OWN_KEYS}
     given = row.get("metadata")
     if isinstance(given, str):
@@ -52,6 +52,12 @@ def problem_from_row(row: Row) -> Problem:
         split=optional_text(row, "split"),
         metadata=metadata,
     )
+
+
+def _is_unjudged(row: Row) -> bool:
+    """A question that a server was asked: nobody has said what is right."""
+    given = row.get("metadata")
+    return isinstance(given, dict) and bool(given.get(NO_REFERENCE)) and row.get("answer") is None
 
 
 def _kind(row: Row, choices: list[str] | None, tests: list[TestCase] | None) -> ProblemKind:

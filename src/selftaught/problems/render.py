@@ -28,6 +28,8 @@ FUNCTION_REQUEST = (
 NAMED_FUNCTION_REQUEST = "Write a Python function named {name}. End with the whole program in one ```python block."
 COMPLETION_REQUEST = "Complete this Python function, and end with the whole function in one ```python block:"
 
+CHAT = "chat"
+"""Key of a problem's metadata: all messages (``role``, ``content``) of the chat that it was recorded from."""
 _DEFAULT = Manner()
 
 
@@ -42,6 +44,25 @@ def render_question(problem: Problem, manner: Manner = _DEFAULT) -> str:
     if problem.kind is ProblemKind.CODE:
         return _render_code(problem)
     return f"{problem.problem.rstrip()}\n\n{MATH_REQUEST}"
+
+
+def messages_of(problem: Problem, question: str, system: str | None = None) -> list[dict[str, str]]:
+    """The chat that the model is asked with: a system message if there is one, and ``question``, the rendered problem.
+
+    A problem that was recorded from a chat of several turns has the whole of it in ``metadata["chat"]``; ``system`` then
+    only stands where that has no system message of its own.
+    """
+    chat = problem.metadata.get(CHAT)
+    messages = [{"role": "user", "content": question}]
+    if isinstance(chat, list) and chat and all(map(_is_message, chat)):
+        messages = [{"role": message["role"], "content": message["content"]} for message in chat]
+    if system and messages[0]["role"] != "system":
+        messages = [{"role": "system", "content": system}, *messages]
+    return messages
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("role", "content"))
 
 
 def render_choices(problem: Problem) -> str:

@@ -13,34 +13,19 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selftaught.engines.base import Engine, Sampled, Sequence, SequenceKey
+from selftaught.engines.base import Engine, Sequence, SequenceKey
 from selftaught.errors import EngineError, SandboxError
 from selftaught.hints import HintLibrary, HintPolicy
-from selftaught.records import Problem, Span, SpanSource, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
+from selftaught.problems import messages_of
+from selftaught.records import Problem, StopReason, ToolInfo, Trajectory, trajectory_id, utc_now
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
-from selftaught.rollouts.replay import ReplayedSequence, steps_of
+from selftaught.rollouts.live import Live
+from selftaught.rollouts.pieces import Watcher
+from selftaught.rollouts.replay import ReplayedSequence, scores_of_steps, steps_of
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
-STREAM_TOKENS = 6
-"""Tokens of a piece when somebody is watching: few enough to read along, many enough not to slow the engine much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a trajectory that was just made, for watching. ``where`` is thinking, code, answer, output or hint."""
-
-    span: Span
-    where: str
-
-    @property
-    def text(self) -> str:
-        """What it adds to the text."""
-        return self.span.text
-
-
-Watcher = Callable[[Piece], None]
 Emit = Callable[[Trajectory], None]
 
 
@@ -56,14 +41,23 @@ class Rollout:
     render: Callable[[Problem], str]
     emit: Emit
     watcher: Watcher | None = None
+    """Sees every piece of a trajectory as it comes; of one with branches, the trunk alone."""
+    pace_s: float = 0.0
+    """Seconds between two pieces of what the model says."""
     plain: Rollout | None = None
     """The same run without hints: it shares every trajectory's tokens up to the first hint."""
 
-    async def run(self, problem: Problem, sample: int) -> None:
-        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round."""
-        state = self.begin(problem, self._policy(problem, sample))
+    async def run(self, problem: Problem, sample: int, prompt: list[int] | None = None) -> None:
+        """Roll one sample of one problem out; ``emit`` gets one trajectory, or one for each recorded round.
+
+        ``prompt``: the ids of the rendered chat, if somebody has made them already.
+        """
+        state = self.begin(problem, self._policy(problem, sample), prompt)
         sequence = self.open(problem, sample)
-        await self._drive(state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None)
+        live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
+        await self._drive(
+            state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None, live=live
+        )
 
     def branch(
         self, problem: Problem, sample: int, sequence: Sequence, state: RolloutState, started: float
@@ -72,14 +66,16 @@ class Rollout:
 
         ``sequence`` holds the ids of ``state``, and is closed.
         """
-        replayed = ReplayedSequence(sequence, steps_of(state.spans()))
+        spans = state.spans()
+        replayed = ReplayedSequence(sequence, steps_of(spans), scores_of_steps(spans))
         own = self.begin(problem, self._policy(problem, sample))
         return self._drive(own, replayed, problem, sample, started)
 
-    def begin(self, problem: Problem, policy: HintPolicy | None) -> RolloutState:
-        """A trajectory that has not begun."""
+    def begin(self, problem: Problem, policy: HintPolicy | None, prompt: list[int] | None = None) -> RolloutState:
+        """A trajectory that has not begun. ``prompt`` as in ``run``."""
         codec, settings = self.engine.codec, self.settings
-        prompt = codec.encode_chat(self.render(problem), settings.sampling.system)
+        if prompt is None:
+            prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
         return RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
 
     def open(self, problem: Problem, sample: int) -> Sequence:
@@ -93,6 +89,7 @@ class Rollout:
         sequence: Sequence,
         started: float,
         before_hint: Callable[[InsertHint], None] | None = None,
+        live: Live | None = None,
     ) -> Stop:
         """Drive one trajectory to its end. ``started`` is when its sample began: the limit of time counts from there."""
         # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
@@ -106,15 +103,19 @@ class Rollout:
                 while not isinstance(action := state.next_action(), Stop):
                     if before_hint is not None and isinstance(action, InsertHint):
                         before_hint(action)
-                    await self._perform(action, state, sequence, interpreter)
-                return action
+                    await self._perform(action, state, sequence, interpreter, live)
+                stopped = action
         except TimeoutError:
             stopped = Stop(StopReason.TIMEOUT, f"not done within {deadline:g} s")
             state.apply(Failed(stopped.reason, stopped.error))
-            return stopped
         finally:
+            if live is not None:
+                live.close()
             if interpreter is not None:
                 await interpreter.close()
+        if live is not None:
+            live.end()
+        return stopped
 
     def _policy(self, problem: Problem, sample: int) -> HintPolicy | None:
         settings = self.settings
@@ -128,6 +129,7 @@ class Rollout:
             sample=sample,
             rounds=settings.hints.rounds,
             language=settings.hints.language,
+            keeps_features=settings.sampling.logprobs != "none",
         )
 
     async def _drive(
@@ -139,6 +141,7 @@ class Rollout:
         started: float,
         *,
         forks_plain: bool = False,
+        live: Live | None = None,
     ) -> None:
         """Drive one trajectory to its end, and each branch that it forks off."""
         branches: list[asyncio.Task[None]] = []
@@ -156,7 +159,7 @@ class Rollout:
                 plain = None
 
         try:
-            stopped = await self.play(state, sequence, started, fork)
+            stopped = await self.play(state, sequence, started, fork, live)
             if plain is not None and (stopped.reason.is_failure or stopped.reason is StopReason.TIMEOUT):
                 # What the engine holds now is not known.
                 branches.append(asyncio.create_task(plain.run(problem, sample)))
@@ -181,49 +184,39 @@ class Rollout:
         state: RolloutState,
         sequence: Sequence,
         interpreter: Interpreter | None,
+        live: Live | None,
     ) -> None:
         try:
             if isinstance(action, Generate):
                 sequence.extend(action.extend)
                 request = action.request
-                if self.watcher is not None:
-                    request = replace(request, max_new_tokens=min(request.max_new_tokens, STREAM_TOKENS))
-                where = "answer" if state.in_answer else "code" if state.in_code else "thinking"
+                if live is not None:
+                    live.sampling()
+                    request = replace(request, on_token=live.token)
                 sampled = await sequence.sample(request)
+                if live is not None:
+                    live.sampled(sampled.token_ids)
                 state.apply(sampled)
-                self._watch_sampled(state, sampled, where)
             elif isinstance(action, RunCode):
                 if interpreter is None:
                     raise SandboxError("tools are on, but the rollout has no sandbox.")
                 sequence.discard(action.num_discarded)
+                if live is not None:
+                    live.take_back(action.num_discarded)
+                    live.running(action.code)
                 info: ToolInfo = await interpreter.run(action.code)
                 state.apply(Executed(info))
-                self._watch_inserted(state, "output")
             else:
                 sequence.discard(action.num_discarded)
+                if live is not None:
+                    live.take_back(action.num_discarded)
                 state.apply(Inserted())
-                self._watch_inserted(state, "hint")
         except EngineError as error:
             state.apply(Failed(StopReason.ENGINE_ERROR, str(error)))
         except SandboxError as error:
             state.apply(Failed(StopReason.SANDBOX_ERROR, str(error)))
-
-    # -------------------------------------------------------------------------------------------------------- watching
-
-    def _watch_sampled(self, state: RolloutState, sampled: Sampled, where: str) -> None:
-        if self.watcher is None:
-            return
-        action = state.next_action()
-        # What the seam rule is about to take back never becomes part of the text.
-        num_taken_back = action.num_discarded if isinstance(action, InsertHint | RunCode) else 0
-        token_ids = sampled.token_ids[: max(0, len(sampled.token_ids) - num_taken_back)]
-        if token_ids:
-            span = Span(source=SpanSource.MODEL, token_ids=token_ids, text=state.codec.decode(token_ids))
-            self.watcher(Piece(span, where))
-
-    def _watch_inserted(self, state: RolloutState, where: str) -> None:
-        if self.watcher is not None:
-            self.watcher(Piece(state.ledger.last.build(state.codec), where))
+        if live is not None:
+            live.applied()
 
     # -------------------------------------------------------------------------------------------------------- emitting
 

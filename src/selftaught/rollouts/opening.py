@@ -56,6 +56,8 @@ def sandbox_settings(settings: RolloutSettings, model: str) -> SandboxSettings:
     given: dict[str, Any] = {"workers": num_sandbox_workers(settings, model), "timeout_s": tools.tool_timeout_s}
     if tools.tool_memory_mb is not None:
         given["memory_bytes"] = tools.tool_memory_mb << 20
+    if tools.figures:
+        given["max_images"] = tools.figures
     if tools.preload is not None:
         given["preload"] = tools.preload
     return SandboxSettings(**given)

@@ -57,6 +57,8 @@ class SamplingSettings(Group):
     """Where thinking ends; auto: as the model's folder says, else by whether the model knows the tag </think>."""
     repetition_window: int = Field(default=240, ge=0, lt=_MOST)
     """Model tokens at the end that are looked at for a loop; 0 switches the check off."""
+    logprobs: Literal["none", "triggers", "tokens"] = "none"
+    """Record how sure the model is: where hints are considered (triggers), or of each sampled token too (tokens)."""
     trajectory_timeout_s: float | None = Field(default=None, gt=0, le=1e9)
     """Seconds that one trajectory may take; without it, no limit."""
 
@@ -89,6 +91,8 @@ class ToolSettings(Group):
     """Longer code is not run."""
     preload: tuple[str, ...] | None = Field(default=None, max_length=1000)
     """Modules that the sandbox imports once before any call; by default numpy, sympy, scipy, mpmath, networkx."""
+    figures: int = Field(default=0, ge=0, le=64)
+    """Most figures of matplotlib's that a call gives back as images; 0: none, and matplotlib is not preloaded."""
     keep_state: bool = True
     """Keep the interpreter's variables from one block of a trajectory to the next."""
     cache_tools: bool = True

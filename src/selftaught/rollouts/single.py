@@ -10,8 +10,9 @@ from selftaught.hints import load_library, split_name
 from selftaught.problems import render_question
 from selftaught.records import Problem, Trajectory
 from selftaught.rollouts.checks import check_settings
-from selftaught.rollouts.loop import Rollout, Watcher
+from selftaught.rollouts.loop import Rollout
 from selftaught.rollouts.opening import in_manner, manner_of, open_engine, open_sandbox
+from selftaught.rollouts.pieces import Watcher
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.tools import ToolBox
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +40,17 @@ class CellResult:
     wall_s: float
     truncated: bool
     tier: str
+    images: tuple[bytes, ...] = ()
+    """Its figures as PNG. They are not part of the trajectory: what the model sees of them is a line of the output."""
 
     @classmethod
     def of(cls, result: Any) -> CellResult:
         """From the sandbox's result."""
         tier = getattr(result, "tier", "")
         return cls(
-            result.status, result.output, result.wall_s, result.truncated, str(getattr(tier, "name", tier)).lower()
-        )
+            result.status, result.output, result.wall_s, result.truncated, str(getattr(tier, "name", tier)).lower(),
+            getattr(result, "images", ()),
+        )  # fmt: skip
 
     @property
     def killed(self) -> bool:
@@ -71,8 +75,8 @@ class ToolCache:
         return found
 
     def put(self, cells: tuple[str, ...], result: CellResult) -> None:
-        """Keep a result, if it is small."""
-        if len(result.output) + sum(map(len, cells)) <= _MAX_CACHED_CHARS:
+        """Keep a result, if it is small and without images."""
+        if not result.images and len(result.output) + sum(map(len, cells)) <= _MAX_CACHED_CHARS:
             self._results[cells] = result
             if len(self._results) > self._max_entries:
                 self._results.popitem(last=False)
@@ -94,6 +98,8 @@ class ToolBox:
         self.wait_s = 0.0
         """Seconds that trajectories waited, summed over them."""
         self.tier = ""
+        self.on_output: Callable[[str], None] | None = None
+        """Of the interpreters that are made from now on."""
 
     def interpreter(self) -> Interpreter:
         """A fresh one, for one trajectory."""
@@ -111,6 +117,14 @@ class Interpreter:
         self._session: Any = None
         self._num_in_session = 0
         self._restarted = False
+        self.images: tuple[bytes, ...] = ()
+        """Figures of the last cell, as PNG."""
+        self.on_output = box.on_output
+        """Shown what a cell prints while it runs. A cell whose result is known already prints nothing."""
+
+    async def forget(self) -> None:
+        """Begin afresh, for an interpreter whose earlier cells were run elsewhere: the next output says so."""
+        await self._lose_state()
 
     async def run(self, code: str) -> ToolInfo:
         """Run one cell. Raises SandboxError only when the sandbox itself is broken."""
@@ -118,6 +132,7 @@ class Interpreter:
         box.num_calls += 1
         started = time.perf_counter()
         if len(code.encode()) > settings.tools.max_code_bytes:
+            self.images = ()
             text = f"The code is {len(code.encode())} bytes long; at most {settings.tools.max_code_bytes} are run."
             return ToolInfo(code=code, status=ExecStatus.REFUSED, output=text, wall_s=0.0)
         if not settings.tools.keep_state:
@@ -138,6 +153,7 @@ class Interpreter:
         output = result.output
         if self._restarted:
             output, self._restarted = RESTARTED + output, False
+        self.images = result.images
         self._cells.append((code, result))
         if result.killed and settings.tools.keep_state:
             await self._lose_state()
@@ -161,7 +177,7 @@ class Interpreter:
         """Run the last cell of ``chain``, the others having been run before it."""
         code, timeout_s = chain[-1], self._box.settings.tools.tool_timeout_s
         if one_shot:
-            return CellResult.of(await self._box.sandbox.run(code, timeout_s=timeout_s))
+            return CellResult.of(await self._box.sandbox.run(code, timeout_s=timeout_s, **self._spectator()))
         can_replay = all(map(is_repeatable, chain[:-1]))
         source = "\n".join(chain) if can_replay and is_repeatable(code) else None
         if self._session is not None and can_replay and not self._session.covers(code):
@@ -175,11 +191,15 @@ class Interpreter:
                 await self._lose_state()
                 await self._open(source)
                 break
-        raw = await self._session.run(code)
+        raw = await self._session.run(code, **self._spectator())
         if getattr(raw, "restarted", False):
             self._cells.clear()
         self._num_in_session = len(self._cells) + 1
         return CellResult.of(raw)
+
+    def _spectator(self) -> dict[str, Any]:
+        """For the sandbox's call, only where somebody watches."""
+        return {} if self.on_output is None else {"on_output": self.on_output}
 
     async def _open(self, source: str | None) -> None:
         """A session that begins with ``source``; None if its cells cannot be run again, so that it needs everything."""

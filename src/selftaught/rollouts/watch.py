@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from selftaught.engines.base import Scoring
 from selftaught.hints import HintPolicy, On
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import FenceScanner
@@ -102,11 +103,9 @@ def halts(watch: WatchSets, policy: HintPolicy | None, *, tools: bool) -> TokenS
     return watch.closing if tools else None
 
 
-def thinking_is_over(prompt_ids: list[int], codec: Codec) -> bool:
-    """True when the template has closed the thinking by itself (an empty ``<think></think>``)."""
-    for token_id in reversed(prompt_ids[-32:]):
-        if token_id == codec.think_open_id:
-            return False
-        if token_id == codec.think_close_id:
-            return True
-    return False
+def scoring_of(logprobs: str, policy: HintPolicy | None) -> Scoring:
+    """Which tokens the engine is to score: where hints are considered, it is the one at which sampling pauses."""
+    if logprobs == "tokens":
+        return Scoring.ALL
+    wanted = policy is not None and (logprobs == "triggers" or policy.asks_scores)
+    return Scoring.LAST if wanted else Scoring.NONE

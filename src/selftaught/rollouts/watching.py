@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from selftaught.records import ExecStatus, SpanSource, ToolInfo
-from selftaught.rollouts.loop import Piece
+from selftaught.records import ExecStatus, HintInfo, ToolInfo
+from selftaught.rollouts.pieces import Event, Piece
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,33 +30,36 @@ class Screen:
         self._in_code = False
         self._column = 0
         self._answering = False
+        self._hint: HintInfo | None = None
+        """The hint that was begun last."""
         self._begun = False
         """The question was shown, and nothing after it."""
 
-    def __call__(self, piece: Piece) -> None:
+    def __call__(self, event: Event) -> None:
         """Print one piece."""
+        if not isinstance(event, Piece) or event.is_control:
+            return
         if self._begun:
             self._begun = False
             self._rule("thinking", "dim")
-        if piece.span.tool is not None:
+        if event.tool is not None:
             self._flush()
-            self._output(piece.span.tool)
+            self._output(event.tool)
             return
-        text = piece.span.text
-        if piece.span.source is SpanSource.HINT and piece.span.hint is not None:
-            self._flush()
-            hint = piece.span.hint
-            self._rule(f"hint {hint.id} · {hint.reason}", HINT_STYLE)
+        text = event.text
+        if event.hint is not None:
+            if event.hint is not self._hint:
+                self._flush()
+                self._rule(f"hint {event.hint.id} · {event.hint.reason}", HINT_STYLE)
+            self._hint = event.hint
             self._say(text, HINT_STYLE)
             return
-        if piece.where == "answer" and not self._answering:
+        if event.where == "answer" and not self._answering:
             self._flush()
             self._answering = True
             self._rule("answer", "green")
             text = text.lstrip("\n")
-        style = (
-            "" if piece.where == "answer" else NOTICE_STYLE if piece.span.source is SpanSource.CONTROL else THINK_STYLE
-        )
+        style = "" if event.where == "answer" else NOTICE_STYLE if event.where == "notice" else THINK_STYLE
         self._say(text, style)
 
     def begin(self, title: str, question: str) -> None:
@@ -73,8 +76,6 @@ class Screen:
     # ------------------------------------------------------------------------------------------------------ internals
 
     def _say(self, text: str, style: str) -> None:
-        for control in ("</think>", "<|im_end|>", "<|endoftext|>"):
-            text = text.replace(control, "")
         *lines, rest = text.split("\n")
         for line in lines:
             self._end_line(self._line + line, style)

@@ -51,7 +51,7 @@ class AsyncSandbox(Protocol):
         """Open a session."""
 
 
-class _LoopThread:
+class LoopThread:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class _LoopThread:
 class BlockingSession:
     """``Session`` for code that is not asynchronous."""
 
-    def __init__(self, session: Session, thread: _LoopThread) -> None:
+    def __init__(self, session: Session, thread: LoopThread) -> None:
         self._session, self._thread = session, thread
 
     def run(self, code: str, timeout_s: float | None = None, stdin: str | bytes | None = None) -> ExecResult:
@@ -91,10 +91,10 @@ class BlockingSandbox:
 
     def __init__(self, sandbox: AsyncSandbox) -> None:
         self._sandbox = sandbox
-        self._running: _LoopThread | None = None
+        self._running: LoopThread | None = None
 
     def __enter__(self) -> BlockingSandbox:
-        thread = _LoopThread()
+        thread = LoopThread()
         try:
             thread.wait(self._sandbox.start())
         except BaseException:
@@ -154,7 +154,7 @@ class BlockingSandbox:
             thread.wait(close_session())
 
     @property
-    def _thread(self) -> _LoopThread:
+    def _thread(self) -> LoopThread:
         if self._running is None:
             raise SandboxError("the sandbox is closed; use it inside its `with Sandbox(...)` block.")
         return self._running

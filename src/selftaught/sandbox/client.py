@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 
 from selftaught.errors import SandboxError
@@ -126,19 +126,29 @@ class Sandbox:
 
     # ----------------------------------------------------------------------------------------------------- one-shot
 
-    async def run(self, code: str, timeout_s: float | None = None, stdin: str | bytes | None = None) -> ExecResult:
-        """Run ``code`` as a notebook cell of its own and return its output, the last expression echoed."""
+    async def run(
+        self,
+        code: str,
+        timeout_s: float | None = None,
+        stdin: str | bytes | None = None,
+        on_output: Callable[[str], None] | None = None,
+    ) -> ExecResult:
+        """Run ``code`` as a notebook cell of its own and return its output, the last expression echoed.
+
+        ``on_output`` is shown what it prints as it comes.
+        """
         timeout = self.settings.timeout_s if timeout_s is None else timeout_s
-        collected = output.OutputBuffer(self.settings.output_bytes)
+        collected = output.buffer_for(self.settings, on_output)
         request = Request(
             code, timeout, self.settings.max_output_bytes, collected.add,
             echo=self.settings.echo, stdin=encode_stdin(stdin),
+            max_images=self.settings.max_images, max_image_bytes=self.settings.max_image_bytes,
         )  # fmt: skip
         try:
             verdict, ending, tier = await self._one_shot(request)
         except QueueFull as error:
             return refusal(str(error), self.tier)
-        return cell_result(verdict, collected, ending.wall_s, tier, self.settings)
+        return cell_result(verdict, collected, ending, tier, self.settings)
 
     async def run_program(
         self,

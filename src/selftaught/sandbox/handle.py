@@ -28,6 +28,7 @@ _READ_BYTES = 1 << 16
 _KILL_GRACE_S = 0.25
 """How long a caller waits for the news that its child is dead. The kill is under way; only the news may be late."""
 _DONE = wire.DONE_OK + wire.DONE_ERROR + wire.DONE_MEMORY
+_IMAGES = wire.IMAGE + wire.IMAGE_END
 _LEAST_COUNTED = 256  # bytes that each piece of a result counts as at least: many tiny ones cost work, too
 
 
@@ -77,6 +78,9 @@ class Request:
     echo: bool = True
     stdin: bytes | None = None
     call: bytes = b""
+    max_images: int = 0
+    """Images that are taken from it, of at most ``max_image_bytes`` each."""
+    max_image_bytes: int = 0
 
 
 @dataclass
@@ -91,6 +95,8 @@ class Ending:
     killed: Killed | None = None
     lost: str = ""
     result: bytes = b""
+    images: tuple[bytes, ...] = ()
+    """As the child sent them: any bytes."""
     exit_code: int | None = None
     """What the code asked for with ``sys.exit``, or 1 after an exception: said by the child itself."""
     awaited_exit: bool = False
@@ -105,6 +111,19 @@ class _Work:
     started: float
     num_output: int = 0
     result: bytearray = field(default_factory=bytearray)
+    image: bytearray = field(default_factory=bytearray)
+    images: list[bytes] = field(default_factory=list)
+
+    def take_image(self, piece: memoryview, is_last: bool) -> bool:
+        """Take a piece of an image; False when there are too many or it grows too large."""
+        too_long = len(self.image) + len(piece) > self.request.max_image_bytes
+        if too_long or len(self.images) >= self.request.max_images or not piece:
+            return False
+        self.image += piece
+        if is_last:
+            self.images.append(bytes(self.image))
+            self.image.clear()
+        return True
 
 
 class ChildHandle:
@@ -153,7 +172,7 @@ class ChildHandle:
             self._loop.add_reader(self._err, self._on_output, self._err, request.on_error_output)
         try:
             if self.alive:
-                self._inbox.ask_for(work.nonce, _DONE + wire.RESULT)
+                self._inbox.ask_for(work.nonce, _DONE + wire.RESULT + (_IMAGES if request.max_images else b""))
                 self._send(request, work.nonce)
                 await work.future
         except asyncio.CancelledError:
@@ -167,7 +186,7 @@ class ChildHandle:
         self._drain(work)
         ending = Ending(
             time.monotonic() - work.started, killed=self._killed, lost=self._lost, result=bytes(work.result),
-            awaited_exit=request.awaits_exit,
+            images=tuple(work.images), awaited_exit=request.awaits_exit,
         )  # fmt: skip
         if self._exit is not None:
             ending.exit_status = int(str(self._exit["status"]))
@@ -233,6 +252,7 @@ class ChildHandle:
         flags = wire.FLAG_MERGED if request.on_error_output is None else 0
         flags |= wire.FLAG_LAST if request.last else 0
         flags |= wire.FLAG_ECHO if request.echo else 0
+        flags |= wire.FLAG_IMAGES if request.max_images else 0
         fds = []
         payload = source + request.call
         if len(payload) > wire.MAX_INLINE:
@@ -273,6 +293,8 @@ class ChildHandle:
                 work.result += body[1:]
             self._count(work, max(len(packet), _LEAST_COUNTED))
             return True
+        if tag and tag in _IMAGES:
+            return work.take_image(body[1:], tag == wire.IMAGE_END)
         if tag and tag in _DONE and self._done is None and not work.future.done():
             self._done = tag
             self._inbox.ask_for(b"", b"")

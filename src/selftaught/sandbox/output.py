@@ -6,11 +6,18 @@ encoding, the line length or the control characters of what it is given.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import deque
+from collections.abc import Callable
+
+from .settings import SandboxSettings
 
 STDERR_KEEP_BYTES = 8192
 """What is kept of a program's standard error."""
+MAX_PIXELS = 1 << 26
+"""Largest image that is passed on: a small file may unpack to any size."""
+_PNG_HEADER = 33  # bytes: the signature and the first chunk
 
 # Texts that some model family's tokenizer reads as one special token, besides <|…|>.
 _TAGS = (
@@ -29,11 +36,27 @@ _CONTROL = re.compile(
 )
 
 
+class Spectator:
+    """Shows output while it is written: each piece decoded, made harmless, passed on; no more than ``max_chars`` in all."""
+
+    def __init__(self, show: Callable[[str], None], max_chars: int, harmless: bool) -> None:
+        self._show, self._left, self._harmless = show, max_chars, harmless
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, data: bytes) -> None:
+        """Take ``data`` in."""
+        if self._left > 0:
+            text = self._decoder.decode(data)[: self._left]
+            self._left -= len(text)
+            if text:
+                self._show(neutralise(text) if self._harmless else text)
+
+
 class OutputBuffer:
     """Collects bytes, keeping the first and the last ``keep_bytes`` / 2; counts them all."""
 
-    def __init__(self, keep_bytes: int) -> None:
-        self._keep = keep_bytes
+    def __init__(self, keep_bytes: int, spectator: Spectator | None = None) -> None:
+        self._keep, self._spectator = keep_bytes, spectator
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._tail_bytes = 0
@@ -41,6 +64,8 @@ class OutputBuffer:
 
     def add(self, data: bytes) -> None:
         """Take ``data`` in."""
+        if self._spectator is not None:
+            self._spectator.add(data)
         self.num_bytes += len(data)
         room = self._keep - len(self._head)
         if room > 0:
@@ -65,6 +90,22 @@ class OutputBuffer:
         tail = bytes(self._head) + b"".join(self._tail) if self.num_bytes < 2 * self._keep else b"".join(self._tail)
         left_out = self.num_bytes - 2 * half
         return bytes(self._head[:half]) + f"\n… [{left_out} bytes left out] …\n".encode() + tail[-half:]
+
+
+def buffer_for(settings: SandboxSettings, on_output: Callable[[str], None] | None) -> OutputBuffer:
+    """A buffer for one cell's output, which ``on_output`` sees too if there is one."""
+    spectator = None
+    if on_output is not None:
+        spectator = Spectator(on_output, settings.output_bytes, settings.neutralise)
+    return OutputBuffer(settings.output_bytes, spectator)
+
+
+def is_png(data: bytes) -> bool:
+    """Whether ``data`` begins as a PNG does and is of a size that can be shown: the child that sent it may send anything."""
+    if len(data) < _PNG_HEADER or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
+        return False
+    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    return 0 < width * height <= MAX_PIXELS
 
 
 def decode(data: bytes) -> str:

@@ -80,6 +80,11 @@ class Program:
         return program_result(self._settings, verdict, ending, out, err, child.tier)
 
     @property
+    def is_live(self) -> bool:
+        """Whether a further call would find the functions and their state."""
+        return not self._closed and (self._child is None or self._child.alive)
+
+    @property
     def _tier(self) -> Tier:
         return self._child.tier if self._child is not None else self._pool.tier or Tier.REDUCED
 

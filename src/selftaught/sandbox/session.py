@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 
 from selftaught.errors import SandboxError
 from selftaught.records import ExecStatus
@@ -45,15 +46,21 @@ class Session:
         """Whether the interpreter of the last cell is still there: the next cell will find its variables."""
         return self._child is not None and self._child.alive
 
-    async def run(self, code: str, timeout_s: float | None = None, stdin: str | bytes | None = None) -> ExecResult:
-        """Run one cell. Never raises for what the code does."""
+    async def run(
+        self,
+        code: str,
+        timeout_s: float | None = None,
+        stdin: str | bytes | None = None,
+        on_output: Callable[[str], None] | None = None,
+    ) -> ExecResult:
+        """Run one cell. Never raises for what the code does. ``on_output`` is shown what it prints as it comes."""
         timeout = self._settings.timeout_s if timeout_s is None else timeout_s
         async with self._lock:
             if self._closed:
                 return refusal("[not run: the session is closed]", self._tier)
             try:
                 async with self._slots.take():
-                    return await self._run(code, timeout, encode_stdin(stdin))
+                    return await self._run(code, timeout, encode_stdin(stdin), on_output)
             except QueueFull as error:
                 return refusal(str(error), self._tier)
 
@@ -63,7 +70,9 @@ class Session:
             raise SandboxError("the sandbox is not started; use `async with Sandbox(...)` or `await sandbox.start()`.")
         return self._pool.tier
 
-    async def _run(self, code: str, timeout_s: float, stdin: bytes | None) -> ExecResult:
+    async def _run(
+        self, code: str, timeout_s: float, stdin: bytes | None, on_output: Callable[[str], None] | None
+    ) -> ExecResult:
         settings = self._settings
         if self._child is not None and not self._child.alive:
             self._drop("the last one ended between cells")
@@ -78,10 +87,11 @@ class Session:
         if self._cpu_risk_s > _REFRESH_SHARE * cpu_s:
             child.allow_cpu(cpu_s, session=True)
             self._cpu_risk_s = 0.0
-        collected = output.OutputBuffer(settings.output_bytes)
+        collected = output.buffer_for(settings, on_output)
         request = Request(
             code, timeout_s, settings.max_output_bytes, collected.add,
             number=self._num_cells, last=False, echo=settings.echo, stdin=stdin,
+            max_images=settings.max_images, max_image_bytes=settings.max_image_bytes,
         )  # fmt: skip
         try:
             ending = await child.execute(request)
@@ -93,7 +103,7 @@ class Session:
         verdict = judge(ending, timeout_s, cpu_s, self._num_cells_of_child)
         if verdict.gone:
             self._drop(_reason(verdict))
-        return cell_result(verdict, collected, ending.wall_s, child.tier, settings, notice)
+        return cell_result(verdict, collected, ending, child.tier, settings, notice)
 
     def _drop(self, reason: str) -> None:
         self._loss = reason

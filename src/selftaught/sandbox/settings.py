@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from selftaught.records import ExecStatus
 
@@ -78,6 +78,10 @@ class SandboxSettings(BaseModel):
     """Seed of ``random`` and ``numpy.random`` at the start of every call or session."""
     int_max_str_digits: int = Field(default=100_000, ge=0)
     """Digits that ``str(int)`` may print. Python's own 4,300 is too few for number theory; printing is quadratic."""
+    max_images: int = Field(default=0, ge=0, le=64)
+    """Figures of matplotlib's that a cell gives back as images; 0 switches that off, and matplotlib is not preloaded."""
+    max_image_bytes: int = Field(default=2 * MIB, ge=1024, le=64 * MIB)
+    """Largest image. A larger one is left out, and the output says so."""
     max_calls_per_zygote: int = Field(default=5_000, ge=1)
     """Children forked by one zygote before a fresh one takes over."""
     lowest_tier: Tier = Tier.REDUCED
@@ -88,6 +92,12 @@ class SandboxSettings(BaseModel):
     """Run with no isolation at all when there is none to be had."""
     start_timeout_s: float = Field(default=60.0, gt=0)
     """How long a zygote may take to import its modules."""
+
+    @model_validator(mode="after")
+    def _with_matplotlib(self) -> SandboxSettings:
+        if self.max_images and "matplotlib" not in self.preload:
+            object.__setattr__(self, "preload", (*self.preload, "matplotlib"))
+        return self
 
     def group_limits(self) -> tuple[int, int]:
         """Memory in bytes and number of threads of all processes together."""
@@ -111,6 +121,8 @@ class ExecResult(BaseModel):
     """Which limit ended it: wall, cpu, memory, output, files, threads."""
     restarted: bool = False
     """The session's state was gone before this cell began; the output says so too."""
+    images: tuple[bytes, ...] = Field(default=(), exclude=True, repr=False)
+    """The cell's figures as PNG, if ``max_images`` allows any."""
 
 
 class FunctionCall(BaseModel):

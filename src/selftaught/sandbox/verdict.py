@@ -91,7 +91,7 @@ def _by_signal(number: int, ending: Ending, cpu_s: float) -> Verdict:
 def cell_result(
     verdict: Verdict,
     collected: output.OutputBuffer,
-    wall_s: float,
+    ending: Ending,
     tier: Tier,
     settings: SandboxSettings,
     notice: str = "",
@@ -106,11 +106,12 @@ def cell_result(
     return ExecResult(
         status=verdict.status,
         output=f"{notice}\n{text}" if notice else text,
-        wall_s=wall_s,
+        wall_s=ending.wall_s,
         truncated=cut or collected.truncated,
         tier=tier,
         limit=verdict.limit,
         restarted=bool(notice),
+        images=tuple(image for image in ending.images if output.is_png(image)),
     )
 
 

@@ -114,7 +114,7 @@ class Zygote:
             **settings.model_dump(
                 include={
                     "memory_bytes", "file_bytes", "scratch_bytes", "num_scratch_inodes", "num_files", "num_threads",
-                    "seed", "int_max_str_digits", "session_cpu_s",
+                    "seed", "int_max_str_digits", "session_cpu_s", "max_images", "max_image_bytes",
                 }
             ),
         }  # fmt: skip

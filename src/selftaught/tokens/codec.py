@@ -111,22 +111,38 @@ class Codec:
         return self.encode(text[:middle]) + self.encode(text[middle:])
 
     def encode_chat(self, question: str, system: str | None = None) -> list[int]:
-        """Ids of the rendered chat template, ready for the assistant's first token.
-
-        Control strings inside ``question`` stay plain text: a question cannot close its own turn.
-        """
+        """Ids of the rendered chat template for one question, ready for the assistant's first token."""
         messages = [{"role": "system", "content": system}] if system else []
-        if not self._hostile(question):
-            rendered = self.template.render([*messages, {"role": "user", "content": question}])
-            ids: list[int] = self._full.encode(rendered, add_special_tokens=False).ids
-            return ids
-        # The template is rendered round a stand-in without control strings. The question's own ids take its place, so
-        # that the question can never close its turn.
-        slot = "SELFTAUGHT\u2063QUESTION"
-        rendered = self.template.render([*messages, {"role": "user", "content": slot}])
-        before, _, after = rendered.partition(slot)
-        head: list[int] = self._full.encode(before, add_special_tokens=False).ids
-        return [*head, *self.encode(question), *self._encode_rest(after)]
+        return self.encode_messages([*messages, {"role": "user", "content": question}])
+
+    def encode_messages(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Ids of the rendered chat template for a whole chat (``role``, ``content``), ready for the assistant's token.
+
+        Control strings inside a message stay plain text: no message can close its own turn. EngineError when the
+        template refuses the messages.
+        """
+        hostile = [at for at, message in enumerate(messages) if self._hostile(message["content"])]
+        if not hostile:
+            return self._encode_template(self.template.render(messages))
+        # The template is rendered round stand-ins without control strings. The messages' own ids take their place, so
+        # that none of them can close its turn.
+        slots = {at: f"SELFTAUGHT\u2063MESSAGE\u2063{at}\u2063" for at in hostile}
+        shown = [{**message, "content": slots.get(at, message["content"])} for at, message in enumerate(messages)]
+        rest = self.template.render(shown)
+        ids: list[int] = []
+        for at in hostile:
+            before, found, after = rest.partition(slots[at])
+            if not found:
+                continue  # the template leaves this message out
+            ids += self._encode_rest(before) if ids else self._encode_template(before)
+            ids += self.encode(messages[at]["content"])
+            rest = after
+        return [*ids, *(self._encode_rest(rest) if ids else self._encode_template(rest))]
+
+    def _encode_template(self, text: str) -> list[int]:
+        """Ids of the template's text from its beginning."""
+        ids: list[int] = self._full.encode(text, add_special_tokens=False).ids
+        return ids
 
     def _encode_rest(self, text: str) -> list[int]:
         """Ids of the template's text behind the question: up to its first control token it is the middle of a text."""

@@ -6,6 +6,7 @@ what children will need is proven to be reachable there. The first process only 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -13,16 +14,19 @@ import os
 import signal
 import socket
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
 # Run by path, not as part of ``selftaught``: that package's imports are not wanted in here.
 _HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(_HERE))
-from inside import child, compat, inspection, landlock, namespaces, scratch, seccomp, system, zygote  # noqa: E402
+from inside import child, compat, figures, inspection, landlock, namespaces, scratch, seccomp, system, zygote  # noqa: E402
 
 sys.path.pop(0)
 
 _LOWEST_KEPT_FD = 10
+_MAX_WAITS, _WAIT_S = 50, 0.01
 
 
 def main() -> None:
@@ -91,6 +95,32 @@ def _wait(control: socket.socket, pid: int, scratch_root: str | None) -> None:
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
+@contextlib.contextmanager
+def _writable(tier: int, scratch_root: str | None) -> Iterator[None]:
+    """A place to write to while modules are imported: matplotlib makes its list of fonts there. It is empty and gone after."""
+    if tier == 1:
+        place = namespaces.SCRATCH
+        system.mount("scratch", place, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "size=16m,mode=700")
+    else:
+        place = scratch.make(scratch_root or "/tmp")
+    kept = {name: os.environ.get(name, "") for name in ("HOME", "TMPDIR", "MPLCONFIGDIR")}
+    os.environ.update(dict.fromkeys(kept, place))
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        system.umount(place) if tier == 1 else scratch.remove(place)
+
+
+def _is_alone(proc_fd: int) -> bool:
+    """Whether no thread but this one is there. One that an import started and has told to end gets a moment."""
+    for _ in range(_MAX_WAITS):
+        if inspection.count_threads(proc_fd) == 1:
+            return True
+        time.sleep(_WAIT_S)
+    return False
+
+
 def _filter(tier: int) -> bytes:
     if tier == 0:
         return b""
@@ -103,9 +133,11 @@ def _serve(control: socket.socket, settings: dict[str, Any], proc_fd: int, scrat
     os.environ.clear()
     os.environ.update(settings["environment"])
     compat.set_up_interpreter()
-    there, missing = zygote.preload(settings["preload"])
+    with _writable(tier, scratch_root) if "matplotlib" in settings["preload"] else contextlib.nullcontext():
+        there, missing = zygote.preload(settings["preload"])
+    figures.FIGURES.set_up(settings["max_images"], settings["max_image_bytes"])
     sys.path.insert(0, "")  # from here on as in a script or a notebook: what the code wrote can be imported
-    if inspection.count_threads(proc_fd) != 1:
+    if not _is_alone(proc_fd):
         zygote.die(control, "a preloaded module started a thread; take it out of sandbox.preload")
     system.collapse_memory(proc_fd)
     base_bytes = inspection.address_space_bytes(proc_fd)

@@ -114,7 +114,7 @@ def _isolate(plan: Plan, cpu_s: int, scratch: str | None) -> None:
         system.unshare(system.CLONE_NEWUSER)
     elif scratch is not None:
         os.chdir(scratch)
-        os.environ["HOME"] = os.environ["TMPDIR"] = scratch
+        os.environ["HOME"] = os.environ["TMPDIR"] = os.environ["MPLCONFIGDIR"] = scratch
     system.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != plan.zygote_pid:
         os._exit(wire.EXIT_SETUP)

@@ -31,12 +31,13 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import compat, seccomp, show, streams, system, wire
+from . import compat, figures, seccomp, show, streams, system, wire
 
 _FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 _BALLAST_BYTES = 2 << 20
 _MAX_ECHO_SOURCE = 100_000  # characters: the syntax tree of more costs seconds
 _MAX_BROKEN_READS = 100
+_figures = figures.FIGURES
 _packet = bytearray(wire.MAX_PACKET)  # made in the zygote, so that a child touches only the pages that it fills
 _NO_NONCE = bytes(wire.NONCE_BYTES)
 _PROGRAM_NAME = "<program>"
@@ -93,6 +94,8 @@ class Runner:
                 packet, ancillary = message
                 nonce, last = packet[: wire.NONCE_BYTES], bool(packet[wire.NONCE_BYTES + 1] & wire.FLAG_LAST)
                 status, code = self._answer(packet, ancillary)
+                if _figures.max_images and packet[wire.NONCE_BYTES + 1] & wire.FLAG_IMAGES:
+                    self._send_images(nonce)
                 self._finish(join_threads=last)
                 if not self._reply(nonce + status + bytes((code,))) or last or not self._can_show():
                     break  # what is not said on the socket the exit code says
@@ -247,6 +250,16 @@ class Runner:
             linecache.cache[name] = (len(source), None, lines, name)  # for ``inspect`` and ``traceback``
         except BaseException:
             pass  # a cell has put something else there
+
+    def _send_images(self, nonce: bytes) -> None:
+        """The cell's figures, beside its output. They are not worth an error of their own."""
+        try:
+            for image in _figures.finish(lambda text: self._say(text, 1)):
+                for start in range(0, len(image), wire.RESULT_PIECE):
+                    tag = wire.IMAGE_END if start + wire.RESULT_PIECE >= len(image) else wire.IMAGE
+                    self._send(nonce + tag + image[start : start + wire.RESULT_PIECE])
+        except BaseException:
+            pass  # a cell has taken pyplot apart, or a handler of the cell's has raised
 
     # -------------------------------------------------------------------------------------------- ending in one piece
 

@@ -39,6 +39,11 @@ WARM_UP = {
         "scipy.optimize.minimize(lambda v: v[0]**2, [1.0]); scipy.integrate.quad(lambda t: t, 0, 1)\n"
         "scipy.optimize.brentq(lambda t: t - 0.5, 0, 1); scipy.special.comb(5, 2); scipy.stats.norm.cdf(0.0)"
     ),
+    "matplotlib": (
+        "import io, matplotlib; matplotlib.use('agg'); import matplotlib.pyplot as plt\n"
+        "plt.plot([1, 2], [1, 3], label='$x^2$'); plt.title('A'); plt.legend(); plt.savefig(io.BytesIO(), format='png')\n"
+        "plt.close('all')"
+    ),
     "mpmath": "import mpmath; mpmath.mp.dps = 15; str(mpmath.quad(mpmath.sin, [0, 1])); mpmath.zeta(2)",
     "networkx": (
         "import networkx as nx; g = nx.path_graph(4); nx.shortest_path(g, 0, 3); nx.is_connected(g)\n"

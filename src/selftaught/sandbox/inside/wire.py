@@ -2,8 +2,8 @@
 
 Parent → zygote and back: one JSON object per packet, descriptors beside it. Parent → child: a fixed header, then the
 source and the call as UTF-8, either in the packet or, when long, in a sealed memory file. Child → parent: a nonce of
-the cell's, a tag of one byte, and either the exit code in one byte or a piece of a program's JSON result; the parent
-ignores anything else.
+the cell's, a tag of one byte, and either the exit code in one byte, a piece of a program's JSON result, or a piece of
+an image (the last piece of each has a tag of its own); the parent ignores anything else.
 
 Packets (``SOCK_SEQPACKET``) and not a stream, so that no length that an untrusted side sends has to be believed. The
 nonce is there because a session's socket outlives its cells: what a thread of an earlier cell sends is not the end of
@@ -19,12 +19,13 @@ HEADER = struct.Struct("<16sBBIQQ")
 
 NONCE_BYTES = 16
 MODE_CELL, MODE_PROGRAM = 0, 1
-FLAG_MERGED, FLAG_STDIN, FLAG_FILE, FLAG_LAST, FLAG_ECHO = 1, 2, 4, 8, 16
+FLAG_MERGED, FLAG_STDIN, FLAG_FILE, FLAG_LAST, FLAG_ECHO, FLAG_IMAGES = 1, 2, 4, 8, 16, 32
 
 READY = b"R"
 BROKEN = b"E"
 DONE_OK, DONE_ERROR, DONE_MEMORY = b"o", b"e", b"m"
 RESULT = b"j"
+IMAGE, IMAGE_END = b"p", b"P"
 
 MAX_INLINE = 32 * 1024
 MAX_PACKET = 64 * 1024
