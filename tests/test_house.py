@@ -72,9 +72,14 @@ TESTED_ELSEWHERE = {
     "cli/curate.py": "cli/test_handover.py",
     "cli/grade.py": "cli/test_handover.py",
     "cli/hints.py": "hints/test_library.py",
+    "cli/hints_probe.py": "uplift/test_probe.py",
     "cli/ls.py": "cli/test_looking.py",
     "cli/report.py": "report/test_write.py",
     "cli/train.py": "cli/test_handover.py",
+    # Dialects are tested over HTTP against a small server of their kind.
+    "engines/dialects/desktop.py": "engines/test_desktop.py",
+    "engines/dialects/llamacpp.py": "engines/test_llamacpp.py",
+    "engines/dialects/openai_ids.py": "engines/test_http.py",
     "engines/model.py": "engines/test_local.py",
     "engines/tiny.py": "engines/test_fallback.py",
     "evals/inspect_log.py": "evals/test_evaluate.py",
@@ -83,6 +88,8 @@ TESTED_ELSEWHERE = {
     "grading/math_worker.py": "grading/test_hostile.py",
     "grading/maths/": "grading/maths/test_rules.py",
     "grading/workers.py": "grading/test_hostile.py",
+    "rollouts/probe_settings.py": "uplift/test_probe.py",
+    "rollouts/probing.py": "uplift/test_probe.py",
     # These need a run: it is made once for all of them.
     "pipeline/perform.py": "pipeline/test_execute.py",
     "pipeline/report.py": "pipeline/test_weak_base.py",
@@ -93,6 +100,7 @@ TESTED_ELSEWHERE = {
     "report/charts/": "report/test_charts.py",
     "report/sections.py": "report/test_page.py",
     # One trajectory and one worker are tested through what drives them.
+    "rollouts/live.py": "rollouts/test_state.py",
     "rollouts/loop.py": "rollouts/test_state.py",
     "rollouts/pool.py": "rollouts/test_runner.py",
     "sandbox/attack.py": "sandbox/test_tiers.py",
@@ -100,9 +108,18 @@ TESTED_ELSEWHERE = {
     "sandbox/inside/": "sandbox/test_cases.py",
     "sandbox/pool.py": "sandbox/test_client.py",
     "sandbox/zygote.py": "sandbox/test_tiers.py",
+    # A request is tested through a server.
+    "serve/app.py": "serve/test_chat.py",
+    "serve/messages.py": "serve/test_chat.py",
+    "serve/requests.py": "serve/test_chat.py",
+    "serve/turns.py": "serve/test_chat.py",
+    "serve/wire.py": "serve/test_guard.py",
     "tokens/gguf/": "tokens/test_gguf.py",
     "toy/corpus/": "toy/test_corpus.py",
     "toy/families/": "toy/test_families.py",
+    "uplift/cells.py": "uplift/test_learn.py",
+    "uplift/logistic.py": "uplift/test_learn.py",
+    "uplift/words.py": "cli/test_hints_learned.py",
     "training/trainer.py": "training/test_sft.py",
 }
 """Module, or package with a slash behind it, without a test at the mirrored path → the file that tests it instead."""

@@ -158,6 +158,10 @@ class HintPosition(StrEnum):
     BUDGET = "budget"
     BEFORE_LINE = "before_line"
     """Before a line that the model had begun and that was taken back: its conclusion, its box."""
+    START = "start"
+    """Before the first sampled token."""
+    REPETITION = "repetition"
+    """In place of text that repeats what stands before it."""
 
 
 class ExecStatus(StrEnum):
@@ -252,6 +256,27 @@ class StopReason(StrEnum):
         return self in (StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.CANCELLED)
 
 
+class ForkPoint(Record):
+    """A place at which a trajectory was forked: one branch goes on without a hint, the others each with one."""
+
+    id: str
+    """``{problem_id}#{sample}@{number}``. The branches' ids are this, a point and the number of the hint, from 1."""
+    place: str
+    token: int
+    """Tokens after the prompt."""
+    probability: float
+    """With which this place was chosen among those of its trajectory."""
+    prefix_tokens: int
+    """Tokens that were sampled before it."""
+    features: dict[str, float | str | bool] = Field(default_factory=dict)
+    hints: list[str] = Field(default_factory=list)
+    """Functions of the hints that were tried here, in the order of the branches."""
+
+    def branch_ids(self) -> list[str]:
+        """Ids of the trajectories with a hint."""
+        return [f"{self.id}.{number}" for number in range(1, len(self.hints) + 1)]
+
+
 class Trajectory(Record):
     """One rollout of one problem.
 
@@ -279,6 +304,8 @@ class Trajectory(Record):
     shared_tokens: int | None = None
     """Sampled tokens at its beginning that were sampled once for several trajectories, and count with another one; None
     when it was not forked from another."""
+    forks: list[ForkPoint] | None = None
+    """Places at which it was forked to try hints; on a branch the one place that it was forked at."""
     decisions: list[HintDecision] | None = None
     """What the hint policy decided at each occasion, with the reason; None when no policy was at work."""
     wall_s: float = 0.0
@@ -300,6 +327,10 @@ class Trajectory(Record):
         """Sampled tokens that are in no span, since a hint or a call took their place: spent, but not seen again."""
         hints = sum(len(span.hint.discarded_ids) for span in self.spans if span.hint is not None)
         return hints + sum(len(span.tool.discarded_ids or ()) for span in self.spans if span.tool is not None)
+
+    def num_sampled(self) -> int:
+        """Tokens that the model sampled for it, with those that were taken back and those it shares."""
+        return self.num_tokens(SpanSource.MODEL) + self.num_taken_back()
 
     def tool_calls(self) -> list[ToolInfo]:
         """Calls in order."""

@@ -53,8 +53,12 @@ class SmallLlamaCpp(Loopback):
         """Prompts that came as text, in front of which it puts a BOS token."""
         self.most_asked = 0
         """Most requests that were there at once, waiting ones too."""
+        self.num_evaluated = 0
+        """Prompt tokens that were not in the cache of the slot that was free and fitted best."""
         self._asked_now = 0
         self._slots = asyncio.Semaphore(slots)
+        self._caches: list[list[int]] = [[] for _ in range(slots)]
+        """What the free slots hold, the least recently used first."""
         meta = {"n_ctx": self.context, "n_vocab": engine.codec.vocab_size}
         self.pages["/v1/models"] = {"data": [{"id": "tiny", "owned_by": signed, "meta": meta}]}
         self.pages["/props"] = {
@@ -100,7 +104,11 @@ class SmallLlamaCpp(Loopback):
             self.reply(writer, {"error": error}, 400)
             return
         given = {**OWN, **asked}
+        cache = max(self._caches, key=lambda held: _common(held, prompt))
+        self._caches.remove(cache)
+        self.num_evaluated += len(prompt) - min(_common(cache, prompt), len(prompt) - 1)
         ids, stop = await self._sample(prompt, given)
+        self._caches.append([*prompt, *ids[:-1]])
         self.num_said += len(ids)
         answer = {
             "content": self.engine.codec.decode(ids),
@@ -139,3 +147,10 @@ class SmallLlamaCpp(Loopback):
         finally:
             row.close()
         return ids, ""
+
+
+def _common(one: list[int], two: list[int]) -> int:
+    """Length of the prefix that both have."""
+    return next(
+        (at for at, pair in enumerate(zip(one, two, strict=False)) if pair[0] != pair[1]), min(len(one), len(two))
+    )

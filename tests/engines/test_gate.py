@@ -41,3 +41,22 @@ async def test_a_place_is_not_lost_to_one_who_no_longer_wants_it() -> None:
     async with asyncio.timeout(2):
         await waiting[2]
         await wait(9)
+
+
+async def test_a_place_is_kept_for_one_who_goes_on_at_once() -> None:
+    gate, order = Gate(1, linger_s=0.2), []
+
+    async def go(rank: int, times: int) -> None:
+        for _ in range(times):
+            async with gate.passed(rank):
+                order.append(rank)
+                await asyncio.sleep(0)
+        gate.leave(rank)
+
+    async with asyncio.timeout(0.15):  # leaving gives the place away before its time is over
+        await asyncio.gather(go(0, 3), go(2, 2), go(1, 2))
+    assert order == [0, 0, 0, 1, 1, 2, 2]
+    async with gate.passed(7):  # one who does not come back, and does not say so
+        pass
+    async with asyncio.timeout(2):
+        await go(8, 1)

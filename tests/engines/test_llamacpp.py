@@ -188,6 +188,31 @@ def test_7_no_more_is_asked_at_once_than_it_has_slots(served: Thread, model_fold
     assert reach(served, model_folder, max_rows=2).max_rows == 2
 
 
+def test_a_trajectory_keeps_its_slot_while_others_wait(served: Thread, model_folder: Path) -> None:
+    engine = reach(served, model_folder, max_rows=64)
+
+    async def one(index: int) -> int:
+        row = engine.open(SequenceKey(0, str(index)), SamplingParams())
+        row.extend([index + 1, *range(2, 60)])
+        for _ in range(6):
+            await row.sample(SampleRequest(64, engine.codec.token_set("none", lambda: ())))
+            row.extend([40, 41])
+            await asyncio.sleep(0.001 * (index % 3))
+        row.close()
+        return len(row.ids)
+
+    async def run() -> list[int]:
+        lengths = await asyncio.gather(*(one(index) for index in range(9)))
+        await engine.aclose()
+        return lengths
+
+    lengths = asyncio.run(run())
+    # Each prompt is read once, and after each request what was put in and the token before it.
+    server = served.server
+    assert server.num_requests >= 9 * 6
+    assert server.num_evaluated <= 9 * 59 + 3 * (server.num_requests - 9) < sum(lengths)
+
+
 def test_a_model_that_is_loading_is_waited_for(served: Thread, model_folder: Path) -> None:
     engine = reach(served, model_folder)
     served.server.refuse = 2

@@ -62,7 +62,7 @@ def test_both_are_what_two_runs_give(name: str, few: list[Problem], tmp_path: Pa
         assert all(same(mine[one], other[one]) for one in mine)
         assert verify_folder(tmp_path / forked)
     assert summary.model_tokens + summary.shared_tokens == sampled
-    assert 0 < summary.shared_tokens < sampled and summary.num_plain == len(few)
+    assert 0 < summary.shared_tokens < sampled and summary.num_beside == len(few)
     shared = [one.shared_tokens for one in by_id(tmp_path / "beside").values()]
     assert sum(one or 0 for one in shared) == summary.shared_tokens and None not in shared
     assert all(one.shared_tokens is None for one in by_id(tmp_path / "forked").values())
@@ -83,7 +83,7 @@ def test_it_resumes_without_loss(few: list[Problem], tmp_path: Path) -> None:
         assert sorted(one.id for one in after) == sorted(before)
         assert all(same(one, before[one.id]) for one in after)
     again = run_rollout(few, MODEL, tmp_path / "run", hinted, plain=beside)
-    assert again.num_new == again.num_plain == 0
+    assert again.num_new == again.num_beside == 0
 
 
 def test_a_hinted_run_that_fails_leaves_the_plain_one_whole(few: list[Problem], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selftaught.cli import hints_learned
+from selftaught.cli import hints_learned, hints_probe
 
 if TYPE_CHECKING:
     from selftaught.hints import HintLibrary
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(hints, name="hints")
     hints.command(name="lint")(lint)
     hints.command(name="show")(show)
+    hints.command(name="probe")(hints_probe.probe)
     hints.command(name="uplift")(hints_learned.uplift)
     hints.command(name="learn")(hints_learned.learn)
     hints.command(name="explain")(hints_learned.explain)

@@ -62,7 +62,7 @@ def learn(
         Part, typer.Option("--on", help="Half of the problems to learn from; the other half reports. Or all.")
     ] = Part.FIRST,
     loss_weight: Annotated[float, typer.Option(min=0, help="Gains that one loss undoes.")] = 2.0,
-    token_cost: Annotated[float, typer.Option(min=0, help="Gains that 1,000 extra tokens undo.")] = 0.1,
+    token_cost: Annotated[float, typer.Option(min=0, help="Gains that twice the tokens undo.")] = 0.1,
     max_loss: Annotated[
         float, typer.Option(min=0.001, max=1, help="Share of the places that a hint may break.")
     ] = 0.02,

@@ -110,10 +110,10 @@ def _tell(summary: RolloutSummary, out: Path) -> None:
     print(out)
     reasons = ", ".join(f"{name} {count}" for name, count in summary.stop_reasons.items()) or "nothing new"
     print(f"{summary.num_trajectories} trajectories; {reasons}; calls in {summary.call_rate:.0%}", file=sys.stderr)
-    if summary.num_plain:
+    if summary.num_beside:
         shared = summary.shared_tokens / (summary.model_tokens + summary.shared_tokens)
         print(
-            f"{summary.num_plain} trajectories without hints beside them; {summary.model_tokens:,} tokens sampled for both, "
+            f"{summary.num_beside} trajectories without hints beside them; {summary.model_tokens:,} tokens sampled for both, "
             f"{shared:.0%} fewer than apart",
             file=sys.stderr,
         )

@@ -36,6 +36,8 @@ _TOKENS_PER_CHUNK, _TOKENS_PER_CHUNK_ALONE = 16, 4
 chunk is overshot, at a halt nothing. The smaller one is for a row that somebody watches, and for a single one."""
 _ATTEMPTS_PER_URL = 3
 _BACKOFF_S = (0.25, 15.0)
+_LINGER_S = 0.1
+"""How long a slot is kept for its trajectory between two requests: the client's own work lies there, not a tool's."""
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -104,8 +106,9 @@ class HttpSequence:
         return twin
 
     def close(self) -> None:
-        """Drop the stream."""
+        """Drop the stream and give the place at the server to another."""
         self._drop()
+        self.engine.leave(self)
 
     async def sample(self, request: SampleRequest) -> Sampled:
         """Take ids from the stream, opening or resuming it as needed."""
@@ -206,8 +209,9 @@ class HttpEngine:
         self.max_context = served.max_context or 1 << 20
         self.max_rows = min(max_rows, served.slots * len(self.urls)) if served.slots else max_rows
         """Streams at once. A sequence has none while its tool runs, so others keep the server busy."""
-        self._free = Gate(self.max_rows)
-        self._slots = {url: Gate(served.slots or self.max_rows) for url in self.urls}
+        linger_s = _LINGER_S if served.slots else 0.0
+        self._free = Gate(self.max_rows, linger_s)
+        self._slots = {url: Gate(served.slots or self.max_rows, linger_s) for url in self.urls}
         chunk = _TOKENS_PER_CHUNK if max_rows > 1 else _TOKENS_PER_CHUNK_ALONE
         self.dialect = found.dialect(Setting(served.name, self.codec, chunk, allow_text, self.max_context))
         self._timeout = httpx2.Timeout(max(read_timeout_s, self.dialect.silence_s), connect=10.0)
@@ -225,6 +229,11 @@ class HttpEngine:
         """Continue ``row`` on its server, or on the one that follows when ``num_failed`` of them stay down."""
         url = self.urls[(row.key.digest("replica") + num_failed) % len(self.urls)]
         return self._generate(url, row)
+
+    def leave(self, row: HttpSequence) -> None:
+        """``row`` asks nothing more."""
+        for gate in (self._free, *self._slots.values()):
+            gate.leave(row.age)
 
     def dispose(self, stream: _Stream, drain: bool = False) -> None:
         """Close a stream in the background; the server sees a disconnect and stops.

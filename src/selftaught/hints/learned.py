@@ -55,17 +55,20 @@ class LearnedFrom(_Part):
 
 
 class Utility(_Part):
-    """What a hint is worth: P(gain) - loss_weight x P(loss) - token_cost x extra tokens / 1000."""
+    """What a hint is worth: P(gain) - loss_weight x P(loss) - token_cost x extra tokens / typical_tokens."""
 
     loss_weight: float = Field(default=2.0, ge=0)
     token_cost: float = Field(default=0.1, ge=0)
+    """Gains that it undoes to sample twice as many tokens."""
+    typical_tokens: float = Field(default=1000.0, gt=0)
+    """Mean length of the trajectories without a hint that were learned from, in sampled tokens."""
     max_loss: float = Field(default=0.02, gt=0, le=1)
     loss_risk: float = Field(default=0.1, gt=0, le=1)
     """A hint is barred unless P(P(loss) > max_loss) is below this."""
 
     def of(self, gain: float, loss: float, extra_tokens: float) -> float:
         """The utility of one hint."""
-        return gain - self.loss_weight * loss - self.token_cost * extra_tokens / 1000
+        return gain - self.loss_weight * loss - self.token_cost * extra_tokens / self.typical_tokens
 
 
 class ArmPosterior(_Part):
@@ -200,6 +203,8 @@ def choose(
     if cell is None or not cell.arms:
         return LearnedChoice(None, f"nothing is known of {where}")
     given = {**(features or {}), "kind": kind.value, "place": place}
+    if difficulty:
+        given["difficulty"] = difficulty
     ranked = sorted(_worths(learned, cell, given, f"{key}\x00{place}"), key=lambda one: (-one[1], one[0]))
     if not ranked:
         risk = learned.utility.max_loss

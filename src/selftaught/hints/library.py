@@ -78,6 +78,10 @@ class On(StrEnum):
     BEFORE_FINAL = "before_final"
     TOOL_ERROR = "tool_error"
     BUDGET = "budget"
+    START = "start"
+    """Before the first token."""
+    REPETITION = "repetition"
+    """Where the trajectory would end because the model goes round in circles."""
 
 
 class Gate(StrEnum):

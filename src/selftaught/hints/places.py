@@ -49,11 +49,32 @@ def learned_policies(learned: LearnedHints, policies: Mapping[str, Any]) -> dict
 def _rules(learned: LearnedHints, kind: ProblemKind, place: str, policies: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rules that wait for one place; none for a place that this version does not know."""
     hints = sorted({name for cell in learned.cells if (cell.kind, cell.place) == (kind, place) for name in cell.arms})
-    common = {"hints": hints, "choose": LEARNED, "place": place, "cap": 1, "unless": ["hinted"]}
+    asks = {"choose": LEARNED, "place": place, "cap": 1, "unless": ["hinted"]}
+    return [{**rule, **asks} for rule in place_rules(kind, place, hints, policies)]
+
+
+def places_of(kind: ProblemKind) -> tuple[str, ...]:
+    """Places that a trajectory of such a problem can come to. A program's conclusion is its end."""
+    return (
+        "start",
+        "paragraph",
+        "word",
+        *(("conclusion",) if kind is not ProblemKind.CODE else ()),
+        "end",
+        "repetition",
+    )
+
+
+def place_rules(kind: ProblemKind, place: str, hints: list[str], policies: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rules that fire at one place, each with any of ``hints``; none for a place that this version does not know.
+
+    ``policies`` are the built-in ones: the patterns of a conclusion come from there.
+    """
+    common: dict[str, Any] = {"hints": hints}
     if place == "word":
         return [{"name": place, "when": "word", "words": _WORDS, **common}]
-    if place == "paragraph":
-        return [{"name": place, "when": "paragraph", "lead": _LEAD, **common}]
+    if place in ("start", "paragraph", "repetition"):
+        return [{"name": place, "when": place, "lead": _LEAD, **common}]
     if place == "end":
         when = "before_final" if kind is ProblemKind.CODE else "end_of_thinking"
         return [{"name": place, "when": when, "lead": _LEAD, **common}]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from selftaught.hints.debug import render_debug
+from selftaught.hints.features import Features
 from selftaught.hints.functions import Language
 from selftaught.hints.learned import LearnedChoice, choose
 from selftaught.hints.library import Gate, HintLibrary, On, Rule, hint_id
@@ -27,6 +29,8 @@ _POSITIONS = {
     On.BEFORE_FINAL: HintPosition.BEFORE_FINAL,
     On.TOOL_ERROR: HintPosition.AFTER_TOOL_ERROR,
     On.BUDGET: HintPosition.BUDGET,
+    On.START: HintPosition.START,
+    On.REPETITION: HintPosition.REPETITION,
 }
 _REGEX_CHARS = 400
 """Characters at the end of the thinking that a pattern is searched in."""
@@ -34,6 +38,11 @@ _DOUBT_CHARS = 300
 """Characters at the end of the thinking in which a word of doubt counts as recent."""
 _MAX_DECISIONS = 64
 """Decisions kept in a trajectory; a model that says "Wait" a thousand times does not write a thousand of them."""
+
+
+def _no_features(place: str) -> Features:
+    """Where nothing but the occasion itself is known."""
+    return {}
 
 
 @dataclass(slots=True)
@@ -51,6 +60,8 @@ class Occasion:
     """None before the first call."""
     last_output: str = ""
     """What the last call printed."""
+    features: Callable[[str], Features] = _no_features
+    """Place → its features (`selftaught.hints.features`), computed only when somebody asks."""
 
 
 @dataclass(slots=True)
@@ -94,9 +105,12 @@ class HintPolicy:
         sample: int = 0,
         rounds: int = 0,
         language: Language = "en",
+        rules: Sequence[Rule] | None = None,
     ) -> None:
+        """``rules`` take the place of the named policy's."""
         self.library, self.problem, self.language, self.rounds = library, problem, language, rounds
-        self.rules = [rule for rule in library.policy(policy, problem.kind).rules if self._cap(rule) > 0]
+        wanted = library.policy(policy, problem.kind).rules if rules is None else rules
+        self.rules = [rule for rule in wanted if self._cap(rule) > 0]
         self._key = f"{seed}\x00{problem.id}\x00{sample}"
         self._memory = _Memory()
         words = sorted({word for rule in self.rules for word in rule.words}, key=len, reverse=True)
@@ -220,7 +234,8 @@ class HintPolicy:
         if rule.choose != "learned" or rule.place is None or self.library.learned is None:
             return None
         key = f"{self._key}\x00{ordinal}"
-        return choose(self.library.learned, self.problem.kind, rule.place, level_of(self.problem), {}, key)
+        features = occasion.features(rule.place)
+        return choose(self.library.learned, self.problem.kind, rule.place, level_of(self.problem), features, key)
 
     def _choose(
         self, rule: Rule, occasion: Occasion, trigger: str, ordinal: int, learned: LearnedChoice | None = None

@@ -121,7 +121,7 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
     if stage.plain is not None:
         path, shared, apart = run.rollout(stage.plain.ref).trajectories, 0, tokens
         for trajectory in read_jsonl(path, Trajectory):
-            own, common = trajectory.num_tokens(SpanSource.MODEL), trajectory.shared_tokens or 0
+            own, common = trajectory.num_sampled(), trajectory.shared_tokens or 0
             tokens, shared, apart = tokens + own - common, shared + common, apart + own
         outputs.append(run.relative(path))
         detail += f"; the greedy pass beside it shares {shared:,} of {apart:,} tokens"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from selftaught.records import HintInfo, Span, SpanSource, ToolInfo
-from selftaught.tokens.codec import Codec
+from selftaught.tokens.codec import Codec, TokenSet
+from selftaught.tokens.fences import FenceScanner
 
 
 @dataclass(slots=True)
@@ -82,6 +83,27 @@ class TokenLedger:
         while start and b"\n" not in self.codec.token_bytes[last.ids[start - 1]]:
             start -= 1
         return last.ids[start:]
+
+    def text_after_prompt(self, without: TokenSet) -> str:
+        """The text so far, whoever wrote it; a last sampled id that is one of ``without`` is left out."""
+        last = self.last
+        ends = last.source is SpanSource.MODEL and last.ids and last.ids[-1] in without
+        texts = [one.text if one.text is not None else self.codec.decode(one.ids) for one in self.spans[1:]]
+        if ends:
+            texts[-1] = self.codec.decode(last.ids[:-1])
+        return "".join(texts)
+
+    def reread(self, num_less: int) -> tuple[str, FenceScanner]:
+        """The text after the prompt without the last sampled ids, and what a scanner of fences knows at its end."""
+        scanner, texts = FenceScanner(), []
+        for one in self.spans[1:]:
+            ids = one.ids[: len(one.ids) - num_less] if one is self.last else one.ids
+            texts.append(one.text if one.text is not None else self.codec.decode(ids))
+            if one.source in (SpanSource.MODEL, SpanSource.HINT):
+                scanner.feed(texts[-1], one.source)
+            else:
+                scanner.reset()
+        return "".join(texts), scanner
 
     def build(self) -> list[Span]:
         """The trajectory so far. A span of which everything was taken back is left out."""

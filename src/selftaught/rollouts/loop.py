@@ -52,9 +52,8 @@ class Rollout:
 
         ``prompt``: the ids of the rendered chat, if somebody has made them already.
         """
-        state = self._state(problem, sample, prompt)
-        settings = self.settings.sampling
-        sequence = self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.params())
+        state = self.begin(problem, self._policy(problem, sample), prompt)
+        sequence = self.open(problem, sample)
         live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
         await self._drive(
             state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None, live=live
@@ -68,26 +67,68 @@ class Rollout:
         ``sequence`` holds the ids of ``state``, and is closed.
         """
         replayed = ReplayedSequence(sequence, steps_of(state.spans()))
-        return self._drive(self._state(problem, sample), replayed, problem, sample, started)
+        own = self.begin(problem, self._policy(problem, sample))
+        return self._drive(own, replayed, problem, sample, started)
 
-    def _state(self, problem: Problem, sample: int, prompt: list[int] | None = None) -> RolloutState:
-        """A trajectory that has not begun."""
-        settings = self.settings
-        policy = None
-        if self.policy_name != "none":
-            policy = HintPolicy(
-                self.library,
-                self.policy_name,
-                problem,
-                seed=settings.sampling.seed,
-                sample=sample,
-                rounds=settings.hints.rounds,
-                language=settings.hints.language,
-            )
-        codec = self.engine.codec
+    def begin(self, problem: Problem, policy: HintPolicy | None, prompt: list[int] | None = None) -> RolloutState:
+        """A trajectory that has not begun. ``prompt`` as in ``run``."""
+        codec, settings = self.engine.codec, self.settings
         if prompt is None:
             prompt = codec.encode_messages(messages_of(problem, self.render(problem), settings.sampling.system))
         return RolloutState(problem, prompt, codec, settings, policy, max_context=self.engine.max_context)
+
+    def open(self, problem: Problem, sample: int) -> Sequence:
+        """An empty sequence of the engine."""
+        settings = self.settings.sampling
+        return self.engine.open(SequenceKey(settings.seed, problem.id, sample), settings.params())
+
+    async def play(
+        self,
+        state: RolloutState,
+        sequence: Sequence,
+        started: float,
+        before_hint: Callable[[InsertHint], None] | None = None,
+        live: Live | None = None,
+    ) -> Stop:
+        """Drive one trajectory to its end. ``started`` is when its sample began: the limit of time counts from there."""
+        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
+        # cells printed comes from the cache, or is run again.
+        interpreter = self.tools.interpreter() if self.tools is not None else None
+        deadline = self.settings.sampling.trajectory_timeout_s
+        try:
+            async with asyncio.timeout(
+                None if deadline is None else max(0.0, started + deadline - time.perf_counter())
+            ):
+                while not isinstance(action := state.next_action(), Stop):
+                    if before_hint is not None and isinstance(action, InsertHint):
+                        before_hint(action)
+                    await self._perform(action, state, sequence, interpreter, live)
+                stopped = action
+        except TimeoutError:
+            stopped = Stop(StopReason.TIMEOUT, f"not done within {deadline:g} s")
+            state.apply(Failed(stopped.reason, stopped.error))
+        finally:
+            if live is not None:
+                live.close()
+            if interpreter is not None:
+                await interpreter.close()
+        if live is not None:
+            live.end()
+        return stopped
+
+    def _policy(self, problem: Problem, sample: int) -> HintPolicy | None:
+        settings = self.settings
+        if self.policy_name == "none":
+            return None
+        return HintPolicy(
+            self.library,
+            self.policy_name,
+            problem,
+            seed=settings.sampling.seed,
+            sample=sample,
+            rounds=settings.hints.rounds,
+            language=settings.hints.language,
+        )
 
     async def _drive(
         self,
@@ -100,39 +141,29 @@ class Rollout:
         forks_plain: bool = False,
         live: Live | None = None,
     ) -> None:
-        """Drive one trajectory to its end, and each branch that it forks off.
-
-        ``started`` is the whole sample's start: a branch has only the time that is left of the sample's limit.
-        """
-        # Of its own, for a branch too: variables that one branch sets must not be seen by another. What the shared
-        # cells printed comes from the cache, or is run again.
-        interpreter = self.tools.interpreter() if self.tools is not None else None
+        """Drive one trajectory to its end, and each branch that it forks off."""
         branches: list[asyncio.Task[None]] = []
+        plain = self.plain if forks_plain else None
         is_open = True
-        deadline = self.settings.sampling.trajectory_timeout_s
+
+        def fork(action: InsertHint) -> None:
+            nonlocal plain
+            if action.branch:
+                twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
+                branches.append(asyncio.create_task(twin))
+            elif plain is not None:
+                beside = plain.branch(problem, sample, sequence.fork(), state, started)
+                branches.append(asyncio.create_task(beside))
+                plain = None
+
         try:
-            async with asyncio.timeout(
-                None if deadline is None else max(0.0, started + deadline - time.perf_counter())
-            ):
-                while not isinstance(action := state.next_action(), Stop):
-                    if isinstance(action, InsertHint) and action.branch:
-                        twin = self._drive(state.fork_natural(), sequence.fork(), problem, sample, started)
-                        branches.append(asyncio.create_task(twin))
-                    elif isinstance(action, InsertHint) and self.plain is not None and forks_plain:
-                        forks_plain = False
-                        plain = self.plain.branch(problem, sample, sequence.fork(), state, started)
-                        branches.append(asyncio.create_task(plain))
-                    await self._perform(action, state, sequence, interpreter, live)
-            if forks_plain and self.plain is not None:
-                if action.reason.is_failure:  # what the engine holds now is not known
-                    branches.append(asyncio.create_task(self.plain.run(problem, sample)))
-                else:  # no hint was inserted; still, the plain run may pause and so end elsewhere
-                    branches.append(asyncio.create_task(self.plain.branch(problem, sample, sequence, state, started)))
-                    is_open = False
-        except TimeoutError:
-            state.apply(Failed(StopReason.TIMEOUT, f"not done within {deadline:g} s"))
-            if forks_plain and self.plain is not None:
-                branches.append(asyncio.create_task(self.plain.run(problem, sample)))
+            stopped = await self.play(state, sequence, started, fork, live)
+            if plain is not None and (stopped.reason.is_failure or stopped.reason is StopReason.TIMEOUT):
+                # What the engine holds now is not known.
+                branches.append(asyncio.create_task(plain.run(problem, sample)))
+            elif plain is not None:  # no hint was inserted; still, the plain run may pause and so end elsewhere
+                branches.append(asyncio.create_task(plain.branch(problem, sample, sequence, state, started)))
+                is_open = False
         except asyncio.CancelledError:
             for branch in branches:  # a cancelled task does not cancel the tasks that it started
                 branch.cancel()
@@ -140,12 +171,6 @@ class Rollout:
         finally:
             if is_open:
                 sequence.close()
-            if live is not None:
-                live.close()
-            if interpreter is not None:
-                await interpreter.close()
-        if live is not None:
-            live.end()
         shared = sequence.num_shared if isinstance(sequence, ReplayedSequence) else None
         self._emit(state, problem, sample, time.perf_counter() - started, shared)
         if branches:
@@ -196,32 +221,35 @@ class Rollout:
     def _emit(
         self, state: RolloutState, problem: Problem, sample: int, wall_s: float, shared_tokens: int | None
     ) -> None:
-        stopped = state.next_action()
-        assert isinstance(stopped, Stop)
-        settings = self.settings
+        settings = self.settings.hints
         rounds: list[int | None] = [None]
-        if settings.hints.record_rounds:
+        if settings.record_rounds:
             # A branch that ended its thinking here is round r alone. One that ended otherwise would have done the same
             # with any larger number of rounds, so it stands for all of them.
-            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.hints.rounds + 1))
-        spans = state.spans()
+            rounds = [state.round] if state.ended_naturally else list(range(state.round, settings.rounds + 1))
+        trajectory = self.trajectory(state, problem, sample, wall_s, shared_tokens)
         for round_ in rounds:
-            self.emit(
-                Trajectory(
-                    id=trajectory_id(problem.id, sample, round_),
-                    problem_id=problem.id,
-                    sample=sample,
-                    round=round_,
-                    seed=settings.sampling.seed,
-                    model=self.engine.name,
-                    condition=settings.condition,
-                    text_only=self.engine.text_only,
-                    spans=spans,
-                    stop_reason=stopped.reason,
-                    error=stopped.error,
-                    shared_tokens=shared_tokens,
-                    decisions=state.policy.decisions if state.policy is not None else None,
-                    wall_s=round(wall_s, 4),
-                    created_at=utc_now(),
-                )
-            )
+            self.emit(trajectory.model_copy(update={"id": trajectory_id(problem.id, sample, round_), "round": round_}))
+
+    def trajectory(
+        self, state: RolloutState, problem: Problem, sample: int, wall_s: float, shared_tokens: int | None = None
+    ) -> Trajectory:
+        """The record of a trajectory that has ended."""
+        stopped = state.next_action()
+        assert isinstance(stopped, Stop)
+        return Trajectory(
+            id=trajectory_id(problem.id, sample),
+            problem_id=problem.id,
+            sample=sample,
+            seed=self.settings.sampling.seed,
+            model=self.engine.name,
+            condition=self.settings.condition,
+            text_only=self.engine.text_only,
+            spans=state.spans(),
+            stop_reason=stopped.reason,
+            error=stopped.error,
+            shared_tokens=shared_tokens,
+            decisions=state.policy.decisions if state.policy is not None else None,
+            wall_s=round(wall_s, 4),
+            created_at=utc_now(),
+        )

@@ -17,6 +17,7 @@ from selftaught.hints import load_library, split_name
 from selftaught.provenance import DIGEST_CHARS, digest_of, digest_of_texts, made_here
 from selftaught.records import Problem, utc_now
 from selftaught.rollouts.opening import manner_before
+from selftaught.rollouts.probe_settings import ProbeSettings
 from selftaught.rollouts.problem_file import keep_problems
 from selftaught.rollouts.progress import RolloutSummary
 from selftaught.rollouts.settings import RolloutSettings
@@ -36,12 +37,16 @@ def claim_folder(
     settings: RolloutSettings,
     problems: Sequence[Problem],
     problem_file: Path | None = None,
+    probe: ProbeSettings | None = None,
 ) -> RunRecord:
     """Make ``folder`` that of this rollout, or prove that it is; keep the problems in it. The caller holds its lock.
 
     ``problem_file`` names the file that the problems lie in already. ConfigError names the first difference.
     """
     record = rollout_record(model, settings, problems)
+    if probe is not None:
+        record.settings |= {f"probe.{key}": value for key, value in probe.model_dump(mode="json").items()}
+        record.digest = digest_of({"rollout": record.digest, "probe": probe.model_dump(mode="json")})
     defaults, is_begun = {**RolloutSettings().content(), "dtype": "float32"}, _is_begun(folder)
     if problem_file is not None:
         record.problems = Path(os.path.relpath(problem_file, folder.path)).as_posix()

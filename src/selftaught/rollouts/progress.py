@@ -53,10 +53,11 @@ class RolloutSummary(Record):
     seconds: float
     sandbox_tier: str = ""
     stall: StallReport | None = None
-    num_plain: int = 0
-    """New trajectories of the run without hints, where it is recorded beside this one."""
+    num_beside: int = 0
+    """New trajectories beside these: of the run without hints, or branches of a probe."""
     shared_tokens: int = 0
-    """Sampled tokens that two trajectories begin with; ``model_tokens`` has them once."""
+    """Sampled tokens that several trajectories begin with, once for each of them but the first; ``model_tokens`` has
+    them once."""
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Tally:
     """Sampled tokens of the trajectories that have ended."""
     scored: int = 0
     right: int = 0
-    num_plain: int = 0
+    num_beside: int = 0
     shared_tokens: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     decoded: dict[object, int] = field(default_factory=dict)
@@ -96,10 +97,10 @@ class Tally:
             self.scored += 1
             self.right += verdict
 
-    def add_plain(self, finished: Finished) -> None:
-        """Count one trajectory of the run without hints: its own tokens, and an error."""
-        self.num_plain += 1
-        self.tokens += finished.num_model_tokens - finished.num_shared
+    def add_beside(self, finished: Finished) -> None:
+        """Count a trajectory that shares its beginning with another: its own tokens, and an error."""
+        self.num_beside += 1
+        self.tokens += finished.num_own
         self.shared_tokens += finished.num_shared
         self.errors += finished.stop_reason.is_failure
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceABC
+from dataclasses import replace
 from enum import Enum
 
 from selftaught.engines.base import Sampled, SampleEnd, SampleRequest, Sequence
@@ -92,7 +93,7 @@ class ReplayedSequence:
                 return Sampled(again, SampleEnd.WATCH)
             if len(again) >= request.max_new_tokens:
                 return Sampled(again, SampleEnd.LENGTH)
-        rest = SampleRequest(request.max_new_tokens - len(again), request.watch, request.banned, request.halts)
+        rest = replace(request, max_new_tokens=request.max_new_tokens - len(again))
         sampled = await self._sequence.sample(rest)
         return Sampled([*again, *sampled.token_ids], sampled.end)
 

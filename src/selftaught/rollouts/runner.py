@@ -25,12 +25,13 @@ from selftaught.rollouts.manifest import claim_folder, write_stats
 from selftaught.rollouts.number_type import settle_dtype
 from selftaught.rollouts.plain import PlainRun, check_plain
 from selftaught.rollouts.pool import WorkerProcess, shared_pool
+from selftaught.rollouts.probe_settings import ProbeSettings, incomplete_samples
 from selftaught.rollouts.progress import RolloutSummary, Tally, stall_report
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.worker import Finished, Pulse, Report, Setup, Task, TaskDone, WorkerCore, WorkerStats
 from selftaught.runs.folders import RolloutFolder
 from selftaught.runs.lock import WriterLock
-from selftaught.store import JsonlWriter, iter_lines, parse_object, repair_tail, write_atomic
+from selftaught.store import JsonlWriter, iter_lines, parse_object, read_jsonl, repair_tail, write_atomic
 
 __all__ = ["RolloutSummary", "run_rollout"]
 
@@ -53,6 +54,7 @@ def run_rollout(
     problem_file: Path | None = None,
     what: str = "rollout",
     plain: PlainRun | None = None,
+    probe: ProbeSettings | None = None,
 ) -> RolloutSummary:
     """Roll ``settings.sampling.samples`` samples of every problem out with ``model`` into ``out/trajectories.jsonl``.
 
@@ -60,7 +62,7 @@ def run_rollout(
     an old id, and one that another process writes. The problems are kept in the folder, unless ``problem_file`` says
     where they lie already. ``progress`` is called about twice a second, as ``what``. ``scorer`` gives an accuracy on
     the way; it must be quick. ``plain`` gives a second folder, with what the run without hints would have written
-    there; the tokens up to the first hint are sampled once for both. Raises ConfigError, EngineError, SandboxError; a
+    there; the tokens up to the first hint are sampled once for both. ``probe``: fork each trajectory at its own places. Raises ConfigError, EngineError, SandboxError; a
     model's mistake never raises.
     """
     check_settings(settings, model)
@@ -68,11 +70,11 @@ def run_rollout(
         check_settings(plain.settings, model)
         check_plain(settings, plain.settings)
     with ExitStack() as stack:
-        hinted = _Output.claimed(stack, out, model, settings, problems, problem_file)
+        hinted = _Output.claimed(stack, out, model, settings, problems, problem_file, probe)
         beside = None
         if plain is not None:
             beside = _Output.claimed(stack, plain.out, model, plain.settings, problems, problem_file)
-        return _roll_out(problems, model, hinted, beside, progress, scorer, what)
+        return _roll_out(problems, model, hinted, beside, probe, progress, scorer, what)
 
 
 @dataclass
@@ -83,6 +85,8 @@ class _Output:
     settings: RolloutSettings
     finished: set[str]
     writer: JsonlWriter
+    lacking: set[tuple[str, int]]
+    """(problem, sample) of those that lack a branch."""
 
     @classmethod
     def claimed(
@@ -93,18 +97,26 @@ class _Output:
         settings: RolloutSettings,
         problems: Sequence[Problem],
         problem_file: Path | None,
+        probe: ProbeSettings | None = None,
     ) -> _Output:
         """Lock and claim ``out`` for as long as ``stack`` is open."""
         folder = RolloutFolder(out)
         stack.enter_context(WriterLock(folder.lock, "rollout"))
         settings = settle_dtype(settings, model, folder)
-        claim_folder(folder, model, settings, problems, problem_file)
-        finished = finished_ids(folder)
-        return cls(folder, settings, finished, stack.enter_context(JsonlWriter(folder.trajectories)))
+        claim_folder(folder, model, settings, problems, problem_file, probe)
+        finished, lacking = finished_ids(folder), set()
+        if probe is not None and finished:  # a branch that ended in an error was moved away
+            lacking = incomplete_samples(read_jsonl(folder.trajectories, Trajectory))
+        writer = stack.enter_context(JsonlWriter(folder.trajectories))
+        return cls(folder, settings, finished, writer, lacking)
 
     def missing(self, problems: Sequence[Problem]) -> deque[Task]:
-        """See `missing_tasks`."""
-        return missing_tasks(problems, self.settings, self.finished)
+        """See `missing_tasks`; also the samples that lack a branch."""
+        tasks = missing_tasks(problems, self.settings, self.finished)
+        if not self.lacking:
+            return tasks
+        wanted = {task.key for task in tasks} | self.lacking
+        return deque(task for task in missing_tasks(problems, self.settings, set()) if task.key in wanted)
 
     def take(self, done: Finished) -> bool:
         """Write a trajectory; False for one that an earlier, interrupted run had already written."""
@@ -120,6 +132,7 @@ def _roll_out(
     model: str,
     hinted: _Output,
     plain: _Output | None,
+    probe: ProbeSettings | None,
     progress: Reporter,
     scorer: Scorer | None,
     what: str,
@@ -141,7 +154,10 @@ def _roll_out(
     def receive(done: Finished) -> None:
         if done.is_plain:
             if plain is not None and plain.take(done):
-                tally.add_plain(done)
+                tally.add_beside(done)
+        elif done.is_branch:
+            if hinted.take(done):
+                tally.add_beside(done)
         elif hinted.take(done):
             verdict = None
             if scorer is not None:
@@ -158,7 +174,7 @@ def _roll_out(
             progress(tally.snapshot())
 
     if tasks:
-        setup = Setup(model, settings, plain=plain.settings if plain is not None else None)
+        setup = Setup(model, settings, plain=plain.settings if plain is not None else None, probe=probe)
         progress(Progress(what, tally.resumed, total, notes=(f"loading {model}",)))
         spread = _in_processes if settings.spread.workers else _in_this_process
         stats = spread(tasks, setup, receive, tick)
@@ -175,7 +191,7 @@ def _roll_out(
         seconds=round(time.perf_counter() - tally.started, 3),
         sandbox_tier=next((one.tier for one in stats if one.tier), ""),
         stall=stall_report(stats, settings.spread.max_rows),
-        num_plain=tally.num_plain,
+        num_beside=tally.num_beside,
         shared_tokens=tally.shared_tokens,
     )
     if stats:

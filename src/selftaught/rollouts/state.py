@@ -23,13 +23,14 @@ import codecs
 
 from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
+from selftaught.hints.features import Features, Situation, trigger_features
 from selftaught.records import ExecStatus, HintInfo, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo
 from selftaught.rollouts.actions import Action, Executed, Failed, Generate, InsertHint, Result, RunCode, Stop
 from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
-from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block
+from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block, repeated_stretch
 from selftaught.rollouts.thinking import has_think_tags, thinking_is_over
-from selftaught.rollouts.watch import WatchSets, is_in, stop_texts
+from selftaught.rollouts.watch import WatchSets, halts, is_in, stop_texts, watched
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import Block, FenceScanner
 
@@ -83,6 +84,10 @@ class RolloutState:
         self._last_output = ""
         if self.budget <= 0:
             self.stopped = Stop(StopReason.MAX_TOKENS, "the prompt fills the model's context")
+        elif policy is not None and policy.waits_for(On.START) and not self.in_answer:
+            choice = self._consider(On.START)
+            if choice is not None:
+                self._queue_hint(choice, [])
 
     # ----------------------------------------------------------------------------------------------------- the protocol
 
@@ -97,8 +102,14 @@ class RolloutState:
         room = self.budget - self.ledger.num_tokens
         if room <= 0:
             return Stop(StopReason.MAX_TOKENS)
-        texts = () if self.in_answer else stop_texts(self.policy, tools=self.settings.tools.enabled)
-        request = SampleRequest(min(CHECK_EVERY, room), self._watched(), self._banned(), self._halts(), texts)
+        tools, answer = self.settings.tools.enabled, self.in_answer
+        request = SampleRequest(
+            min(CHECK_EVERY, room),
+            watched(self.watch, self._scanner, self.policy, in_answer=answer),
+            self._banned(),
+            None if answer else halts(self.watch, self.policy, tools=tools),
+            () if answer else stop_texts(self.policy, tools=tools),
+        )
         return Generate(self.ledger.pending, request)
 
     def apply(self, result: Result) -> None:
@@ -155,7 +166,7 @@ class RolloutState:
             return
         if sampled.end is SampleEnd.CONTEXT:
             self.stopped = Stop(StopReason.MAX_TOKENS, "the model's context is full")
-        elif is_looping(self.ledger.last.ids, self.settings.sampling.repetition_window):
+        elif is_looping(self.ledger.last.ids, self.settings.sampling.repetition_window) and not self._on_loop():
             self.stopped = Stop(StopReason.REPETITION)
 
     def _think(self, ids: list[int]) -> None:
@@ -247,6 +258,22 @@ class RolloutState:
         if choice is not None:
             self._queue_hint(choice, self.ledger.unfinished_line() if choice.before_line else [])
 
+    def _on_loop(self) -> bool:
+        """The model goes round in circles: put a hint in place of what repeats, or return False."""
+        policy, window = self.policy, self.settings.sampling.repetition_window
+        if self.in_answer or policy is None or not policy.waits_for(On.REPETITION):
+            return False
+        stretch = repeated_stretch(self.ledger.last.ids, window)
+        before = self._scanner, self._tail
+        text, self._scanner = self.ledger.reread(len(stretch))
+        self._tail = text[-_TAIL_CHARS:]
+        if self._scanner.block is None:
+            choice = self._consider(On.REPETITION)
+            if choice is not None and self._queue_hint(choice, stretch):
+                return True
+        self._scanner, self._tail = before
+        return False
+
     def _on_executed(self, info: ToolInfo) -> None:
         self._code = None
         if self._taken_back:
@@ -282,42 +309,11 @@ class RolloutState:
     def _banned(self) -> TokenSet | None:
         """Tokens that are not offered to the sampler: without tools, code fences inside the thinking.
 
-        Where the whole turn is thinking, a problem that asks for a program is excepted, since its answer is a fenced
-        block, and so is a question of a chat, which may ask for anything.
+        Where the whole turn is thinking, a problem that may ask for a program is excepted: its answer is a fenced block.
         """
         may_be_program = self.problem.kind is ProblemKind.CODE or not self.problem.has_reference
-        is_program = may_be_program and not self.think_tags
-        return None if self.settings.tools.enabled or self.in_answer or is_program else self.watch.banned
-
-    def _watched(self) -> TokenSet:
-        """The tokens after which sampling pauses: the smallest set that misses no event which may follow now.
-
-        Each pause costs a round trip to the engine.
-        """
-        watch, scanner = self.watch, self._scanner
-        if self.in_answer:
-            return watch.ends
-        if scanner.may_be_fence:
-            return watch.fence
-        if scanner.block is not None:
-            return watch.code
-        policy = self.policy
-        if policy is None:
-            return watch.code
-        if policy.waits_for(On.REGEX):
-            return watch.every
-        if policy.waits_for(On.PARAGRAPH) or policy.waits_for(On.BUDGET):
-            return watch.lines
-        return watch.text
-
-    def _halts(self) -> TokenSet | None:
-        """Tokens after which something will most likely be inserted: an engine had better not sample ahead there."""
-        policy = self.policy
-        if self.in_answer:
-            return None
-        if policy is not None and (policy.waits_for(On.END_OF_THINKING) or policy.waits_for(On.BEFORE_FINAL)):
-            return self.watch.last
-        return self.watch.closing if self.settings.tools.enabled else None
+        is_offered = self.settings.tools.enabled or self.in_answer or (may_be_program and not self.think_tags)
+        return None if is_offered else self.watch.banned
 
     def _consider(self, on: On) -> HintChoice | None:
         if self.policy is None:
@@ -332,7 +328,23 @@ class RolloutState:
                 calls_left=self.settings.tools.max_tool_calls - self._num_calls,
                 last_call_ok=self._last_call_ok,
                 last_output=self._last_output,
+                features=self._features,
             )
+        )
+
+    def _features(self, place: str) -> Features:
+        """What is known now, at ``place``."""
+        return trigger_features(
+            self.problem,
+            Situation(
+                place,
+                self.ledger.text_after_prompt(self.watch.control),
+                self.ledger.num_tokens,
+                self.budget,
+                self._num_calls,
+                self.settings.tools.max_tool_calls - self._num_calls,
+                self._last_call_ok,
+            ),
         )
 
     def _queue_hint(self, choice: HintChoice, discarded: list[int]) -> bool:

@@ -54,3 +54,13 @@ def is_looping(ids: Sequence[int], window: int) -> bool:
     return any(
         recent[-1 - period] == last and recent[period:] == recent[:-period] for period in range(1, window // 4 + 1)
     )
+
+
+def repeated_stretch(ids: Sequence[int], window: int) -> list[int]:
+    """The end of ``ids`` that says again what stands before it, where `is_looping`: all of the loop but its first time."""
+    recent = list(ids[-window:])
+    period = next(period for period in range(1, window // 4 + 1) if recent[period:] == recent[:-period])
+    start = len(ids) - window
+    while start and ids[start - 1] == ids[start - 1 + period]:
+        start -= 1
+    return list(ids[start + period :])

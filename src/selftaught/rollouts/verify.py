@@ -6,7 +6,8 @@ of each trajectory:
 - the spans begin with the prompt, and each span's text is what its ids decode to;
 - what was inserted (hint, tool output, notice) has the ids of its text encoded alone;
 - what a hint or a call took back fits its place: before an end-of-thinking hint, or a call of the last block, the one
-  token that ended the thinking or the turn; before a hint that replaces a line, a part of one line; elsewhere nothing;
+  token that ended the thinking or the turn; before a hint that replaces a line, a part of one line; before a hint against
+  going round in circles, what the model said again; elsewhere nothing;
 - every tool call ran exactly the code of a block that the model closed in its thinking right before it, and its text is
   its output in an output block; no block was run after the thinking or twice;
 - end tokens stand at the end only, and the stop reason fits the last tokens; rounds and ids are unique.
@@ -151,7 +152,7 @@ class _Checker:
             return f"a {span.source.value} span stands after the thinking"
         if self.codec.encode(span.text) != span.token_ids:
             return f"the ids are not those of its text encoded alone ({_quoted(span.text)})"
-        self.last_model = []
+        before, self.last_model = self.last_model, []
         taken_back = _taken_back(span)
         if taken_back and taken_back[0] in self._endings():
             # The end of the thinking, had it stayed, would have ended the model's line.
@@ -162,7 +163,7 @@ class _Checker:
         if span.source is SpanSource.TOOL:
             return self._check_tool(span, closed)
         if span.source is SpanSource.HINT:
-            return self._check_hint(span)
+            return self._check_hint(span, before)
         self.scanner.reset()
         return None
 
@@ -170,7 +171,7 @@ class _Checker:
         think_close = self.codec.think_close_id
         return {*self.codec.end_ids, *([think_close] if think_close is not None else [])}
 
-    def _check_hint(self, span: Span) -> str | None:
+    def _check_hint(self, span: Span, before: list[int]) -> str | None:
         if span.hint is None:
             return "a hint span without its hint"
         position, taken_back = span.hint.position, span.hint.discarded_ids
@@ -181,6 +182,9 @@ class _Checker:
             begun = b"".join(self.codec.token_bytes[token_id] for token_id in taken_back)
             if b"\n" in begun or self._endings() & set(taken_back):
                 return f"a hint before a line discarded {_quoted(self.codec.decode(taken_back))}; expected a part of one line"
+        elif position is HintPosition.REPETITION:
+            if not _repeats(before, taken_back):
+                return f"a hint against repetition discarded {_quoted(self.codec.decode(taken_back))}; expected a repetition"
         elif taken_back:
             return f"a hint at {position.value} discarded {taken_back}"
         self.scanner.feed(span.text, SpanSource.HINT)
@@ -209,6 +213,15 @@ def _taken_back(span: Span) -> list[int]:
     if span.hint is not None:
         return span.hint.discarded_ids
     return (span.tool.discarded_ids or []) if span.tool is not None else []
+
+
+def _repeats(before: list[int], taken_back: list[int]) -> bool:
+    """Whether what was taken back says three times or more what the model's ids before it end with."""
+    both, start = [*before, *taken_back], len(before)
+    return any(
+        both[start:] == both[start - period : len(both) - period]
+        for period in range(1, min(start, len(taken_back) // 3) + 1)
+    )
 
 
 def _quoted(text: str) -> str:

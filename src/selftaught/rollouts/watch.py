@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from selftaught.hints import HintPolicy, On
 from selftaught.tokens.codec import Codec, TokenSet
+from selftaught.tokens.fences import FenceScanner
 
 _CLOSING_FENCE = "```\n"
 _CLOSING = re.compile(rb"\s*```[ \t\r]*\n\s*")
@@ -74,3 +75,28 @@ def stop_texts(policy: HintPolicy | None, *, tools: bool) -> tuple[str, ...]:
     """Texts of the thinking after which something may be inserted, for servers that cannot stop at token ids."""
     words = policy.words if policy is not None and policy.waits_for(On.WORD) else ()
     return (*([_CLOSING_FENCE] if tools else []), *words)
+
+
+def watched(watch: WatchSets, scanner: FenceScanner, policy: HintPolicy | None, *, in_answer: bool) -> TokenSet:
+    """The tokens after which sampling pauses: the smallest set that misses no event which may follow now.
+
+    Each pause costs a round trip to the engine.
+    """
+    if in_answer:
+        return watch.ends
+    if scanner.may_be_fence:
+        return watch.fence
+    if scanner.block is not None or policy is None:
+        return watch.code
+    if policy.waits_for(On.REGEX):
+        return watch.every
+    if policy.waits_for(On.PARAGRAPH) or policy.waits_for(On.BUDGET):
+        return watch.lines
+    return watch.text
+
+
+def halts(watch: WatchSets, policy: HintPolicy | None, *, tools: bool) -> TokenSet | None:
+    """Tokens in the thinking after which something will most likely be inserted: an engine had better stop there."""
+    if policy is not None and (policy.waits_for(On.END_OF_THINKING) or policy.waits_for(On.BEFORE_FINAL)):
+        return watch.last
+    return watch.closing if tools else None

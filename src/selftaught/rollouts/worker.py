@@ -21,7 +21,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from selftaught.errors import SelftaughtError
-from selftaught.records import Problem, SpanSource, StopReason, Trajectory
+from selftaught.records import Problem, SpanSource, StopReason, Trajectory, trajectory_id
+from selftaught.rollouts.probe_settings import ProbeSettings
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.runs.folders import ModelFolder
 from selftaught.tokens.folder import is_url
@@ -40,6 +41,8 @@ class Setup:
     """A memory file in which the workers keep the weights once (`selftaught.engines.matrices`)."""
     plain: RolloutSettings | None = None
     """Settings of the same run without hints, recorded beside it from the same tokens; None without one."""
+    probe: ProbeSettings | None = None
+    """Fork each trajectory at its own places; None: roll out as the settings say."""
     place: str = field(default_factory=os.getcwd)
     """Working directory of whoever asks: workers outlive a rollout, and relative paths are meant from here."""
 
@@ -51,6 +54,9 @@ class Setup:
         its rows: a branch that finds a free row takes over what is computed of its prefix, else that is computed again.
         """
         rows = self.settings.spread.max_rows
+        branches = self.probe.most_branches if self.probe is not None else 0
+        if branches:
+            return max(1, 2 * rows // (branches + 1))
         if self.plain is not None and not is_url(self.model):
             return max(1, rows * 2 // 3)
         return rows + (rows if is_url(self.model) else max(2, rows // 8))
@@ -87,9 +93,13 @@ class Finished:
     num_model_tokens: int
     num_calls: int
     num_shared: int = 0
-    """Of the model's tokens, those that count with another trajectory."""
+    """Sampled tokens that count with another trajectory."""
+    num_own: int = 0
+    """Those that were sampled for it alone."""
     is_plain: bool = False
     """It belongs to the run without hints."""
+    is_branch: bool = False
+    """It is a branch of another trajectory of its sample."""
 
 
 @dataclass(slots=True)
@@ -153,6 +163,7 @@ class WorkerCore:
     _sandbox_key: object = None
     _tool_cache: Any = None
     _manner: Any = None
+    _prober: Any = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _started: float = 0.0
     _pulse: asyncio.Task[None] | None = None
@@ -172,6 +183,11 @@ class WorkerCore:
         self.engine.reset_stats()
         self._manner = manner_of(self.engine)
         self.rollout = await self._make_rollout(setup, settings)
+        self._prober = None
+        if setup.probe is not None:
+            from selftaught.rollouts.probing import Prober
+
+            self._prober = Prober(self.rollout, setup.probe)
         if setup.plain is not None:
             self.rollout.plain = await self._make_rollout(setup, setup.plain, is_plain=True)
         self._started = time.perf_counter()
@@ -233,7 +249,7 @@ class WorkerCore:
     async def _run(self, task: Task) -> None:
         error = None
         try:
-            await self.rollout.run(task.problem, task.sample)
+            await (self._prober or self.rollout).run(task.problem, task.sample)
         except asyncio.CancelledError:
             raise
         except Exception as broken:  # a defect of ours: one task is lost, not the run
@@ -268,6 +284,7 @@ class WorkerCore:
         )
 
     def _emit(self, trajectory: Trajectory, *, is_plain: bool) -> None:
+        whole = trajectory_id(trajectory.problem_id, trajectory.sample)
         self.send(
             Finished(
                 trajectory.id,
@@ -276,7 +293,9 @@ class WorkerCore:
                 num_model_tokens=trajectory.num_tokens(SpanSource.MODEL),
                 num_calls=sum(span.tool is not None for span in trajectory.spans),
                 num_shared=trajectory.shared_tokens or 0,
+                num_own=trajectory.num_sampled() - (trajectory.shared_tokens or 0),
                 is_plain=is_plain,
+                is_branch=trajectory.id not in (whole, f"{whole}@{trajectory.round}"),
             )
         )
 

@@ -102,6 +102,11 @@ class RolloutFolder(Folder):
         return self.path / FILES.rollout_stats
 
     @property
+    def forks(self) -> Path:
+        """The forks of a probe, one a line."""
+        return self.path / FILES.forks
+
+    @property
     def grades_lock(self) -> Path:
         """The lock that grading holds; it may run beside the rollout."""
         return self.path / FILES.grades_lock

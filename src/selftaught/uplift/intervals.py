@@ -4,9 +4,9 @@ A pair is +1 (only the hinted branch is right), -1 (only the plain one is right)
 numbers. Pairs may have weights (inverse probabilities of their places), and pairs of one problem form a cluster.
 
 The interval is Tango's score interval (Statistics in Medicine 17, 1998, 891-908). It inverts the test of a difference,
-so it never leaves [-1, 1], has a width where no pair differs, and holds its level from some 30 pairs on, also where
-only 2 % of the pairs differ. There Bonett and Price's interval holds the truth in 99 to 100 of 100 cases, and a
-Dirichlet posterior in 88 to 93 (``benchmarks/uplift_world.py --intervals``). It needs only shares and a number of
+so it never leaves [-1, 1], has a width where no pair differs, and holds its level from some 60 pairs on, also where few
+pairs differ: there Bonett and Price's interval is too wide and that of a Dirichlet posterior too narrow
+(``benchmarks/uplift_world.py --intervals``; docs/adaptive.md has the figures). It needs only shares and a number of
 pairs, so that weights and clusters enter through an effective number of pairs.
 """
 
@@ -70,7 +70,7 @@ def estimate_uplift(
         )
     effective = _effective(sign, weight, group, num_groups, diff, gain + loss)
     quantile = student_quantile(0.5 + CONFIDENCE / 2, num_groups - 1) if num_groups > 1 else 12.7
-    sums = np.bincount(group, weights=weight * sign, minlength=num_groups)
+    sums = np.bincount(group, weights=weight * sign, minlength=num_groups).astype(np.float64)
     ci95 = tango_interval(gain, loss, effective, quantile)
     return Uplift(gain, loss, diff, ci95, sign_flip(sums), "sign-flip", effective)
 

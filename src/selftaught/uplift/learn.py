@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -83,6 +83,9 @@ def learn(forks: Sequence[Fork], functions: dict[str, HintFunction], settings: L
         return Learned(_file("paper", why, source, settings, [], None, {}), {}, None)
     known = {name: functions[name] for name in sorted({pair.function for pair in pairs}) if name in functions}
     pairs = [pair for pair in pairs if pair.function in known]
+    lengths = {fork.id: fork.prefix_tokens + fork.plain.sampled_tokens for fork in mine if fork.plain is not None}
+    typical = round(max(1.0, sum(lengths.values()) / len(lengths)), 1)
+    settings = replace(settings, utility=settings.utility.model_copy(update={"typical_tokens": typical}))
     designs: dict[str, Callable[[Sequence[Pair]], LearnedHints]] = {
         "cells": lambda part: fit_a(part, source, settings, known),
         "features": lambda part: fit_b(part, source, settings, known),
@@ -127,8 +130,9 @@ def _feature_worths(learned: LearnedHints, pairs: Sequence[Pair]) -> dict[tuple[
     best: dict[tuple[ProblemKind, str, str], dict[str, float]] = {}
     for pair in pairs:
         worth = learned.utility.of(*model.shares(features_of(pair)), extra[pair.kind, *pair.arm])
-        forks = best.setdefault((pair.kind, pair.place, ""), {})
-        forks[pair.fork] = max(forks.get(pair.fork, 0.0), worth if worth > model.threshold else 0.0)
+        for level in {"", pair.difficulty}:
+            forks = best.setdefault((pair.kind, pair.place, level), {})
+            forks[pair.fork] = max(forks.get(pair.fork, 0.0), worth if worth > model.threshold else 0.0)
     return {key: sum(forks.values()) / len(forks) for key, forks in best.items()}
 
 

@@ -28,8 +28,9 @@ _TOLERANCE = 1e-8
 
 
 def features_of(pair: Pair) -> Features:
-    """The features of a pair: those of its place, with the kind, the place and the hint's function."""
-    return {**pair.features, "kind": pair.kind.value, "place": pair.place, "function": pair.function}
+    """The features of a pair: those of its place, with the kind, the level, the place and the hint's function."""
+    level = {"difficulty": pair.difficulty} if pair.difficulty else {}
+    return {**pair.features, **level, "kind": pair.kind.value, "place": pair.place, "function": pair.function}
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def explanation(policy: LearnedHints) -> list[str]:
         return lines
     use = policy.utility
     lines.append(
-        f"worth of a hint: P(gain) − {use.loss_weight:g} · P(loss) − {use.token_cost:g} · extra tokens / 1000; "
+        f"worth of a hint: P(gain) − {use.loss_weight:g} · P(loss) − {use.token_cost:g} · extra tokens / {use.typical_tokens:g}; "
         f"barred unless P(P(loss) > {use.max_loss:.1%}) < {use.loss_risk:.0%}"
     )
     for cell in policy.cells:

@@ -1,0 +1,86 @@
+"""``selftaught hints probe PROBLEMS --model M --out RUN``: forks of the same prefix with and without hints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selftaught.cli.options import Given, flag, with_settings
+from selftaught.cli.problem_options import DropOption, MapOption
+from selftaught.cli.rollout import DEFAULT_WORKERS
+
+if TYPE_CHECKING:
+    from selftaught.uplift.probe import ProbeSummary
+
+
+@with_settings(without=("hints", "rounds", "record_rounds"), defaults={"workers": DEFAULT_WORKERS})
+def probe(
+    problems: Annotated[
+        str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
+    ],
+    model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
+    out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
+    given: Given,
+    places: Annotated[
+        str, typer.Option(help="Places that may be forked: start, paragraph, word, conclusion, end, repetition.")
+    ] = "paragraph,word,conclusion,end",
+    forks: Annotated[int, typer.Option(min=1, max=6, help="Most places of one trajectory, each of another kind.")] = 2,
+    hints_each: Annotated[int, typer.Option(min=1, max=20, help="Hints drawn for each place.")] = 3,
+    try_: Annotated[
+        str | None, typer.Option("--try", help="Try these hints at each place, instead of drawn ones.")
+    ] = None,
+    library: Annotated[Path | None, typer.Option(help="A hint library in YAML; the built-in one by default.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+    mapping: MapOption = None,
+    drop: DropOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
+) -> None:
+    """Fork trajectories at their own places, without and with hints, and grade every branch; the same command resumes.
+
+    The pairs lie in forks.jsonl. Example: selftaught hints probe problems.jsonl --model toy --out runs/probe
+    """
+    from selftaught.errors import IncompleteError
+    from selftaught.problems import load_problems
+    from selftaught.progress.bars import bars
+    from selftaught.rollouts.defaults import for_rollout
+    from selftaught.rollouts.probe_settings import ProbeSettings
+    from selftaught.uplift.probe import run_probe
+
+    policy = {"hints": f"{library}:none"} if library is not None else {}
+    settings = for_rollout({**given, **policy}, model, "probe", name=flag)
+    chosen = ProbeSettings(places=_names(places), forks=forks, hints=_names(try_ or ""), hints_each=hints_each)
+    loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
+    with bars() as show:
+        summary = run_probe(loaded, model, out, settings, chosen, progress=show)
+    if as_json:
+        print(summary.model_dump_json(indent=2))
+    else:
+        _tell(summary, out)
+    if summary.num_failed:
+        raise IncompleteError(
+            f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _tell(summary: ProbeSummary, out: Path) -> None:
+    from selftaught.cli.next_step import say_next
+
+    print(out)
+    where = ", ".join(f"{place} {count}" for place, count in summary.by_place.items()) or "no place was come to"
+    print(
+        f"{summary.num_trajectories} trajectories, {summary.num_branches} branches with a hint, {summary.num_forks} forks "
+        f"({where}); {summary.gains} gains, {summary.losses} losses",
+        file=sys.stderr,
+    )
+    print(
+        f"{summary.sampled_tokens:,} tokens sampled; each branch by itself: {summary.tokens_apart:,} ({summary.cost:.2f}x)",
+        file=sys.stderr,
+    )
+    say_next("hints", "uplift", out)
