@@ -126,6 +126,7 @@ class HttpSequence:
                 self._drop()
                 return Sampled(sampled, SampleEnd.CONTEXT)
             if not self._ready:
+                self.wanted = request.max_new_tokens - len(sampled)
                 await self._receive()
             token_id = self._ready.popleft()
             sampled.append(token_id)
@@ -270,10 +271,16 @@ class HttpEngine:
         """What is asked for next; the row grows while the answer comes, so its ids are copied."""
         # After an end token nothing is sampled, at the others something is put in: what came after would be thrown away.
         stop_ids = sorted(self.codec.end_ids.union(row.halts.ids if row.halts is not None else ()))
+        # A stream runs on and is dropped where it is not needed; a whole answer is computed to its end.
+        most = (
+            min(self.dialect.stream_tokens, row.wanted)
+            if self.dialect.form is Form.WHOLE
+            else self.dialect.stream_tokens
+        )
         return Question(
             ids=list(row.ids),
             params=row.params,
-            max_tokens=min(self.dialect.stream_tokens, self.max_context - len(row.ids)),
+            max_tokens=min(most, self.max_context - len(row.ids)),
             stop_ids=stop_ids,
             seed=(row.key.digest() + row.num_streams) % (1 << 31),
             bias=self._bias(row.banned),
