@@ -36,6 +36,7 @@ class AskSettings(TypedDict, total=False):
     system: str
     think_style: str
     repetition_window: int
+    logprobs: str
     trajectory_timeout: float
     tools: bool
     max_tool_calls: int
