@@ -43,7 +43,7 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
     [
         ("p.jsonl", LINES.encode()),
         ("p.ndjson", b"\xef\xbb\xbf" + LINES.encode()),
-        ("p.jsonl.gz", gzip.compress(LINES.encode())),
+        ("p.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
         ("p.json", json.dumps(ROWS).encode()),
         ("p.json", b"\xef\xbb\xbf" + json.dumps(ROWS, indent=1).encode()),
         ("p.json", LINES.encode()),
@@ -116,7 +116,7 @@ def test_a_parquet_file_cut_short_is_refused(tmp_path: Path) -> None:
         ("p.csv", b'id,problem,answer\na,"open,1\n', "p.csv:"),
         ("p.csv", b"id,problem,answer\na,\xff\xfe,1\n", "not UTF-8"),
         ("p.jsonl.gz", b"no gzip at all", "cannot be unpacked"),
-        ("p.jsonl.gz", gzip.compress(LINES.encode())[:-12], "cannot be unpacked"),
+        ("p.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)[:-12], "cannot be unpacked"),
         ("p.jsonl", b"", "holds no problem"),
         ("p.jsonl", b"\xef\xbb\xbf", "holds no problem"),
         ("p.csv", b"", "holds no problem"),
