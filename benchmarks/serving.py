@@ -146,7 +146,11 @@ async def stream_all(url: str, asked: list[str], model: str, at_once: int) -> in
 
 def overhead(num_problems: int, runs: int) -> dict[str, Any]:
     runner = subprocess.Popen(
-        [sys.executable, "-c", _RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _RUNNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.DEVNULL,
     )
     served = Served("--max-rows", str(NUM_STREAMS), "--sandbox-workers", "4")
     try:
