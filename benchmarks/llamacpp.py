@@ -6,7 +6,7 @@
 For each number of slots, all servers and the local engine are ready at the same time and take turns; the order turns from
 run to run. A turn: as many sequences as slots read a prompt each (not counted), and then draw ``--tokens`` tokens, greedily,
 through the package's own engine. With ``--bare`` a plain client asks the first server for as many tokens in one request each:
-the difference is what it costs that a request asks for 64 tokens only.
+the difference is what it costs that a request asks for 96 tokens only.
 
 Counted are tokens per second of wall time, and per second of processor time of the process that computes: the server's from
 ``/proc``, our own for the local engine. On a busy machine only the second means something.
@@ -150,7 +150,7 @@ def measure(arguments: argparse.Namespace, slots: int) -> dict[str, Any]:
 
     try:
         with asyncio.Runner() as runner:
-            for run in range(arguments.runs + 1):  # the first round is not counted
+            for run in range(arguments.runs + arguments.uncounted):
                 for name in names[run % len(names) :] + names[: run % len(names)]:
                     runner.run(turn(name))
                     print(slots, run, name, [round(one, 1) for one in found[name][-1]], file=sys.stderr)
@@ -159,14 +159,15 @@ def measure(arguments: argparse.Namespace, slots: int) -> dict[str, Any]:
             server.stop()
     result: dict[str, Any] = {"slots": slots}
     for name in names:
-        wall, cpu = zip(*found[name][1:], strict=True)
+        wall, cpu = zip(*found[name][arguments.uncounted :], strict=True)
         result[name] = {
             "tokens_per_s": round(statistics.median(wall), 1),
             "tokens_per_cpu_s": round(statistics.median(cpu), 1),
             "spread_cpu": [round(min(cpu), 1), round(max(cpu), 1)],
             "rows_as_local": sum(ours == theirs for ours, theirs in zip(said["local"], said[name], strict=True)),
         }
-        ratios = [one[1] / other[1] for one, other in zip(found[name][1:], found["local"][1:], strict=True)]
+        pairs = zip(found[name][arguments.uncounted :], found["local"][arguments.uncounted :], strict=True)
+        ratios = [one[1] / other[1] for one, other in pairs]
         result[name]["cpu_ratio_to_local"] = round(statistics.median(ratios), 2)
     return result
 
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--prompt", type=int, default=32)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--uncounted", type=int, default=1, help="rounds before those that count")
     parser.add_argument("--more", default="", help="further options of the servers, in one word")
     parser.add_argument("--bare", action="store_true", help="a plain client too")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")

@@ -59,6 +59,18 @@ def test_another_tokenizer_is_refused(tmp_path: Path, model_folder: Path) -> Non
         thread.stop()
 
 
+def test_a_control_token_must_be_one_on_both_sides(tmp_path: Path, model_folder: Path) -> None:
+    without = tmp_path / "without"
+    shutil.copytree(model_folder, without)
+    spec = json.loads((without / "tokenizer.json").read_text())
+    spec["added_tokens"] = [one for one in spec["added_tokens"] if one["content"] != "</think>"]
+    (without / "tokenizer.json").write_text(json.dumps(spec))
+    thread = Thread(SmallLlamaCpp(local(model_folder), "tiny"))
+    with pytest.raises(EngineError, match="does not use the tokenizer in .*without"):
+        load_engine(thread.server.url, tokenizer=str(without))  # the server's model has one, ours has not
+    thread.stop()
+
+
 def test_a_server_that_tells_no_ids_is_taken_as_it_is(tmp_path: Path, model_folder: Path) -> None:
     server = SmallServer(local(model_folder), "tiny", kind="sglang-generate")
     server.tokenizes = False

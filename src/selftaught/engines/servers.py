@@ -19,8 +19,12 @@ _log = logging.getLogger("selftaught.engines")
 
 _PAGE_S, _ANSWER_S = 10.0, 60.0
 """Longest wait for a page, and for something that the server may have to compute."""
-_PROBE = "The sum of 12 and 345 is 357, isn't it?\n\n```python\nprint('naïve', 1.5e-3)\n```\n"
-"""Text whose ids are compared: words, numbers, a contraction, code, line ends, a letter of two bytes."""
+_PROBE = (
+    "The sum of 12 and 345 is 357, isn't it?\n\n```python\nprint('naïve', 1.5e-3)\n```\n"
+    f"{THINK_OPEN}{THINK_CLOSE}<|im_end|>"
+)
+"""Text whose ids are compared: words, numbers, a contraction, code, line ends, a letter of two bytes, and strings that
+are control tokens on both sides or on none."""
 _TEXT_ALLOWED = (
     "--allow-text takes the text; such trajectories are marked, and trained on only after curate --allow-text-only."
 )
@@ -164,7 +168,7 @@ def _compare(codec: Codec, dialect: type[Dialect], served: Served, page: Page) -
 
 def probe_text(codec: Codec) -> str:
     """A text in which all kinds of tokens occur, with the control tokens that a trajectory depends on."""
-    return _PROBE + "".join(token for token in (THINK_OPEN, THINK_CLOSE, *END_TOKENS) if token in codec.added)
+    return _PROBE + "".join(token for token in END_TOKENS if token in codec.added)
 
 
 def disagreement(codec: Codec, probe: str, theirs: Sequence[int]) -> str | None:

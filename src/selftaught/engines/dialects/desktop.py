@@ -37,8 +37,8 @@ class Ollama(OpenAiText):
     @classmethod
     def knows(cls, model: dict[str, Any], site: Site, allow_text: bool) -> bool:
         """Its ``/api/version`` tells."""
-        named = model.get("owned_by") in ("library", "ollama") or model.get("owned_by") not in ("vllm", "sglang")
-        return named and isinstance((site.get("/api/version") or {}).get("version"), str)
+        signed = model.get("owned_by")
+        return signed not in ("vllm", "sglang") and isinstance((site.get("/api/version") or {}).get("version"), str)
 
     @classmethod
     def served(cls, model: dict[str, Any], site: Site) -> Served:

@@ -21,8 +21,8 @@ from urllib.parse import quote
 from selftaught.engines.dialects.base import ChunkReader, Dialect, Form, Question, Served, Setting, Site, ids_of
 from selftaught.errors import EngineError
 
-_CHUNKS_PER_REQUEST = 4
-"""A request asks for so many chunks' worth of tokens: 64, or 16 where somebody may be watching."""
+_CHUNKS_PER_REQUEST = 6
+"""A request asks for so many chunks' worth of tokens at most: 96, or 24 where somebody may be watching."""
 
 _NEUTRAL: dict[str, Any] = {
     "samplers": ["temperature", "top_p"],  # in this order, as the other engines draw; its own is the other way round
