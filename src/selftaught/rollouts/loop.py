@@ -21,7 +21,7 @@ from selftaught.records import Problem, StopReason, ToolInfo, Trajectory, trajec
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
 from selftaught.rollouts.live import Live
 from selftaught.rollouts.pieces import Watcher
-from selftaught.rollouts.replay import ReplayedSequence, steps_of
+from selftaught.rollouts.replay import ReplayedSequence, scores_of_steps, steps_of
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
@@ -66,7 +66,8 @@ class Rollout:
 
         ``sequence`` holds the ids of ``state``, and is closed.
         """
-        replayed = ReplayedSequence(sequence, steps_of(state.spans()))
+        spans = state.spans()
+        replayed = ReplayedSequence(sequence, steps_of(spans), scores_of_steps(spans))
         own = self.begin(problem, self._policy(problem, sample))
         return self._drive(own, replayed, problem, sample, started)
 
@@ -128,6 +129,7 @@ class Rollout:
             sample=sample,
             rounds=settings.hints.rounds,
             language=settings.hints.language,
+            keeps_features=settings.sampling.logprobs != "none",
         )
 
     async def _drive(
