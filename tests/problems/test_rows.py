@@ -48,10 +48,10 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
         ("p.json", b"\xef\xbb\xbf" + json.dumps(ROWS, indent=1).encode()),
         ("p.json", LINES.encode()),
         ("p.json", json.dumps({"version": 1, "data": ROWS}).encode()),
-        ("p.json.gz", gzip.compress(json.dumps(ROWS).encode())),
+        ("p.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0)),
         ("p.csv", csv_text().encode()),
         ("p.csv", b"\xef\xbb\xbf" + csv_text().encode()),
-        ("p.csv.gz", gzip.compress(csv_text().encode())),
+        ("p.csv.gz", gzip.compress(csv_text().encode(), mtime=0)),
         ("p", LINES.encode()),
     ],
 )
