@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import random
@@ -84,8 +85,8 @@ def problems(count: int) -> list[Problem]:
     return generate("dev", count)
 
 
-def open_engine(folder: Path, rows: int) -> LocalEngine:
-    engine = load_engine(str(folder), max_rows=rows)
+def open_engine(folder: Path, rows: int, dtype: str = "auto") -> LocalEngine:
+    engine = load_engine(str(folder), max_rows=rows, dtype=dtype)
     assert isinstance(engine, LocalEngine)
     return engine
 
@@ -151,6 +152,17 @@ def on_virtual_clock(work: Callable[[], Any]) -> float:
         return runner.run(timed())
 
 
+def on_wall_clock(work: Callable[[], Any]) -> float:
+    """Seconds that ``work`` takes by the wall clock: on a GPU, CPU time says nothing."""
+
+    async def timed() -> float:
+        started = time.perf_counter()
+        await work()
+        return time.perf_counter() - started
+
+    return asyncio.run(timed())
+
+
 # ----------------------------------------------------------------------------------------------------------- measures
 
 
@@ -169,10 +181,19 @@ class QuickTool:
         return True
 
 
-def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
+def hinted_vs_plain(
+    folder: Path,
+    rows: int,
+    runs: int,
+    *,
+    timed: Callable[[Callable[[], Any]], float] = on_virtual_clock,
+    dtype: str = "auto",
+    max_tokens: int = 600,
+) -> dict[str, Any]:
+    """``timed`` says by which clock; `on_wall_clock` for a GPU."""
     asked = problems(rows * 3)
     settings = RolloutSettings(
-        hints="auto", rounds=1, max_rows=rows, max_tokens=600, tool_timeout_s=1.0, preload=(), cache_tools=False
+        hints="auto", rounds=1, max_rows=rows, max_tokens=max_tokens, tool_timeout_s=1.0, preload=(), cache_tools=False
     )
     in_flight = Setup(str(folder), settings).in_flight
     counted = {"calls": 0, "sampled": 0, "all": 0}
@@ -194,35 +215,37 @@ def hinted_vs_plain(folder: Path, rows: int, runs: int) -> dict[str, Any]:
 
         core = WorkerCore(send=send)
         core.engine, core.rollout = engine, rollout
-        rollout.emit = core._emit
+        rollout.emit = functools.partial(core._emit, is_plain=False)
         for problem in asked:
             await free.acquire()
             core.submit(Task(problem, 0))
         for _ in range(in_flight):
             await free.acquire()
 
-    engine = open_engine(folder, rows)
+    engine = open_engine(folder, rows, dtype)
     tools = ToolBox(QuickTool(), settings)
     rollout = Rollout(engine, settings, load_library(), "auto", tools, render_question, lambda one: None)
     prompts = [engine.codec.encode_chat(render_question(problem)) for problem in asked]
-    ratios, same_lengths, sampled_only = [], [], []
+    ratios, same_lengths, sampled_only, sampled_per_s = [], [], [], []
     for _ in range(runs):
         counted.update(calls=0, sampled=0, all=0)
-        ours_s = on_virtual_clock(hinted)
+        ours_s = timed(hinted)
+        sampled_per_s.append(counted["sampled"] / ours_s)
         share = max(1, counted["all"] // len(prompts))
-        theirs_s = on_virtual_clock(lambda share=share: plain(engine, prompts, share))
+        theirs_s = timed(lambda share=share: plain(engine, prompts, share))
         ratios.append((counted["all"] / ours_s) / (share * len(prompts) / theirs_s))
         sampled_only.append((counted["sampled"] / ours_s) / (share * len(prompts) / theirs_s))
         each = [lengths[problem.id] for problem in asked]
-        ragged_s = on_virtual_clock(lambda each=each: plain(engine, prompts, each))
+        ragged_s = timed(lambda each=each: plain(engine, prompts, each))
         same_lengths.append(ragged_s / ours_s)
     return summary(
         "hinted_vs_plain",
         "plain decoding of as many tokens after the prompt, same engine, same prompts",
-        "tokens after the prompt per second on the virtual clock",
+        f"tokens after the prompt per second, {timed.__name__}",
         ratios,
         each_as_long_as_its_trajectory=round(statistics.median(same_lengths), 3),
         sampled_tokens_only=round(statistics.median(sampled_only), 3),
+        sampled_per_s=round(statistics.median(sampled_per_s), 1),
         trajectories=len(asked),
         **counted,
     )

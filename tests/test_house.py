@@ -100,6 +100,7 @@ TESTED_ELSEWHERE = {
     "report/charts/": "report/test_charts.py",
     "report/sections.py": "report/test_page.py",
     # One trajectory and one worker are tested through what drives them.
+    "rollouts/live.py": "rollouts/test_state.py",
     "rollouts/loop.py": "rollouts/test_state.py",
     "rollouts/pool.py": "rollouts/test_runner.py",
     "sandbox/attack.py": "sandbox/test_tiers.py",
@@ -107,6 +108,12 @@ TESTED_ELSEWHERE = {
     "sandbox/inside/": "sandbox/test_cases.py",
     "sandbox/pool.py": "sandbox/test_client.py",
     "sandbox/zygote.py": "sandbox/test_tiers.py",
+    # A request is tested through a server.
+    "serve/app.py": "serve/test_chat.py",
+    "serve/messages.py": "serve/test_chat.py",
+    "serve/requests.py": "serve/test_chat.py",
+    "serve/turns.py": "serve/test_chat.py",
+    "serve/wire.py": "serve/test_guard.py",
     "tokens/gguf/": "tokens/test_gguf.py",
     "toy/corpus/": "toy/test_corpus.py",
     "toy/families/": "toy/test_families.py",

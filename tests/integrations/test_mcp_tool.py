@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
 
+from selftaught.sandbox import Sandbox, SandboxSettings
 from selftaught.sandbox.keeper import SessionKeeper
 
 mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
@@ -84,6 +86,17 @@ async def test_output_is_bounded_and_harmless(tools: PythonTools) -> None:
     text = result.content[0].text
     assert len(text.encode()) < 80_000 and result.structured_content["truncated"]
     assert "\x1b" not in text and "<|im_end|>" not in text
+
+
+async def test_figures_come_as_images_after_the_text() -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    settings = SandboxSettings(preload=(), timeout_s=60.0, light=False, max_images=2)
+    async with Sandbox(settings) as sandbox, SessionKeeper(sandbox) as keeper:
+        async with mcp.Client(PythonTools(keeper, timeout_s=60.0).server) as client:
+            result = await call(client, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n'done'")
+    text, image = result.content
+    assert text.text.startswith("'done'\n[figure 1: ") and image.mime_type == "image/png"
+    assert base64.b64decode(image.data).startswith(b"\x89PNG")
 
 
 async def test_a_call_that_is_cancelled_kills_its_cell(tools: PythonTools, keeper: SessionKeeper) -> None:

@@ -42,6 +42,7 @@ class AskSettings(TypedDict, total=False):
     max_tool_calls: int
     at_call_cap: str
     last_block: str
+    figures: int
     tool_timeout: float
     tool_memory: int
     max_output_chars: int

@@ -42,6 +42,9 @@ def register(app: typer.Typer) -> None:
         timeout_s: float = typer.Option(30.0, "--timeout", min=0.01, help="Seconds of wall time for a call."),
         memory_mib: int = typer.Option(1024, "--memory", min=16, max=1 << 22, help="MiB that an interpreter may allocate."),
         output_kib: int = typer.Option(64, "--output", min=1, max=4096, help="KiB of output shown of a call."),
+        images: int = typer.Option(
+            4, min=0, max=64, help="Figures of matplotlib's that a call gives back as images, where matplotlib is installed."
+        ),
         workers: int = typer.Option(2, min=1, max=1024, help="Calls that run at the same time; others wait."),
         lowest_tier: int = typer.Option(2, "--tier", min=1, max=2, help="Weakest isolation to accept."),
         unsafe: bool = typer.Option(False, help="Run with no isolation where there is none to be had."),
@@ -54,6 +57,7 @@ def register(app: typer.Typer) -> None:
         Examples: selftaught mcp · selftaught mcp --port 8765 · vllm serve openai/gpt-oss-20b --tool-server 127.0.0.1:8765
         """
         import logging
+        from importlib.util import find_spec
 
         from selftaught.errors import ConfigError
         from selftaught.integrations.mcp_http import HttpSettings
@@ -73,6 +77,7 @@ def register(app: typer.Typer) -> None:
             memory_bytes=memory_mib << 20,
             output_bytes=output_kib << 10,
             max_sessions=max_sessions,
+            max_images=images if find_spec("matplotlib") is not None else 0,
             lowest_tier=Tier(lowest_tier),
             unsafe=unsafe,
         )

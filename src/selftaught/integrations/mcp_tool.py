@@ -11,6 +11,7 @@ next call may pass as an argument.
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
     ContentBlock,
+    ImageContent,
     ListToolsResult,
     PaginatedRequestParams,
     TextContent,
@@ -224,6 +226,8 @@ def _answer(result: ExecResult, handle: str) -> CallToolResult:
     An exception of the code is an output like any other. Only code that was not run at all is an error of the call.
     """
     content: list[ContentBlock] = [_text(result.output)]
+    for image in result.images:
+        content.append(ImageContent(type="image", data=base64.b64encode(image).decode("ascii"), mime_type="image/png"))
     structured: dict[str, Any] = {
         "status": result.status.value,
         "output": result.output,

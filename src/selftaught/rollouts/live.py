@@ -61,7 +61,7 @@ class Live:
             self.token(token_id)
 
     def take_back(self, num_tokens: int) -> None:
-        """The last ids are taken back. They were not shown."""
+        """The last ids are taken back. They were not shown, but for a stretch that the model repeated: it stays on the screen."""
         taken = self._pending[max(0, len(self._pending) - num_tokens) :]
         del self._pending[len(self._pending) - len(taken) :]
         if any(is_in(self._state.watch.control, token_id) for token_id in taken):

@@ -154,7 +154,8 @@ def test_figures_are_outputs() -> None:
     [
         (StopReason.ANSWERED, "completed", None),
         (StopReason.MAX_TOKENS, "incomplete", {"reason": "max_output_tokens"}),
-        (StopReason.REPETITION, "incomplete", {"reason": None}),
+        (StopReason.REPETITION, "incomplete", {"reason": "max_output_tokens"}),
+        (StopReason.ENDED_IN_THINKING, "completed", None),
         (StopReason.ENGINE_ERROR, "failed", None),
     ],
 )

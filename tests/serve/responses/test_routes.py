@@ -164,3 +164,9 @@ def test_lists_come_in_pages(server: Server) -> None:
     assert {each.id for each in client.containers.list(limit=2)} == set(made), "the library asks for all pages"
     assert len(client.containers.list(limit=2).data) == 2
     assert [each.name for each in client.containers.list(name="c3")] == ["c3"]
+
+
+def test_the_metrics_name_the_route(client: OpenAI, server: Server) -> None:
+    client.responses.create(model="scripted", input="Hello")
+    text = httpx2.get(f"{server.url.removesuffix('/v1')}/metrics", headers={"authorization": "Bearer key-a"}).text
+    assert 'route="/v1/responses",status="200"' in text

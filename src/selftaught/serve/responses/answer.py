@@ -50,7 +50,7 @@ class ResponsesCall:
             self._before = service.store.before(owner, request.previous_response_id)
         self._talk = self._conversation()
         try:
-            self._turn: Turn = server.turns(self._talk.chat, asked)[0]
+            self._turn: Turn = server.turns(self._talk.chat, asked, 1, ask.metadata.get("problem_id") or None)[0]
         except ApiError as error:
             error.param = "input" if error.param == "messages" else error.param
             raise

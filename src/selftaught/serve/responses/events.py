@@ -280,13 +280,14 @@ def _who(part: Reasoning | CodeStarted) -> dict[str, Any] | None:
 def outcome_of(stop: StopReason) -> tuple[str, dict[str, Any] | None]:
     """Status and ``incomplete_details`` of a response.
 
-    OpenAI has one reason that fits us; for others ``reason`` is null, and ``start.stop`` has ours.
+    A turn that the model ended itself is complete, also inside its thinking, as in a chat. OpenAI has one reason that fits
+    a limit, and clients stumble over null (Codex 0.171 asks again, and again); ``start.stop`` has ours.
     """
-    if stop is StopReason.ANSWERED:
+    if stop in (StopReason.ANSWERED, StopReason.ENDED_IN_THINKING):
         return "completed", None
     if stop in _FAILED:
         return "failed", None
-    return "incomplete", {"reason": "max_output_tokens" if stop is StopReason.MAX_TOKENS else None}
+    return "incomplete", {"reason": "max_output_tokens"}
 
 
 def summary_of(ended: Ended) -> dict[str, Any]:

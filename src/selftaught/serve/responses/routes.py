@@ -49,9 +49,20 @@ def add_responses(app: FastAPI, server: Server) -> Service:
     service = Service(server, containers)
     for path, methods in _routes(service).items():
         for method, handler in methods.items():
-            app.router.routes.append(Route(path, handler, methods=[method]))
+            app.router.routes.append(_route(path, method, handler))
     app.state.responses = service
     return service
+
+
+def _route(path: str, method: str, handler: Handler) -> Route:
+    """A route that tells the log and the metrics its path, as FastAPI's own do."""
+
+    async def named(request: Request) -> Response:
+        request.scope["route"] = route
+        return await handler(request)
+
+    route = Route(path, named, methods=[method])
+    return route
 
 
 def _routes(service: Service) -> dict[str, dict[str, Handler]]:
