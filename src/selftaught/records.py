@@ -31,8 +31,7 @@ def utc_now() -> str:
 def question_hash(rendered_question: str) -> str:
     """First 16 hex digits of the SHA-256 of a question as the model sees it, white space folded.
 
-    Splits and decontamination are keyed on this and never on a problem's parameters, since two parameters can render
-    the same text.
+    Splits and decontamination are keyed on this, never on a problem's parameters: two can render the same text.
     """
     folded = re.sub(r"\s+", " ", rendered_question).strip()
     return hashlib.sha256(folded.encode()).hexdigest()[:16]

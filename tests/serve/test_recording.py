@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.conftest import RunCli
 
 from selftaught.errors import ConfigError
 from selftaught.problems import load_file
@@ -17,7 +18,6 @@ from selftaught.rollouts.verify import verify_run
 from selftaught.serve.backend import Backend
 from selftaught.serve.options import ServeOptions
 from selftaught.store import read_jsonl, write_records
-from tests.conftest import RunCli
 
 from .living import QUESTION, Living, lines_of, living
 

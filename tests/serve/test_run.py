@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.conftest import RunCli
 
 from selftaught.manner import Decoding, Manner
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.serve.defaults import for_serve
 from selftaught.serve.models import catalog_of, served_name
-from tests.conftest import RunCli
 
 from .living import QUESTION, wait_for
 

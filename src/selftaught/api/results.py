@@ -47,6 +47,8 @@ class GradeResult(Shown, Record):
     new: int
     """Graded now."""
     total: int
+    ungraded: int
+    """Trajectories without a reference."""
     accuracy: float
     """Share of right ones among all, 0 to 1."""
     outcomes: dict[str, int]
