@@ -260,6 +260,14 @@ def test_a_prompt_that_is_too_long_says_so(server: Living) -> None:
     assert error["code"] == "context_length_exceeded" and "4096" in error["message"]
 
 
+def test_halves_of_characters_do_no_harm(server: Living) -> None:
+    body = '{"model":"toy","max_tokens":2,"tools":[{"type":"function","function":{"name":"f\\ud800"}}],"messages":'
+    body += '[{"role":"user","content":"\\udfff 3 plus 4 \\ud83d\\ude00"}]}'
+    headers = {"Content-Type": "application/json"}
+    done = httpx2.post(f"{server.url}/chat/completions", content=body, headers=headers, timeout=60)
+    assert done.status_code == 200 and done.json()["start"]["ignored_tools"] == ["f\ufffd"]
+
+
 def test_unknown_fields_are_ignored(server: Living) -> None:
     more = {"top_k": 20, "user": "me", "store": False, "reasoning_effort": "low", "presence_penalty": 0, "x": [1]}
     assert post(server, **more, stop=None, temperature=None).status_code == 200
