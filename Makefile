@@ -63,8 +63,8 @@ format: install ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install ## speed of sandbox, rollout, grading and training, each against a named baseline in the same run
-	@for name in sandbox rollout grading training; do \
+bench: install ## speed of sandbox, rollout, grading, training and serving, each against a named baseline in the same run
+	@for name in sandbox rollout grading training serving; do \
 	  if test -f benchmarks/$$name.py; then echo "== $$name" >&2; $(BIN)/python benchmarks/$$name.py --json || exit $$?; fi; done
 
 docs: install ## regenerate the pages made from the program, and build the docs as a site into site/

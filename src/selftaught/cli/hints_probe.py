@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from selftaught.uplift.probe import ProbeSummary
 
 
-@with_settings(without=("hints", "rounds", "record_rounds"), defaults={"workers": DEFAULT_WORKERS, "logprobs": "triggers"})
+@with_settings(
+    without=("hints", "rounds", "record_rounds"), defaults={"workers": DEFAULT_WORKERS, "logprobs": "triggers"}
+)
 def probe(
     problems: Annotated[
         str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")

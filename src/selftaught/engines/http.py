@@ -61,7 +61,7 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-_Stream = AsyncGenerator[tuple[list[int], bool, list[Score]], None]
+_Stream = AsyncGenerator[tuple[list[int], bool, list[Score | None]], None]
 """New ids, whether they are the last of the stream, and their scores where they are known."""
 _TOP_LOGPROBS = 10
 """Likeliest tokens that a server is asked for where scores are wanted."""
@@ -96,6 +96,8 @@ class HttpSequence:
         """The same for a server that can stop at texts only."""
         self.is_watched = False
         """Somebody reads along: the next stream comes in small chunks."""
+        self.wanted = 1
+        """Tokens that the caller waits for."""
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -136,11 +138,12 @@ class HttpSequence:
         self.halts, self.stop_texts = request.halts, request.stop_texts
         self.is_watched = request.on_token is not None
         sampled: list[int] = []
-        scores: list[Score] = []
+        scores: list[Score | None] = []
 
         def done(end: SampleEnd) -> Sampled:
-            whole = len(scores) == len(sampled)
-            return Sampled(sampled, end, asked_for(scores, request) if whole else None)
+            told = scores[-1:] if request.scoring is Scoring.LAST else scores
+            known = [score for score in told if score is not None]
+            return Sampled(sampled, end, asked_for(known, request) if len(known) == len(told) else None)
 
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
@@ -362,7 +365,7 @@ class HttpEngine:
         except ValueError as error:
             raise Broken(f"{url} sent no JSON ({error})") from None
 
-    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool, list[Score]]:
+    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool, list[Score | None]]:
         """The ids of one JSON object."""
         chunk = json.loads(data)
         if not isinstance(chunk, dict):
@@ -372,4 +375,4 @@ class HttpEngine:
             status = error.get("code") if isinstance(error, dict) else None
             raise failure(f"{url}: {error}", status)
         ids, is_last = reader.feed(chunk)
-        return ids, is_last, reader.take_scores()
+        return ids, is_last, list(reader.take_scores())

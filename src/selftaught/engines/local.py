@@ -351,7 +351,9 @@ class LocalEngine:
     def _choose(self, logits_BV: torch.Tensor, ready: list[LocalSequence]) -> list[int]:
         """One id for each ready row, greedy or drawn; its score where it is asked for."""
         is_scored = [row.request is not None and row.request.scoring is not Scoring.NONE for row in ready]
-        plain_BV = logits_BV.clone() if any(is_scored) else None  # before bans
+        plain_BV = logits_BV if any(is_scored) else None  # before bans
+        if plain_BV is not None and any(row.request is not None and row.request.banned is not None for row in ready):
+            plain_BV = logits_BV.clone()
         for banned in {
             row.request.banned for row in ready if row.request is not None and row.request.banned is not None
         }:

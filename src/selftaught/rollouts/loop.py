@@ -29,6 +29,10 @@ from selftaught.rollouts.tools import Interpreter, ToolBox
 Emit = Callable[[Trajectory], None]
 
 
+def _at_once() -> float:
+    return 0.0
+
+
 @dataclass(slots=True)
 class Rollout:
     """Everything that the trajectories of one run share."""
@@ -42,8 +46,8 @@ class Rollout:
     emit: Emit
     watcher: Watcher | None = None
     """Sees every piece of a trajectory as it comes; of one with branches, the trunk alone."""
-    pace_s: float = 0.0
-    """Seconds between two pieces of what the model says."""
+    pace: Callable[[], float] = _at_once
+    """Seconds between two pieces of what the model says; asked anew after each."""
     plain: Rollout | None = None
     """The same run without hints: it shares every trajectory's tokens up to the first hint."""
 
@@ -54,7 +58,7 @@ class Rollout:
         """
         state = self.begin(problem, self._policy(problem, sample), prompt)
         sequence = self.open(problem, sample)
-        live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
+        live = Live(state, self.watcher, self.pace) if self.watcher is not None else None
         await self._drive(
             state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None, live=live
         )

@@ -104,8 +104,8 @@ class ChunkReader(ABC):
     def feed(self, chunk: dict[str, Any]) -> tuple[list[int], bool]:
         """The new ids of a chunk, and whether the server says that it was the last one. Raises `Broken` or EngineError."""
 
-    def take_scores(self) -> list[Score]:
-        """Scores of the ids that `feed` gave last; empty where the server gives none, or not one for each."""
+    def take_scores(self) -> Sequence[Score | None]:
+        """Scores of the ids that `feed` gave last, None for one that is not known; empty where the server gives none."""
         return []
 
     def end(self) -> list[int]:

@@ -6,6 +6,7 @@ speaks another way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from selftaught.engines.base import Score
@@ -138,7 +139,7 @@ class _IdsReader(ChunkReader):
         self._scores = _scores(choice.get("logprobs") or {}, len(ids))
         return list(ids), choice.get("finish_reason") is not None
 
-    def take_scores(self) -> list[Score]:
+    def take_scores(self) -> Sequence[Score | None]:
         return self._scores
 
     def end(self) -> list[int]:

@@ -7,6 +7,7 @@ Fields: ``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from selftaught.engines.base import Score
@@ -87,7 +88,7 @@ class _SglangReader(ChunkReader):
         self._scores = _scores(about, len(ids))
         return ids, reason is not None
 
-    def take_scores(self) -> list[Score]:
+    def take_scores(self) -> Sequence[Score | None]:
         return self._scores
 
 
