@@ -55,7 +55,7 @@ def a_value(key: str) -> tuple[list[str], Any]:
     if choices:
         other = next(choice for choice in choices if choice != field.default)
         return [flag(key), other], other
-    for text in ("0.5", "200", "words"):
+    for text in ("0.5", "200", "20", "words"):
         try:
             made = RolloutSettings.model_validate({key: text if text == "words" else float(text)})
         except ValueError:

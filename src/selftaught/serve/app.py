@@ -100,7 +100,7 @@ def _add_chat(app: FastAPI, server: Server) -> None:
         ticket = server.admission.ticket(call.size)
         headers = call.asked.headers()
         if call.streamed:
-            return EventStream(call.frames(ticket), headers, server.metrics.gone)
+            return EventStream(call.frames(ticket), headers, server.metrics.gone, ticket.close)
         try:
             answer = await unless_gone(request.receive, call.answer(ticket))
         finally:

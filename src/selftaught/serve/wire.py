@@ -129,8 +129,9 @@ class EventStream(Response):
         frames: AsyncGenerator[bytes, None],
         headers: dict[str, str] | None = None,
         on_gone: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
-        self._frames, self._on_gone = frames, on_gone
+        self._frames, self._on_gone, self._on_end = frames, on_gone, on_end
         super().__init__(None, 200, {"cache-control": "no-cache", "x-accel-buffering": "no", **(headers or {})})
         self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
         self.raw_headers.append((b"content-type", b"text/event-stream; charset=utf-8"))
@@ -151,6 +152,8 @@ class EventStream(Response):
             await asyncio.gather(sending, gone, return_exceptions=True)
             with contextlib.suppress(Exception):
                 await self._frames.aclose()
+            if self._on_end is not None:  # frames that never began do not clear up by themselves
+                self._on_end()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
