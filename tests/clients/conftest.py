@@ -20,6 +20,8 @@ import pytest
 FOLDER = os.environ.get("SELFTAUGHT_CLIENTS", "")
 SCRIPTS = Path(__file__).parent / "scripts"
 NUM_PROBLEMS = 50
+END = "<|im_end|>"
+"""Of a turn, in the embedded model's words."""
 QUESTION = "In how many ways can 10 of 21 people be chosen? Give the remainder by 87."
 ANSWER = "The answer is \\boxed{18}."
 """Of `toy:hint`: found by code, whatever the hint was. Without code the model says 5."""
@@ -33,13 +35,13 @@ def program(name: str, file: str = "bin/python") -> Path:
     return found
 
 
-def run(command: list[str | Path], timeout_s: float = 300, **environment: str) -> str:
+def run(command: list[str | Path], timeout_s: float = 300, cwd: Path | None = None, **environment: str) -> str:
     """What a client printed. Its environment has nothing of ours, and no way to a hub."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     done = subprocess.run(
         [str(part) for part in command],
-        capture_output=True, text=True, check=False, timeout=timeout_s, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=timeout_s, stdin=subprocess.DEVNULL, cwd=cwd,
         env={**kept, **offline, "OMP_NUM_THREADS": "1", "OPENAI_API_KEY": "none", **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -96,8 +98,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Own:
 
     return Own(
         problems=run_folder / "problems.jsonl",
-        answers={name: solution.answer_text for name, solution in found.items()},
-        texts={name: solution.text for name, solution in found.items()},
+        answers={name: solution.answer_text.removesuffix(END) for name, solution in found.items()},
+        texts={name: solution.text.removesuffix(END) for name, solution in found.items()},
         regrade=regrade,
         outcomes={name: solution.grade.outcome.value for name, solution in found.items() if solution.grade},
     )

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.clients
 
 
 def test_a_benchmark(url: str, own: Own, tmp_path: Path) -> None:
-    command = [program("inspect", "bin/inspect"), "eval", SCRIPTS / "inspect_task.py", "-T", f"problems={own.problems}"]
+    command = [program("inspect", "bin/inspect"), "eval", "inspect_task.py", "-T", f"problems={own.problems}"]
     options = [
         "--model",
         "openai-api/ours/toy",
@@ -24,7 +24,7 @@ def test_a_benchmark(url: str, own: Own, tmp_path: Path) -> None:
         "--log-format",
         "json",
     ]
-    run([*command, *options, "--display", "plain"], 600, OURS_API_KEY="none", OURS_BASE_URL=url)
+    run([*command, *options, "--display", "plain"], 600, cwd=SCRIPTS, OURS_API_KEY="none", OURS_BASE_URL=url)
     log = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert log["status"] == "success" and log["results"]["completed_samples"] == NUM_PROBLEMS
     for sample in log["samples"]:
