@@ -248,6 +248,7 @@ def test_a_move_takes_the_cache_along(model_folder: Path) -> None:
     assert asyncio.run(shaken()) == asyncio.run(alone())
 
 
+@torch.inference_mode()
 def test_the_cache_grows_by_need_and_keeps_what_it_holds(tmp_path: Path) -> None:
     model = SlotModel(make_tiny_model(tmp_path / "small", max_context=2048), 3)
     start = model.capacity
