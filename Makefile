@@ -8,6 +8,8 @@ VENV ?= .venv
 EXTRAS ?= local,hub,serve,mcp,dev
 # Errors only; PIP_QUIET= shows everything
 PIP_QUIET ?= -qq
+# Where `make test-clients` keeps the clients
+CLIENTS ?= .clients
 # Options for pytest, e.g. make test TESTS="tests/sandbox -x"
 TESTS ?=
 
@@ -20,10 +22,10 @@ export TOKENIZERS_PARALLELISM ?= false
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench docs clean
+.PHONY: help install demo test test-all test-clients check format bench docs clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv and install; nothing to do when pyproject.toml and constraints.txt did not change
 
@@ -41,10 +43,14 @@ demo: install ## the whole START loop on two cores; again: shows the table; FRES
 	$(BIN)/selftaught demo --out runs/demo $(if $(FRESH),--fresh)
 
 test: install ## the tests that need no GPU and no network
-	$(BIN)/python -m pytest -m "not gpu and not network and not exhaustive" $(TESTS)
+	$(BIN)/python -m pytest -m "not gpu and not network and not exhaustive and not clients" $(TESTS)
 
 test-all: install ## those and the exhaustive ones: every abuse case at every tier and as another user
-	$(BIN)/python -m pytest -m "not gpu and not network" $(TESTS)
+	$(BIN)/python -m pytest -m "not gpu and not network and not clients" $(TESTS)
+
+test-clients: install ## other people's clients against selftaught serve, each in an environment of its own (5 GB)
+	@$(PYTHON) scripts/clients.py $(CLIENTS)
+	SELFTAUGHT_CLIENTS=$(abspath $(CLIENTS)) $(BIN)/python -m pytest -m clients tests/clients $(TESTS)
 
 check: install ## format, lint, types, layers, docs drift
 	$(BIN)/ruff format --check .
@@ -57,8 +63,8 @@ format: install ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install ## speed of sandbox, rollout, grading and training, each against a named baseline in the same run
-	@for name in sandbox rollout grading training; do \
+bench: install ## speed of sandbox, rollout, grading, training and serving, each against a named baseline in the same run
+	@for name in sandbox rollout grading training serving; do \
 	  if test -f benchmarks/$$name.py; then echo "== $$name" >&2; $(BIN)/python benchmarks/$$name.py --json || exit $$?; fi; done
 
 docs: install ## regenerate the pages made from the program, and build the docs as a site into site/

@@ -7,8 +7,9 @@ overhead    tokens per CPU-second of 32 streams of ``serve`` against the same gr
             (sandbox included, the client's not); sides alternate, the ratio is the median over runs
 first_byte  seconds from a request's last byte to the first byte of thinking, less the same by the engine alone in a
             process that does nothing else; one stream at a time, median and largest
-crowd       64 clients at once, a tenth hanging up in mid-answer, a tenth asking for hostile code to be run: the answers of
-            all others are right (greedy, as alone), and no process, interpreter or answer is left behind
+crowd       64 clients at once, a tenth hanging up in mid-answer, a tenth whose code is replaced by hostile code (forks, memory,
+            endless loops and output, signals, a crash): the answers of all others are as alone, and no process, interpreter
+            or answer is left behind
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,8 @@ def cpu_seconds(root: int) -> float:
 class Served:
     """A server of the embedded reasoner in a process of its own."""
 
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "selftaught", "serve", "--model", "toy", "--port", "0", *options]
+    def __init__(self, *options: str, program: tuple[str, ...] = ("-m", "selftaught")) -> None:
+        command = [sys.executable, *program, "serve", "--model", "toy", "--port", "0", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
@@ -240,19 +241,31 @@ def first_byte(num_problems: int) -> dict[str, Any]:
             "beyond_s": statistics.median(beyond), "largest_beyond_s": max(beyond)}  # fmt: skip
 
 
-HOSTILE = [
+MARKED = "What is the remainder when 7^2023 is divided by 1000?"
+"""What the hostile clients ask. The server of this part runs hostile code where the model's program has the number 2023."""
+
+_CROWD_SERVER = r"""
+import itertools, sys
+from selftaught.cli.app import main
+from selftaught.rollouts.tools import Interpreter
+hostile = itertools.cycle([
     "import os\nwhile True: os.fork()",
     "x = []\nwhile True: x.append(bytearray(1 << 24))",
     "while True: pass",
     "while True: print('x' * 10_000)",
     "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
     "import ctypes\nctypes.string_at(0)",
-]
-"""Programs that a model may be made to write. They are asked for in a way that the embedded reasoner copies."""
+])
+run = Interpreter.run
+async def marked(self, code):
+    return await run(self, next(hostile) if "2023" in code else code)
+Interpreter.run = marked
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def crowd(num_clients: int) -> dict[str, Any]:
-    served = Served("--tool-timeout", "3", "--max-rows", "64")
+    served = Served("--tool-timeout", "3", "--max-rows", "64", program=("-c", _CROWD_SERVER))
     rng = random.Random(7)
     asked = questions(0, num_clients)
     kinds = ["gone"] * (num_clients // 10 + 1) + ["hostile"] * (num_clients // 10 + 1)
@@ -301,14 +314,13 @@ async def _crowd(url: str, asked: list[str], kinds: list[str], rng: random.Rando
     import httpx2
 
     delays = [rng.random() for _ in asked]
-    hostile = _hostile_questions()
 
     async with httpx2.AsyncClient(timeout=600, limits=httpx2.Limits(max_connections=None)) as client:
 
         async def one(at: int) -> str | None:
             if kinds[at] == "plain":
                 return (await read_stream(client, url, body(asked[at], "toy:hint", stream=True)))["content"]
-            question = next(hostile) if kinds[at] == "hostile" else asked[at]
+            question = MARKED if kinds[at] == "hostile" else asked[at]
             async with client.stream(
                 "POST", f"{url}/chat/completions", json=body(question, "toy:hint", stream=True)
             ) as response:
@@ -319,12 +331,6 @@ async def _crowd(url: str, asked: list[str], kinds: list[str], rng: random.Rando
             return None
 
         return await asyncio.gather(*map(one, range(len(asked))))
-
-
-def _hostile_questions() -> Iterator[str]:
-    while True:
-        for code in HOSTILE:
-            yield f"Run this program and give what it prints.\n```python\n{code}\n```"
 
 
 def main() -> None:

@@ -108,7 +108,8 @@ TESTED_ELSEWHERE = {
     "sandbox/inside/": "sandbox/test_cases.py",
     "sandbox/pool.py": "sandbox/test_client.py",
     "sandbox/zygote.py": "sandbox/test_tiers.py",
-    # A request is tested through a server.
+    # A request is tested through a server, the verb through a process.
+    "cli/serve.py": "serve/test_run.py",
     "serve/app.py": "serve/test_chat.py",
     "serve/messages.py": "serve/test_chat.py",
     "serve/requests.py": "serve/test_chat.py",

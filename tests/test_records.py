@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from selftaught.curation.records import DropReason
 from selftaught.records import (
-    DropReason,
     ExecStatus,
     Grade,
     HintInfo,

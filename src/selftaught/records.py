@@ -203,6 +203,8 @@ class HintDecision(Record):
     taken: bool
     reason: str
     trigger: str | None = None
+    features: dict[str, float | str | bool] | None = None
+    """What was known there (`selftaught.hints.features`), where the settings ask for it."""
 
 
 class ToolInfo(Record):
@@ -221,6 +223,19 @@ class ToolInfo(Record):
     back."""
 
 
+class TokenScores(Record):
+    """What the model thought of the tokens of a span, one value each.
+
+    Of the distribution at temperature 1 over the whole vocabulary; from a server, of its likeliest tokens.
+    """
+
+    logprobs: list[float]
+    entropies: list[float]
+    """In nats."""
+    margins: list[float]
+    """Probability of the likeliest token less that of the second."""
+
+
 class Span(Record):
     """A run of tokens from one source. ``token_ids`` is the truth, ``text`` its decoding."""
 
@@ -229,6 +244,8 @@ class Span(Record):
     text: str
     hint: HintInfo | None = None
     tool: ToolInfo | None = None
+    scores: TokenScores | None = None
+    """Only of what the model sampled, and only where the settings ask for it."""
 
 
 class StopReason(StrEnum):
@@ -374,27 +391,3 @@ class Grade(Record):
     grader: str = ""
     """Name and version."""
     wall_s: float = 0.0
-
-
-class DropReason(StrEnum):
-    """Why curation dropped a trajectory. Each filter gives one of these."""
-
-    WRONG = "wrong"
-    ERRORED = "errored"
-    TRUNCATED = "truncated"
-    NO_TOOL_CALL = "no_tool_call"
-    VOID_TURN = "void_turn"
-    FAILED_EXECUTION = "failed_execution"
-    REPETITIVE = "repetitive"
-    FAKE_OUTPUT = "fake_output"
-    TEMPLATE_COPY = "template_copy"
-    ANSWER_BEFORE_CALL = "answer_before_call"
-    TOO_LONG = "too_long"
-    DUPLICATE = "duplicate"
-    CONTAMINATED = "contaminated"
-    TEXT_ONLY = "text_only"
-    GREEDY_RIGHT = "greedy_right"
-    """D_seed wants problems that fail without hints."""
-    NOT_BEST = "not_best"
-    """Right, but another sample of the same problem was preferred."""
-    OVER_QUOTA = "over_quota"

@@ -51,7 +51,7 @@ TEXTS: dict[str, str | bytes] = {
     "latin.jsonl": '{"id": "a", "problem": "Café", "answer": "4"}\n'.encode("latin-1"),
     "utf16.jsonl": (json.dumps(GOOD) + "\n").encode("utf-16"),
     "bytes.jsonl": bytes(range(256)),
-    "packed.jsonl": gzip.compress(json.dumps(GOOD).encode()),
+    "packed.jsonl": gzip.compress(json.dumps(GOOD).encode(), mtime=0),
     "bad.parquet": b"PAR1 no",
     "other.csv": "a,b\n1,2\n",
     "number.json": "17",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from selftaught.curation.filters import FILTERS
-from selftaught.curation.records import FilterSettings
+from selftaught.curation.records import DropReason, FilterSettings
 from selftaught.curation.score import Candidate
-from selftaught.records import DropReason, ExecStatus, Outcome, ProblemKind, StopReason, Trajectory
+from selftaught.records import ExecStatus, Outcome, ProblemKind, StopReason, Trajectory
 
 from .samples import grade, hint, hinted, plain, span, tool
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from selftaught.curation.records import CurateSettings, Rule
+from selftaught.curation.records import CurateSettings, DropReason, Rule
 from selftaught.curation.select import Survivor, select
-from selftaught.records import DropReason, ProblemKind
+from selftaught.records import ProblemKind
 
 
 def survivor(problem: str, kind: ProblemKind, num_calls: int) -> Survivor:

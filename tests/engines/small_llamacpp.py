@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import torch
+
 from selftaught.engines import SampleRequest, SamplingParams, SequenceKey
 from selftaught.engines.local import LocalEngine
+from selftaught.engines.model import Prefill, SlotModel
 
 from .loopback import Loopback
 
@@ -119,8 +122,25 @@ class SmallLlamaCpp(Loopback):
             "stopping_word": stop,
             "generation_settings": {**given, "prompt": None},
         }
+        if asked.get("n_probs"):
+            answer["completion_probabilities"] = self._probabilities(prompt, ids, stop, asked["n_probs"])
         fields = asked.get("response_fields") or answer
         self.reply(writer, {key: value for key, value in answer.items() if key in fields})
+
+    def _probabilities(self, prompt: list[int], ids: list[int], stop: str, count: int) -> list[dict[str, Any]]:
+        """Of the tokens at whose end the text is whole, without as many as the stop text has tokens."""
+        codec, told, text = self.engine.codec, [], b""
+        model = SlotModel(codec.folder, 1)
+        model.reserve(self.context)
+        for at, token_id in enumerate(ids):
+            text += b"" if token_id in codec.control_ids else codec.token_bytes[token_id]
+            if validate_utf8(text) < len(text):
+                continue
+            logprobs = torch.log_softmax(model.prefill([Prefill(0, 0, prompt + ids[:at])])[-1], -1)
+            best, where = logprobs.topk(count)
+            top = [{"id": int(i), "logprob": float(one)} for i, one in zip(where, best, strict=True)]
+            told.append({"id": token_id, "logprob": float(logprobs[token_id]), "top_logprobs": top})
+        return told[: len(told) - len(codec.encode_control(stop))]
 
     async def _sample(self, prompt: list[int], given: dict[str, Any]) -> tuple[list[int], str]:
         codec = self.engine.codec
@@ -147,6 +167,19 @@ class SmallLlamaCpp(Loopback):
         finally:
             row.close()
         return ids, ""
+
+
+def validate_utf8(text: bytes) -> int:
+    """How much of ``text`` ends with a whole character, as its function of this name says."""
+    for back in range(1, min(4, len(text)) + 1):
+        byte = text[-back]
+        if (
+            (byte & 0xE0 == 0xC0 and back < 2)
+            or (byte & 0xF0 == 0xE0 and back < 3)
+            or (byte & 0xF8 == 0xF0 and back < 4)
+        ):
+            return len(text) - back
+    return len(text)
 
 
 def _common(one: list[int], two: list[int]) -> int:

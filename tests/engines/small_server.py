@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from selftaught.engines import SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines import SampleRequest, SamplingParams, Scoring, SequenceKey
 from selftaught.engines.local import LocalEngine
 
 from .loopback import Loopback
@@ -28,6 +28,7 @@ class SmallServer(Loopback):
         super().__init__(engine)
         self.root, self.chunk, self.kind = root, chunk, kind
         self.tokenizes = True
+        self.gives_scores = True
         signed = kind.split("-")[0]
         model = {"id": "tiny", "root": root, "owned_by": signed, "max_model_len": engine.max_context}
         self.pages["/v1/models"] = {"data": [model]}
@@ -89,7 +90,8 @@ class SmallServer(Loopback):
         self.most_streams = max(self.most_streams, self.num_streams)
         try:
             while left > 0:
-                sampled = await row.sample(SampleRequest(min(self.chunk, left), watch, banned))
+                scoring = Scoring.ALL if sampling.get("logprobs") and self.gives_scores else Scoring.NONE
+                sampled = await row.sample(SampleRequest(min(self.chunk, left), watch, banned, scoring=scoring))
                 if not sampled.token_ids:
                     break
                 left -= len(sampled.token_ids)
@@ -97,6 +99,10 @@ class SmallServer(Loopback):
                 self.num_said += len(sampled.token_ids)
                 finish = "stop" if sampled.token_ids[-1] in ends else "length" if left == 0 else None
                 chunk = self._chunk(prompt, said, sampled.token_ids, finish)
+                if sampled.scores is not None:
+                    own = [score.logprob for score in sampled.scores]
+                    top = [{f"token_id:{one}": value} for one, value in zip(sampled.token_ids, own, strict=True)]
+                    chunk["choices"][0]["logprobs"] = {"token_logprobs": own, "top_logprobs": top}
                 self.piece(writer, f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode())
                 await writer.drain()
                 if writer.transport.is_closing():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, SequenceKey, load_engine
+from selftaught.engines import Sampled, SampleEnd, SampleRequest, SamplingParams, Scoring, SequenceKey, load_engine
 from selftaught.engines.http import HttpEngine
 from selftaught.engines.local import LocalEngine
 from selftaught.errors import EngineError
@@ -242,3 +242,29 @@ def test_rows_draw_by_their_own_seeds(served: Thread, model_folder: Path) -> Non
     bodies = [asked for path, asked in served.server.asked if path == "/completion"]
     assert len({asked["seed"] for asked in bodies}) == len(bodies) == 4
     assert all((asked["temperature"], asked["top_p"]) == (0.7, 0.9) for asked in bodies)
+
+
+def test_scores_are_the_local_ones_where_the_text_is_whole(served: Thread, model_folder: Path) -> None:
+    async def draw(one: HttpEngine | LocalEngine, scoring: Scoring) -> Sampled:
+        codec = one.codec
+        row = one.open(SequenceKey(), SamplingParams())
+        row.extend([1, 2, 3])
+        request = SampleRequest(12, codec.token_set("none", lambda: ()), scoring=scoring, stop_texts=("a", "e"))
+        found = await row.sample(request)
+        row.close()
+        return found
+
+    async def both() -> None:
+        engine, model = reach(served, model_folder), local(model_folder)
+        ours = await draw(model, Scoring.ALL)
+        last, plain = await draw(engine, Scoring.LAST), await draw(engine, Scoring.NONE)
+        assert ours.scores is not None and last.scores is not None and plain.scores is None
+        assert ours.token_ids == last.token_ids == plain.token_ids
+        assert last.scores[0].logprob == pytest.approx(ours.scores[-1].logprob, abs=1e-4)
+        assert last.scores[0].margin == pytest.approx(ours.scores[-1].margin, abs=1e-4)
+        assert 0 < last.scores[0].entropy <= ours.scores[-1].entropy + 1e-4
+        await engine.aclose()
+
+    asyncio.run(both())
+    asked = [asked for path, asked in served.server.asked if path == "/completion"]
+    assert asked[0]["n_probs"] > 0 and asked[0]["stop"] == [] and asked[-1]["n_probs"] == 0 and asked[-1]["stop"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, Score, Scoring, SequenceKey
 from selftaught.engines.http import HttpEngine
 from selftaught.engines.local import LocalEngine
 from selftaught.problems import render_question
@@ -66,6 +66,7 @@ def asked(codec: Codec) -> list[int]:
     return codec.encode_chat(render_question(generate("dev", 3)[2]))
 
 
+@pytest.mark.slow
 async def test_a_real_llamacpp_server_stops_bans_ends_and_fills_as_the_local_engine(llamacpp: str) -> None:
     engine, local = HttpEngine([llamacpp], tokenizer="toy", max_rows=64), LocalEngine(embedded_folder(), max_rows=1)
     codec = engine.codec
@@ -105,6 +106,7 @@ async def test_a_real_llamacpp_server_stops_bans_ends_and_fills_as_the_local_eng
     assert engine.stats.num_retries == 0
 
 
+@pytest.mark.slow
 async def test_a_real_llamacpp_server_draws_from_the_local_distribution(llamacpp: str) -> None:
     """At a temperature and a top-p: nothing that is cut off comes, and what comes has its share."""
     import torch
@@ -132,3 +134,25 @@ async def test_a_real_llamacpp_server_draws_from_the_local_distribution(llamacpp
     assert kept > 2 and drawn.keys() <= expected.keys()
     for token_id, chance in expected.items():
         assert abs(drawn[token_id] / num_draws - chance) < 4.5 * (chance * (1 - chance) / num_draws) ** 0.5 + 1e-3
+
+
+@pytest.mark.slow
+async def test_a_real_llamacpp_server_scores_as_the_local_engine(llamacpp: str) -> None:
+    engine, local = HttpEngine([llamacpp], tokenizer="toy", max_rows=64), LocalEngine(embedded_folder(), max_rows=1)
+    request = SampleRequest(60, engine.codec.token_set("none", lambda: ()), scoring=Scoring.ALL, stop_texts=("e",))
+
+    async def scores(one: HttpEngine | LocalEngine) -> list[Score]:
+        row = one.open(SequenceKey(), SamplingParams())
+        row.extend(asked(engine.codec))
+        sampled = await row.sample(request)
+        row.close()
+        assert len(sampled.token_ids) == 60 and sampled.scores is not None
+        return sampled.scores
+
+    theirs, ours = await scores(engine), await scores(local)
+    await engine.aclose()
+    assert len(theirs) == 60
+    for their, our in zip(theirs, ours, strict=True):
+        assert their.logprob == pytest.approx(our.logprob, abs=1e-3)
+        assert their.margin == pytest.approx(our.margin, abs=1e-3)
+        assert their.entropy <= our.entropy + 1e-3

@@ -36,7 +36,7 @@ CHANGED = {"hints": "auto", "tools": False, "temperature": 0.5, "preload": ["num
 
 
 def test_what_is_kept_on_disk_stays() -> None:
-    new = {"last_block": "auto"}
+    new = {"last_block": "auto", "logprobs": "none", "figures": 0}
     assert RolloutSettings(dtype="float32").content() == {**CONTENT, **new}
     spread = {"workers": 3, "device": "cpu", "max_rows": 7, "threads": 2, "sandbox_workers": 1, "allow_text": True}
     assert RolloutSettings.model_validate({**CHANGED, **spread}).content() == {

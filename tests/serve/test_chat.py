@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import httpx2
@@ -259,6 +260,14 @@ def test_a_prompt_that_is_too_long_says_so(server: Living) -> None:
     assert error["code"] == "context_length_exceeded" and "4096" in error["message"]
 
 
+def test_halves_of_characters_do_no_harm(server: Living) -> None:
+    body = '{"model":"toy","max_tokens":2,"tools":[{"type":"function","function":{"name":"f\\ud800"}}],"messages":'
+    body += '[{"role":"user","content":"\\udfff 3 plus 4 \\ud83d\\ude00"}]}'
+    headers = {"Content-Type": "application/json"}
+    done = httpx2.post(f"{server.url}/chat/completions", content=body, headers=headers, timeout=60)
+    assert done.status_code == 200 and done.json()["start"]["ignored_tools"] == ["f\ufffd"]
+
+
 def test_unknown_fields_are_ignored(server: Living) -> None:
     more = {"top_k": 20, "user": "me", "store": False, "reasoning_effort": "low", "presence_penalty": 0, "x": [1]}
     assert post(server, **more, stop=None, temperature=None).status_code == 200
@@ -312,6 +321,33 @@ def test_a_client_that_hangs_up_ends_the_answer(backend: Backend, stream: bool) 
         assert b"start_clients_gone_total 1.0" in server.server.metrics.page()
         engine: Any = backend.engine
         wait_for(lambda: not engine._active and not engine._waiting and all(slot is None for slot in engine._slots))
+
+
+def test_a_client_that_hangs_up_while_code_runs_has_it_killed(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selftaught.rollouts.tools import Interpreter
+
+    from .test_run import below
+
+    run = Interpreter.run
+
+    async def endless(self: Interpreter, code: str) -> Any:
+        return await run(self, "import time\nwhile True: time.sleep(0.01)")
+
+    monkeypatch.setattr(Interpreter, "run", endless)
+    sandbox: Any = backend.sandbox
+    free = sandbox._slots._semaphore._value
+    with living(backend) as server, httpx2.Client(timeout=60) as http:
+        body = {"model": "toy:hint", "messages": ASKED, "stream": True, "start": {"events": True}}
+        with http.stream("POST", f"{server.url}/chat/completions", json=body) as response:
+            for line in response.iter_lines():
+                if "Running Python" in line:
+                    break
+            wait_for(lambda: sandbox._slots._semaphore._value == free - 1)
+            running = below(os.getpid())
+        wait_for(lambda: sandbox._slots._semaphore._value == free and server.server.admission.num_running == 0)
+        assert len(below(os.getpid())) <= len(running)
 
 
 def test_a_comment_keeps_a_silent_stream_alive(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

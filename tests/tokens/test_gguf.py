@@ -60,6 +60,14 @@ def test_a_served_file_gives_its_tokenizer_alone(write_gguf: Callable[..., Path]
     assert resolve_model(str(known)) == tokenizer_folder(str(known))  # the whole one, once it is there
 
 
+def test_added_tokens_may_be_products_of_merges(write_gguf: Callable[..., Path], tmp_path: Path) -> None:
+    """As the embedded reasoner's pairs of digits."""
+    folder = resolve_model("toy")
+    ours, theirs = Codec(tokenizer_folder(str(write_gguf(tmp_path / "toy.gguf", folder, "qwen2")))), Codec(folder)
+    for text in ("What is 12 + 305?", "print(1024 ** 2)\n", "It's 7.25, not 10000001."):
+        assert ours.encode_chat(text) == theirs.encode_chat(text) and ours.decode(ours.encode(text)) == text
+
+
 def test_quantised_weights_are_dequantised(write_gguf: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model")
     path = write_gguf(tmp_path / "model.gguf", folder, kind="Q8_0")

@@ -9,7 +9,7 @@ from tests.uplift.worlds import fork, probe
 from selftaught.hints.functions import HintFunction
 from selftaught.hints.learned import Utility, choose
 from selftaught.records import ProblemKind
-from selftaught.uplift.cells import STRENGTH, fit_cells
+from selftaught.uplift.cells import STRENGTH, fit_cells, reach_of
 from selftaught.uplift.learn import NEVER, LearnSettings, half_of, learn, safe_threshold
 from selftaught.uplift.logistic import calibration, calibration_error, fit_weights, qini, shares_of
 from selftaught.uplift.pairs import pairs_of
@@ -107,6 +107,23 @@ def test_a_hint_waits_for_a_better_place() -> None:
     assert late.function == "good"
     found = replay(policy, pairs_of(forks))
     assert set(found.chosen) == {"math at end: good"}
+
+
+def test_a_hint_does_not_wait_for_a_place_that_is_hardly_reached() -> None:
+    """A word of doubt is worth more, but one trajectory in ten comes to one, and none of an easy problem."""
+    forks = []
+    for i in range(400):
+        level = "easy" if i % 2 else "hard"
+        forks.append(fork(f"p{i}", False, {"good": i % 5 < 2}, place=Place.START, number=0, prefix=0, difficulty=level))
+        if i % 20 == 0:
+            forks.append(fork(f"p{i}", False, {"good": True}, place=Place.WORD, number=1, difficulty=level))
+    pairs = pairs_of(forks)
+    assert reach_of(pairs)[ProblemKind.MATH, "word", ""] == pytest.approx(20 / 400)
+    assert (ProblemKind.MATH, "word", "easy") not in reach_of(pairs)
+    policy = learn(forks, FUNCTIONS, LearnSettings(design="a", learn_on="all", utility=Utility(max_loss=0.2))).policy
+    waits = {cell.difficulty: cell.wait for cell in policy.cells if cell.place == "start"}
+    assert waits["easy"] == 0.0 and 0 < waits["hard"] < 0.1
+    assert choose(policy, ProblemKind.MATH, "start", "hard").function == "good"
 
 
 def test_threshold_keeps_losses_within_the_bound() -> None:

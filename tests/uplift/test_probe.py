@@ -245,3 +245,28 @@ def test_the_command(tmp_path: Path, run_cli: RunCli) -> None:
     bad = run_cli("hints", "probe", tmp_path / "p.jsonl", *options[:-1], "home", "--out", tmp_path / "run")
     assert bad.exit_code == 2 and "places: home" in bad.stderr
     assert any(span.source is SpanSource.HINT for one in trajectories(tmp_path / "run").values() for span in one.spans)
+
+
+def test_a_served_model_is_probed_alike(tmp_path: Path) -> None:
+    """Greedy, over HTTP by token ids: the forks of the local engine, and the server reads no prefix twice for a place."""
+    from tests.engines.loopback import Thread
+    from tests.engines.small_server import SmallServer
+
+    from selftaught.engines.local import LocalEngine
+    from selftaught.tokens import resolve_model
+
+    root = str(resolve_model("toy"))
+    server = SmallServer(LocalEngine(Path(root), dtype="float32", max_rows=8), root, chunk=8)
+    thread = Thread(server)
+    few = generate("dev", counts={"easy": 1}, seed=3)
+    settings = SETTINGS.changed(temperature=0.0, logprobs="triggers")
+    chosen = ProbeSettings(places=("conclusion", "end"), hints=("general",))
+    try:
+        run_probe(few, server.url, tmp_path / "served", settings.changed(tokenizer=root), chosen)
+    finally:
+        thread.stop()
+    run_probe(few, "toy", tmp_path / "local", settings, chosen)
+    for one, other in zip(forks(tmp_path / "served"), forks(tmp_path / "local"), strict=True):
+        assert one.branches == other.branches and (one.place, one.token) == (other.place, other.token)
+        assert one.features["logprob"] == pytest.approx(other.features["logprob"], abs=1e-3)
+    assert verify_folder(tmp_path / "served")

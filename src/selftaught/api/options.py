@@ -36,11 +36,13 @@ class AskSettings(TypedDict, total=False):
     system: str
     think_style: str
     repetition_window: int
+    logprobs: str
     trajectory_timeout: float
     tools: bool
     max_tool_calls: int
     at_call_cap: str
     last_block: str
+    figures: int
     tool_timeout: float
     tool_memory: int
     max_output_chars: int

@@ -45,6 +45,10 @@ PACKAGES: tuple[tuple[str, str], ...] = (
     ("pyarrow", "hub"),
     ("inspect-ai", "inspect"),
     ("ray", "ray"),
+    ("fastapi", "serve"),
+    ("uvicorn", "serve"),
+    ("prometheus-client", "serve"),
+    ("opentelemetry-sdk", "otel"),
 )
 """Distribution, and the extra that brings it ("" = always installed)."""
 

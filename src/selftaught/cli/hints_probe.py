@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from selftaught.uplift.probe import ProbeSummary
 
 
-@with_settings(without=("hints", "rounds", "record_rounds"), defaults={"workers": DEFAULT_WORKERS})
+@with_settings(
+    without=("hints", "rounds", "record_rounds"), defaults={"workers": DEFAULT_WORKERS, "logprobs": "triggers"}
+)
 def probe(
     problems: Annotated[
         str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
@@ -50,7 +52,7 @@ def probe(
     from selftaught.uplift.probe import run_probe
 
     policy = {"hints": f"{library}:none"} if library is not None else {}
-    settings = for_rollout({**given, **policy}, model, "probe", name=flag)
+    settings = for_rollout({"logprobs": "triggers", **given, **policy}, model, "probe", name=flag)
     chosen = ProbeSettings(places=_names(places), forks=forks, hints=_names(try_ or ""), hints_each=hints_each)
     loaded = load_problems(problems, limit=limit, mapping=mapping, drop=drop)
     with bars() as show:

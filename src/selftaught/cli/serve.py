@@ -47,6 +47,15 @@ def register(app: typer.Typer) -> None:
         record: Annotated[
             Path | None, typer.Option(help="Run folder: every answer is recorded in it as a trajectory.")
         ] = None,
+        max_containers: Annotated[
+            int, typer.Option(min=1, max=1024, help="Interpreters that are kept from request to request.")
+        ] = 64,
+        container_minutes: Annotated[
+            float, typer.Option(min=0.01, max=1440, help="Minutes that one is kept without being used.")
+        ] = 20.0,
+        dialect: Annotated[
+            str, typer.Option(help="open-webui: calls in /v1/responses as Open WebUI draws them. Default: OpenAI's.")
+        ] = "",
         max_queue: Annotated[
             int, typer.Option(min=0, help="Answers that wait when --max-rows are being made; further ones get 429.")
         ] = 256,
@@ -57,14 +66,15 @@ def register(app: typer.Typer) -> None:
         ] = None,
         verbose: Annotated[bool, typer.Option("--verbose", help="Also show what the web server says.")] = False,
     ) -> None:
-        """Serve a model: /v1/chat/completions with hints, code and outputs in the reasoning. Ctrl-C ends it.
+        """Serve a model: /v1/chat/completions with hints, code and outputs in the reasoning, and /v1/responses with the
+        calls as items of their own. Ctrl-C ends it.
 
         Examples: selftaught serve --model toy · selftaught serve --model runs/mine/model --record runs/served
         """
         from selftaught.rollouts.checks import check_settings
         from selftaught.rollouts.opening import manner_before
         from selftaught.serve.defaults import for_serve, generation_config_of
-        from selftaught.serve.options import ServeOptions
+        from selftaught.serve.options import ServeOptions, checked_dialect
         from selftaught.serve.run import Ask, check_exposure, log_to_stderr
         from selftaught.serve.run import serve as run_server
 
@@ -81,6 +91,9 @@ def register(app: typer.Typer) -> None:
             max_body_bytes=max_body_mb << 20,
             max_running=before.spread.max_rows,
             max_queue=max_queue,
+            max_containers=max_containers,
+            container_idle_s=container_minutes * 60,
+            dialect=checked_dialect(dialect),
             allowed_origins=tuple(allowed_origin or ()),
             record=record,
         )

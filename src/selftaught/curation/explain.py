@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from selftaught.curation.modify import undo
-from selftaught.curation.records import DroppedRow, KeptRow, Modification
-from selftaught.records import DropReason, Record
+from selftaught.curation.records import DroppedRow, DropReason, KeptRow, Modification
+from selftaught.records import Record
 from selftaught.runs.folders import DataFolder, data_sets_below
 from selftaught.store import iter_lines
 

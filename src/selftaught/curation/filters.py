@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selftaught.curation.records import FilterSettings
+from selftaught.curation.records import DropReason, FilterSettings
 from selftaught.curation.score import THINK_END, Candidate
-from selftaught.records import DropReason, ExecStatus, Outcome, SpanSource
+from selftaught.records import ExecStatus, Outcome, SpanSource
 from selftaught.tokens import fences
 
 _BOXED = re.compile(r"\\boxed\{([^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*)\}")

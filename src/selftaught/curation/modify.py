@@ -167,7 +167,10 @@ def _encode_text(trajectory: Trajectory, codec: TextCodec | None) -> Modificatio
         raise ConfigError(
             "filters.allow_text_only wants a tokenizer to encode the text with. Name the model to train with --model."
         )
-    spans = [span.model_copy(update={"token_ids": _encode(span, span.text, codec)}) for span in trajectory.spans]
+    spans = [
+        span.model_copy(update={"token_ids": _encode(span, span.text, codec), "scores": None})
+        for span in trajectory.spans
+    ]
     return Modification(
         rule=ENCODE_TEXT,
         index=0,
@@ -211,7 +214,7 @@ def splice_text(span: Span, start: int, end: int, text: str, codec: TextCodec) -
         (span.token_ids[last:], span.text[last_char:], False),
     ):
         if ids:
-            parts.append(span.model_copy(update={"token_ids": ids, "text": part_text}))
+            parts.append(span.model_copy(update={"token_ids": ids, "text": part_text, "scores": None}))
             reencoded.append(new)
     return parts, reencoded
 

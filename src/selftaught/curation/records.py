@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from selftaught.records import SCHEMA_VERSION, DropReason, Outcome, ProblemKind, Record, Span, Trajectory
+from selftaught.records import SCHEMA_VERSION, Outcome, ProblemKind, Record, Span, Trajectory
 
 
 class Rule(StrEnum):
@@ -20,6 +20,30 @@ class Rule(StrEnum):
     """Greedy wrong and hinted right."""
     D_START = "d_start"
     """Right, whatever the greedy verdict: the best sample of each problem."""
+
+
+class DropReason(StrEnum):
+    """Why curation dropped a trajectory. Each filter gives one of these."""
+
+    WRONG = "wrong"
+    ERRORED = "errored"
+    TRUNCATED = "truncated"
+    NO_TOOL_CALL = "no_tool_call"
+    VOID_TURN = "void_turn"
+    FAILED_EXECUTION = "failed_execution"
+    REPETITIVE = "repetitive"
+    FAKE_OUTPUT = "fake_output"
+    TEMPLATE_COPY = "template_copy"
+    ANSWER_BEFORE_CALL = "answer_before_call"
+    TOO_LONG = "too_long"
+    DUPLICATE = "duplicate"
+    CONTAMINATED = "contaminated"
+    TEXT_ONLY = "text_only"
+    GREEDY_RIGHT = "greedy_right"
+    """D_seed wants problems that fail without hints."""
+    NOT_BEST = "not_best"
+    """Right, but another sample of the same problem was preferred."""
+    OVER_QUOTA = "over_quota"
 
 
 class Facts(Record):

@@ -24,6 +24,7 @@ from selftaught.curation.modify import modify
 from selftaught.curation.records import (
     CurateSettings,
     DroppedRow,
+    DropReason,
     Facts,
     Funnel,
     FunnelStep,
@@ -34,7 +35,7 @@ from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
 from selftaught.provenance import hash64
-from selftaught.records import DropReason, Problem, ProblemKind, Trajectory
+from selftaught.records import Problem, ProblemKind, Trajectory
 from selftaught.runs.folders import CurateInput, DataFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.runs.record import RunKind, RunRecord, claim_anew

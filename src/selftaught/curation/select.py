@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from selftaught.curation.records import CurateSettings
-from selftaught.records import DropReason, ProblemKind
+from selftaught.curation.records import CurateSettings, DropReason
+from selftaught.records import ProblemKind
 
 
 @dataclass(slots=True)

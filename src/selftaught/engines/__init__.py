@@ -14,6 +14,8 @@ from selftaught.engines.base import (
     SampleEnd,
     SampleRequest,
     SamplingParams,
+    Score,
+    Scoring,
     Sequence,
     SequenceKey,
 )
@@ -29,6 +31,8 @@ __all__ = [
     "SampleRequest",
     "Sampled",
     "SamplingParams",
+    "Score",
+    "Scoring",
     "ScriptedEngine",
     "Sequence",
     "SequenceKey",

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from selftaught.tokens.codec import Codec, TokenSet
@@ -42,6 +42,30 @@ class SequenceKey:
         return int.from_bytes(hashlib.blake2b(words, digest_size=16).digest(), "little")
 
 
+class Scoring(StrEnum):
+    """Which sampled tokens are scored."""
+
+    NONE = "none"
+    LAST = "last"
+    """The last token of a request: the one at which sampling paused."""
+    ALL = "all"
+
+
+class Score(NamedTuple):
+    """What the model thought of a token that was sampled.
+
+    All three are of the distribution at temperature 1 over the whole vocabulary: before temperature, top-p and bans. A
+    server gives its likeliest tokens only: there the others count as one token, so the entropy is a lower bound.
+    """
+
+    logprob: float
+    """Natural logarithm of its probability."""
+    entropy: float
+    """Of the distribution that it was drawn from, in nats."""
+    margin: float
+    """Probability of the likeliest token less that of the second."""
+
+
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
     """Sample until a token of ``watch`` was drawn or ``max_new_tokens`` were; never draw a token of ``banned``.
@@ -57,6 +81,7 @@ class SampleRequest:
     banned: TokenSet | None = None
     halts: TokenSet | None = None
     stop_texts: tuple[str, ...] = ()
+    scoring: Scoring = Scoring.NONE
     on_token: Callable[[int], None] | None = None
 
 
@@ -75,6 +100,15 @@ class Sampled:
 
     token_ids: list[int]
     end: SampleEnd
+    scores: list[Score] | None = None
+    """Of the last token, or of each, as the request asks; None where nobody asked or the engine does not know."""
+
+
+def asked_for(scores: list[Score], request: SampleRequest) -> list[Score] | None:
+    """Those of the scores of all sampled tokens that the request asks for."""
+    if request.scoring is Scoring.NONE or not scores:
+        return None
+    return scores if request.scoring is Scoring.ALL else scores[-1:]
 
 
 @runtime_checkable

@@ -12,9 +12,19 @@ from collections.abc import Sequence as SequenceABC
 from pathlib import Path
 from typing import Any
 
-from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.base import (
+    EngineStats,
+    Sampled,
+    SampleEnd,
+    SampleRequest,
+    SamplingParams,
+    Score,
+    Scoring,
+    SequenceKey,
+    asked_for,
+)
 from selftaught.engines.dtype import resolve_dtype
-from selftaught.engines.sampler import UniformStream, draw
+from selftaught.engines.sampler import UniformStream, draw, scores_of
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import Codec
 
@@ -39,18 +49,20 @@ class TransformersSequence:
     async def sample(self, request: SampleRequest) -> Sampled:
         """Decode until the request is done."""
         sampled: list[int] = []
+        scores: list[Score] = []
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
-                return Sampled(sampled, SampleEnd.CONTEXT)
+                return Sampled(sampled, SampleEnd.CONTEXT, asked_for(scores, request))
             if len(sampled) % _TURN_TOKENS == 0:
                 await asyncio.sleep(0)
-            token_id = self.engine.next_token(self, request)
+            token_id, score = self.engine.next_token(self, request)
             sampled.append(token_id)
+            scores += [score] if score is not None else []
             if request.on_token is not None:
                 request.on_token(token_id)
             if token_id in request.watch:
-                return Sampled(sampled, SampleEnd.WATCH)
-        return Sampled(sampled, SampleEnd.LENGTH)
+                return Sampled(sampled, SampleEnd.WATCH, asked_for(scores, request))
+        return Sampled(sampled, SampleEnd.LENGTH, asked_for(scores, request))
 
     def discard(self, num_tokens: int) -> None:
         """Take back the last ids, and the cache beyond them."""
@@ -124,8 +136,8 @@ class TransformersEngine:
         """A new empty sequence."""
         return TransformersSequence(self, params, UniformStream(key))
 
-    def next_token(self, row: TransformersSequence, request: SampleRequest) -> int:
-        """One forward pass over what is not cached, one token."""
+    def next_token(self, row: TransformersSequence, request: SampleRequest) -> tuple[int, Score | None]:
+        """One forward pass over what is not cached, one token, and its score where that is asked for."""
         import torch
 
         started = time.perf_counter()
@@ -136,6 +148,7 @@ class TransformersEngine:
             )
             row.cache, row.num_cached = result.past_key_values, len(row.ids)
             logits = result.logits[:, -1].float()
+            plain = logits.clone() if request.scoring is not Scoring.NONE else None
             if request.banned is not None:
                 logits[:, [token_id for token_id in request.banned.ids if token_id < logits.shape[1]]] = float("-inf")
             if row.params.temperature > 0:
@@ -144,13 +157,14 @@ class TransformersEngine:
                 token_id = int(draw(logits, one * row.params.temperature, one * row.params.top_p, uniform)[0])
             else:
                 token_id = int(logits[0].argmax())
+            score = scores_of(plain, torch.tensor([token_id], device=plain.device))[0] if plain is not None else None
         row.num_drawn += 1
         row.ids.append(token_id)
         self.stats.num_steps += 1
         self.stats.decode_tokens += 1
         self.stats.prefill_tokens += len(new) - 1
         self.stats.decode_s += time.perf_counter() - started
-        return token_id
+        return token_id, score
 
     def reset_stats(self) -> None:
         """Count from zero."""

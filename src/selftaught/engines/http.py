@@ -23,7 +23,17 @@ from collections.abc import Sequence as SequenceABC
 from pathlib import Path
 from typing import Any
 
-from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.base import (
+    EngineStats,
+    Sampled,
+    SampleEnd,
+    SampleRequest,
+    SamplingParams,
+    Score,
+    Scoring,
+    SequenceKey,
+    asked_for,
+)
 from selftaught.engines.dialects import Broken, ChunkReader, Form, Question, Setting
 from selftaught.engines.dialects.base import TEMPORARY, failure
 from selftaught.engines.gate import Gate
@@ -51,8 +61,10 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-_Stream = AsyncGenerator[tuple[list[int], bool], None]
-"""New ids, and whether they are the last of the stream."""
+_Stream = AsyncGenerator[tuple[list[int], bool, list[Score | None]], None]
+"""New ids, whether they are the last of the stream, and their scores where they are known."""
+_TOP_LOGPROBS = 10
+"""Likeliest tokens that a server is asked for where scores are wanted."""
 
 
 async def _drain(stream: _Stream) -> None:
@@ -71,8 +83,10 @@ class HttpSequence:
         """Older ones go first."""
         self.ids: list[int] = []
         self.num_streams = 0
-        self._ready: deque[int] = deque()
+        self._ready: deque[tuple[int, Score | None]] = deque()
         """Ids received and not yet sampled."""
+        self.is_scored = False
+        """Whether the open stream was asked for scores."""
         self._stream: _Stream | None = None
         self.banned: TokenSet | None = None
         """What the open stream was told never to draw."""
@@ -82,6 +96,8 @@ class HttpSequence:
         """The same for a server that can stop at texts only."""
         self.is_watched = False
         """Somebody reads along: the next stream comes in small chunks."""
+        self.wanted = 1
+        """Tokens that the caller waits for."""
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; what the server is saying is dropped."""
@@ -114,29 +130,38 @@ class HttpSequence:
         """Take ids from the stream, opening or resuming it as needed."""
         if not self.ids:
             raise EngineError("sample was called on an empty sequence; expected extend first.")
-        if self.banned is not request.banned:
+        is_scored = request.scoring is not Scoring.NONE
+        if self.banned is not request.banned or self.is_scored is not is_scored:
             self._drop()
-            self.banned = request.banned
+            self.banned, self.is_scored = request.banned, is_scored
         # For the next stream: one under way stops where it was told to.
         self.halts, self.stop_texts = request.halts, request.stop_texts
         self.is_watched = request.on_token is not None
         sampled: list[int] = []
+        scores: list[Score | None] = []
+
+        def done(end: SampleEnd) -> Sampled:
+            told = scores[-1:] if request.scoring is Scoring.LAST else scores
+            known = [score for score in told if score is not None]
+            return Sampled(sampled, end, asked_for(known, request) if len(known) == len(told) else None)
+
         while len(sampled) < request.max_new_tokens:
             if len(self.ids) >= self.engine.max_context:
                 self._drop()
-                return Sampled(sampled, SampleEnd.CONTEXT)
+                return done(SampleEnd.CONTEXT)
             if not self._ready:
                 self.wanted = request.max_new_tokens - len(sampled)
                 await self._receive()
-            token_id = self._ready.popleft()
+            token_id, score = self._ready.popleft()
+            scores += [score] if score is not None else []
             sampled.append(token_id)
             self.ids.append(token_id)
             self.engine.stats.decode_tokens += 1
             if request.on_token is not None:
                 request.on_token(token_id)
             if token_id in request.watch:
-                return Sampled(sampled, SampleEnd.WATCH)
-        return Sampled(sampled, SampleEnd.LENGTH)
+                return done(SampleEnd.WATCH)
+        return done(SampleEnd.LENGTH)
 
     async def _receive(self) -> None:
         """Wait for at least one more id; retry until the engine's patience ends."""
@@ -147,11 +172,12 @@ class HttpSequence:
                 self._stream = engine.stream(self, attempt // _ATTEMPTS_PER_URL)
                 self.num_streams += 1
             try:
-                ids, is_last = await anext(self._stream, ([], True))
+                ids, is_last, scores = await anext(self._stream, ([], True, []))
                 if is_last:  # the server's own end, at a halt say: what comes after it comes in a new stream
                     self._let_go(drain=True)
                 if ids:
-                    self._ready.extend(ids)
+                    known = len(scores) == len(ids)
+                    self._ready.extend(zip(ids, scores if known else [None] * len(ids), strict=True))
                     return
                 if is_last:
                     attempt += 1
@@ -285,6 +311,7 @@ class HttpEngine:
             seed=(row.key.digest() + row.num_streams) % (1 << 31),
             bias=self._bias(row.banned),
             stop_texts=row.stop_texts,
+            top_logprobs=_TOP_LOGPROBS if row.is_scored else 0,
             tokens_per_chunk=_TOKENS_PER_CHUNK_ALONE if row.is_watched else self.dialect.setting.tokens_per_chunk,
         )
 
@@ -332,13 +359,13 @@ class HttpEngine:
                     if not data or data == b"[DONE]":
                         continue  # to the response's end, or the connection could not be used again
                     yield self._feed(url, reader, data)
-                yield reader.end(), True
+                yield reader.end(), True, []
         except self._httpx.TransportError as error:
             raise Broken(f"{url}: {type(error).__name__} {error}") from None
         except ValueError as error:
             raise Broken(f"{url} sent no JSON ({error})") from None
 
-    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool]:
+    def _feed(self, url: str, reader: ChunkReader, data: bytes) -> tuple[list[int], bool, list[Score | None]]:
         """The ids of one JSON object."""
         chunk = json.loads(data)
         if not isinstance(chunk, dict):
@@ -347,4 +374,5 @@ class HttpEngine:
             error = chunk["error"]
             status = error.get("code") if isinstance(error, dict) else None
             raise failure(f"{url}: {error}", status)
-        return reader.feed(chunk)
+        ids, is_last = reader.feed(chunk)
+        return ids, is_last, list(reader.take_scores())

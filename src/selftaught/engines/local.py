@@ -20,10 +20,19 @@ from pathlib import Path
 import torch
 
 from selftaught.engines.bands import BAND_ROWS, Packing, bands_of, join_bands
-from selftaught.engines.base import EngineStats, Sampled, SampleEnd, SampleRequest, SamplingParams, SequenceKey
+from selftaught.engines.base import (
+    EngineStats,
+    Sampled,
+    SampleEnd,
+    SampleRequest,
+    SamplingParams,
+    Score,
+    Scoring,
+    SequenceKey,
+)
 from selftaught.engines.dtype import resolve_dtype
 from selftaught.engines.model import Prefill, SlotModel
-from selftaught.engines.sampler import UniformStream, draw
+from selftaught.engines.sampler import UniformStream, draw, scores_of
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import Codec, TokenSet
 
@@ -44,6 +53,7 @@ class LocalSequence:
         "params",
         "request",
         "sampled",
+        "scores",
         "slot",
         "uniforms",
     )
@@ -56,6 +66,7 @@ class LocalSequence:
         self.slot: int | None = None
         self.request: SampleRequest | None = None
         self.sampled: list[int] = []
+        self.scores: list[Score] = []
         self.future: asyncio.Future[Sampled] | None = None
         self.closed = False
 
@@ -63,6 +74,14 @@ class LocalSequence:
     def num_new(self) -> int:
         """Ids that are not in the cache."""
         return len(self.ids) - self.num_cached
+
+    def wants_score(self, token_id: int) -> bool:
+        """Whether ``token_id``, about to be appended, is to be scored."""
+        request = self.request
+        if request is None or request.scoring is Scoring.ALL:
+            return request is not None
+        ends = request.watch.table[token_id] or len(self.sampled) + 1 >= request.max_new_tokens
+        return bool(ends) or len(self.ids) + 1 >= self.engine.max_context
 
     def extend(self, token_ids: SequenceABC[int]) -> None:
         """Append ids; they are prefilled at the next ``sample``."""
@@ -75,7 +94,7 @@ class LocalSequence:
         room = self.engine.max_context - len(self.ids)
         if room <= 0:
             return Sampled([], SampleEnd.CONTEXT)
-        self.request, self.sampled = request, []
+        self.request, self.sampled, self.scores = request, [], []
         self.future = asyncio.get_running_loop().create_future()
         self.engine.enqueue(self)
         try:
@@ -312,7 +331,8 @@ class LocalEngine:
 
     def _advance(self, ready: list[LocalSequence], logits_BV: torch.Tensor) -> None:
         """Append the chosen tokens and finish the requests that are done. All ids of ``ready`` are cached."""
-        for row, token_id in zip(ready, self._choose(logits_BV, ready), strict=True):
+        chosen = self._choose(logits_BV, ready)
+        for row, token_id in zip(ready, chosen, strict=True):
             row.num_drawn += 1
             row.ids.append(token_id)
             row.sampled.append(token_id)
@@ -329,7 +349,11 @@ class LocalEngine:
                 self._finish(row, SampleEnd.CONTEXT)
 
     def _choose(self, logits_BV: torch.Tensor, ready: list[LocalSequence]) -> list[int]:
-        """One id for each ready row, greedy or drawn."""
+        """One id for each ready row, greedy or drawn; its score where it is asked for."""
+        is_scored = [row.request is not None and row.request.scoring is not Scoring.NONE for row in ready]
+        plain_BV = logits_BV if any(is_scored) else None  # before bans
+        if plain_BV is not None and any(row.request is not None and row.request.banned is not None for row in ready):
+            plain_BV = logits_BV.clone()
         for banned in {
             row.request.banned for row in ready if row.request is not None and row.request.banned is not None
         }:
@@ -348,6 +372,11 @@ class LocalEngine:
                 logits_BV if len(drawn) == len(ready) else logits_BV[drawn], temperature, top_p, uniform
             )
         ids: list[int] = chosen.tolist()
+        if plain_BV is not None:
+            rows = [at for at, row in enumerate(ready) if is_scored[at] and row.wants_score(ids[at])]
+            if rows:
+                for at, score in zip(rows, scores_of(plain_BV[rows], chosen[rows]), strict=True):
+                    ready[at].scores.append(score)
         return ids
 
     def _banned_mask(self, banned: TokenSet) -> torch.Tensor:
@@ -362,7 +391,7 @@ class LocalEngine:
         self._active.pop(row, None)
         row.request = None
         if row.future is not None and not row.future.done():
-            row.future.set_result(Sampled(row.sampled, end))
+            row.future.set_result(Sampled(row.sampled, end, row.scores or None))
 
 
 def _slot_of(row: LocalSequence) -> int:

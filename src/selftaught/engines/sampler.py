@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selftaught.engines.base import SequenceKey
+from selftaught.engines.base import Score, SequenceKey
 
 if TYPE_CHECKING:
     import torch
@@ -69,3 +69,14 @@ def draw(
         chosen_B[rows_B[enough_B]] = found_B[enough_B]
         rows_B = rows_B[~enough_B]
     return chosen_B
+
+
+def scores_of(logits_BV: torch.Tensor, ids_B: torch.Tensor) -> list[Score]:
+    """What the model thought of the tokens ``ids_B``: of the plain distribution, whatever they were drawn from."""
+    log_BV = logits_BV.log_softmax(-1)
+    prob_BV = log_BV.exp()
+    entropy_B = -(prob_BV * log_BV).nansum(-1)  # a logit of minus infinity adds nothing
+    top_B2 = prob_BV.topk(2, dim=-1).values
+    chosen_B = log_BV.gather(1, ids_B[:, None]).squeeze(1)
+    columns = (chosen_B.tolist(), entropy_B.tolist(), (top_B2[:, 0] - top_B2[:, 1]).tolist())
+    return [Score(*row) for row in zip(*columns, strict=True)]

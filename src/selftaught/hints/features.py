@@ -13,6 +13,8 @@ from selftaught.records import Problem
 
 Features = dict[str, float | str | bool]
 
+MEAN_OVER = 32
+"""Sampled tokens before a place over which the mean entropy is taken."""
 _NEAR_CHARS = 200
 """Characters before the place that digits and operators are counted in."""
 _WORDS = re.compile(r"(?<![A-Za-z])(?:Wait|Alternatively|Hmm|But)\b|等等|或者|不过")
@@ -35,7 +37,7 @@ class Scored:
     margin: float
     """Probability of the likeliest token less that of the second."""
     mean_entropy: float | None = None
-    """Over the last 32 sampled tokens, where each of them was scored."""
+    """Over the last `MEAN_OVER` sampled tokens of the span, where each of them was scored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from selftaught.hints.functions import Language
 from selftaught.hints.learned import LearnedChoice, choose
 from selftaught.hints.library import Gate, HintLibrary, On, Rule, hint_id
 from selftaught.hints.places import level_of
-from selftaught.records import HintDecision, HintPosition, Problem
+from selftaught.records import HintDecision, HintInfo, HintPosition, Problem
 
 _POSITIONS = {
     On.WORD: HintPosition.AFTER_WORD,
@@ -79,6 +79,17 @@ class HintChoice:
     before_line: bool = False
     """Take back the line that ``tail`` ends in; the text stands in its place."""
 
+    def info(self, discarded: Sequence[int]) -> HintInfo:
+        """As the hint's span keeps it; ``discarded`` are the sampled ids that it takes the place of."""
+        return HintInfo(
+            id=self.id,
+            position=self.position,
+            reason=self.reason,
+            round=self.round,
+            trigger=self.trigger,
+            discarded_ids=list(discarded),
+        )
+
 
 @dataclass(slots=True)
 class _Memory:
@@ -106,8 +117,10 @@ class HintPolicy:
         rounds: int = 0,
         language: Language = "en",
         rules: Sequence[Rule] | None = None,
+        keeps_features: bool = False,
     ) -> None:
-        """``rules`` take the place of the named policy's."""
+        """``rules`` take the place of the named policy's; ``keeps_features`` adds to each decision what was known there."""
+        self.keeps_features = keeps_features
         self.library, self.problem, self.language, self.rounds = library, problem, language, rounds
         wanted = library.policy(policy, problem.kind).rules if rules is None else rules
         self.rules = [rule for rule in wanted if self._cap(rule) > 0]
@@ -138,6 +151,12 @@ class HintPolicy:
     def decisions(self) -> list[HintDecision]:
         """Every decision so far, taken or not."""
         return self._memory.decisions
+
+    @property
+    def asks_scores(self) -> bool:
+        """Whether decisions rest on how sure the model is at a place."""
+        learned = self.library.learned
+        return learned is not None and learned.features is not None and any(rule.place for rule in self.rules)
 
     def waits_for(self, on: On) -> bool:
         """True if some rule with calls left in its cap waits for this trigger."""
@@ -331,5 +350,15 @@ class HintPolicy:
                     taken=taken,
                     reason=reason,
                     trigger=trigger.strip() or None,
+                    features=occasion.features(place_named(rule)) if self.keeps_features else None,
                 )
             )
+
+
+def place_named(rule: Rule) -> str:
+    """How features call the place of a rule: as a learned policy does, else by its trigger."""
+    if rule.place is not None:
+        return rule.place
+    if rule.when in (On.END_OF_THINKING, On.BEFORE_FINAL):
+        return "end"
+    return "conclusion" if rule.before_line else rule.when.value

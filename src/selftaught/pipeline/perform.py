@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selftaught.curation.records import DropReason
 from selftaught.errors import EmptyDataError
 from selftaught.pipeline.markers import StageResult
 from selftaught.pipeline.options import RolloutOptions
@@ -26,7 +27,7 @@ from selftaught.pipeline.stages import (
     TrainStage,
 )
 from selftaught.progress import Reporter, counted
-from selftaught.records import DropReason, Problem, SpanSource, Trajectory
+from selftaught.records import Problem, SpanSource, Trajectory
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.record import RunKind, RunRecord
 from selftaught.runs.stages import StageRef

@@ -13,7 +13,8 @@ from selftaught.tokens.folder import is_url
 
 
 def check_settings(settings: RolloutSettings, model: str) -> None:
-    """ConfigError when hints, rounds and tools do not go together; MissingPartError when the device is not there."""
+    """ConfigError when hints, rounds and tools do not go together; MissingPartError when the device, or matplotlib for
+    figures, is not there."""
     named = settings.hints.policy
     path, policy = split_name(named)
     library = load_library(path)
@@ -28,6 +29,10 @@ def check_settings(settings: RolloutSettings, model: str) -> None:
             raise ConfigError(
                 f"record_rounds needs a policy whose end-of-thinking hints are rounds; hints is {named!r}, use 'end'."
             )
+    if settings.tools.figures and settings.tools.enabled and importlib.util.find_spec("matplotlib") is None:
+        raise MissingPartError(
+            f"figures is {settings.tools.figures}, but matplotlib is missing; pip install 'selftaught[figures]'."
+        )
     if settings.engine.device is not None and not is_url(model):
         _check_device(settings.engine.device)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from selftaught.records import HintInfo, Span, SpanSource, ToolInfo
+from selftaught.engines.base import Score
+from selftaught.hints.features import MEAN_OVER, Scored
+from selftaught.records import HintInfo, Span, SpanSource, TokenScores, ToolInfo
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import FenceScanner
 
@@ -26,15 +28,26 @@ class SpanBuilder:
     """
     hint: HintInfo | None = None
     tool: ToolInfo | None = None
+    scores: list[Score] = field(default_factory=list)
+    """Of the ids, where each of them was scored."""
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether all ids have a score."""
+        return bool(self.ids) and len(self.scores) == len(self.ids)
 
     def build(self, codec: Codec) -> Span:
         """The span as a record."""
         text = codec.decode(self.ids) if self.text is None else self.text
-        return Span(source=self.source, token_ids=self.ids, text=text, hint=self.hint, tool=self.tool)
+        scores = None
+        if self.is_scored:
+            columns = [[round(value, 4) + 0.0 for value in column] for column in zip(*self.scores, strict=True)]
+            scores = TokenScores(logprobs=columns[0], entropies=columns[1], margins=columns[2])
+        return Span(source=self.source, token_ids=self.ids, text=text, hint=self.hint, tool=self.tool, scores=scores)
 
     def copy(self) -> SpanBuilder:
         """An independent copy."""
-        return SpanBuilder(self.source, list(self.ids), self.text, self.hint, self.tool)
+        return SpanBuilder(self.source, list(self.ids), self.text, self.hint, self.tool, list(self.scores))
 
 
 class TokenLedger:
@@ -53,11 +66,13 @@ class TokenLedger:
         """The span that was written last."""
         return self.spans[-1]
 
-    def add_sampled(self, ids: list[int]) -> None:
-        """Record ids that the engine has drawn. Everything that was pending is in its sequence now."""
+    def add_sampled(self, ids: list[int], scores: list[Score] | None = None) -> None:
+        """Record ids that the engine has drawn, with a score each or none. Everything pending is in its sequence now."""
         self.pending = []
         if self.last.source is not SpanSource.MODEL:
             self.spans.append(SpanBuilder(SpanSource.MODEL))
+        if scores is not None and len(scores) == len(ids) and len(self.last.scores) == len(self.last.ids):
+            self.last.scores.extend(scores)
         self.last.ids.extend(ids)
         self.num_tokens += len(ids)
 
@@ -73,6 +88,7 @@ class TokenLedger:
         """Remove the last sampled ids. They stay counted."""
         if num_tokens:
             del self.last.ids[-num_tokens:]
+            del self.last.scores[len(self.last.ids) :]
 
     def unfinished_line(self) -> list[int]:
         """Sampled ids of the line that the model is writing; the token that ends the line before stays."""
@@ -83,6 +99,13 @@ class TokenLedger:
         while start and b"\n" not in self.codec.token_bytes[last.ids[start - 1]]:
             start -= 1
         return last.ids[start:]
+
+    def scored(self, score: Score | None) -> Scored | None:
+        """``score`` of the token that was sampled last, with the mean entropy before it; None after an insertion."""
+        if score is None or self.last.source is not SpanSource.MODEL:
+            return None
+        recent = [one.entropy for one in self.last.scores[-MEAN_OVER:]] if self.last.is_scored else []
+        return Scored(*score, mean_entropy=sum(recent) / len(recent) if recent else None)
 
     def text_after_prompt(self, without: TokenSet) -> str:
         """The text so far, whoever wrote it; a last sampled id that is one of ``without`` is left out."""

@@ -1,8 +1,8 @@
 """Shows one rollout to a watcher while it is made, token by token, without slowing it.
 
-The engine names each token as it is drawn. What has come together is decoded and cut into pieces when ``pace_s`` has
-passed since the last time, so that a fast model costs one piece for many tokens and a slow one shows each at once. Held
-back are bytes of an unfinished character, and what may still be taken back: the token that ends the thinking, and the
+The engine names each token as it is drawn. What has come together is decoded and cut into pieces at a beat, so that a fast
+model costs one piece for many tokens and a slow one shows each at once. The beat is that of the clock, so that streams of
+one pace show together what a step of the engine gave them. Held back are bytes of an unfinished character, and what may still be taken back: the token that ends the thinking, and the
 line that is being written while a hint may take its place (the seam rule).
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import time
+from collections.abc import Callable
 
 from selftaught.records import SpanSource
 from selftaught.rollouts.pieces import Cutter, Piece, Running, Watcher, Where
@@ -21,8 +22,9 @@ from selftaught.rollouts.watch import is_in
 class Live:
     """What the driver tells a watcher of one trajectory. Used in the event loop that the rollout runs in."""
 
-    def __init__(self, state: RolloutState, watcher: Watcher, pace_s: float = 0.0) -> None:
-        self._state, self._codec, self._watcher, self._pace_s = state, state.codec, watcher, pace_s
+    def __init__(self, state: RolloutState, watcher: Watcher, pace: Callable[[], float]) -> None:
+        """``pace`` says how many seconds to wait until the next piece."""
+        self._state, self._codec, self._watcher, self._pace = state, state.codec, watcher, pace
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._cutter = Cutter(watcher)
         self._pending: list[int] = []
@@ -128,7 +130,8 @@ class Live:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._due = time.monotonic() + self._pace_s
+        now, pace = time.monotonic(), self._pace()
+        self._due = (now // pace + 1) * pace if pace > 0 else now
         ids = self._pending
         keep = 0 if final else self._num_uncertain(ids)
         self._pending = ids[len(ids) - keep :]

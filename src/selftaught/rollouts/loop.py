@@ -21,12 +21,16 @@ from selftaught.records import Problem, StopReason, ToolInfo, Trajectory, trajec
 from selftaught.rollouts.actions import Executed, Failed, Generate, Inserted, InsertHint, RunCode, Stop
 from selftaught.rollouts.live import Live
 from selftaught.rollouts.pieces import Watcher
-from selftaught.rollouts.replay import ReplayedSequence, steps_of
+from selftaught.rollouts.replay import ReplayedSequence, scores_of_steps, steps_of
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.state import RolloutState
 from selftaught.rollouts.tools import Interpreter, ToolBox
 
 Emit = Callable[[Trajectory], None]
+
+
+def _at_once() -> float:
+    return 0.0
 
 
 @dataclass(slots=True)
@@ -42,8 +46,8 @@ class Rollout:
     emit: Emit
     watcher: Watcher | None = None
     """Sees every piece of a trajectory as it comes; of one with branches, the trunk alone."""
-    pace_s: float = 0.0
-    """Seconds between two pieces of what the model says."""
+    pace: Callable[[], float] = _at_once
+    """Seconds between two pieces of what the model says; asked anew after each."""
     plain: Rollout | None = None
     """The same run without hints: it shares every trajectory's tokens up to the first hint."""
 
@@ -54,7 +58,7 @@ class Rollout:
         """
         state = self.begin(problem, self._policy(problem, sample), prompt)
         sequence = self.open(problem, sample)
-        live = Live(state, self.watcher, self.pace_s) if self.watcher is not None else None
+        live = Live(state, self.watcher, self.pace) if self.watcher is not None else None
         await self._drive(
             state, sequence, problem, sample, time.perf_counter(), forks_plain=self.plain is not None, live=live
         )
@@ -66,7 +70,8 @@ class Rollout:
 
         ``sequence`` holds the ids of ``state``, and is closed.
         """
-        replayed = ReplayedSequence(sequence, steps_of(state.spans()))
+        spans = state.spans()
+        replayed = ReplayedSequence(sequence, steps_of(spans), scores_of_steps(spans))
         own = self.begin(problem, self._policy(problem, sample))
         return self._drive(own, replayed, problem, sample, started)
 
@@ -128,6 +133,7 @@ class Rollout:
             sample=sample,
             rounds=settings.hints.rounds,
             language=settings.hints.language,
+            keeps_features=settings.sampling.logprobs != "none",
         )
 
     async def _drive(

@@ -18,7 +18,7 @@ from selftaught.hints.probing import PlacePolicy, Target, Visit
 from selftaught.records import ForkPoint, Problem, StopReason
 from selftaught.rollouts.loop import Rollout
 from selftaught.rollouts.probe_settings import DEFAULT_HINTS, ProbeSettings
-from selftaught.rollouts.replay import Did, ReplayedSequence, Step, steps_of
+from selftaught.rollouts.replay import Did, ReplayedSequence, Step, scores_of_steps, steps_of
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Prober:
             plain = plain.model_copy(update={"decisions": None})
             points: list[ForkPoint] = []
             if not stopped.reason.is_failure and stopped.reason is not StopReason.TIMEOUT:
-                steps = steps_of(plain.spans)
+                steps, scores = steps_of(plain.spans), scores_of_steps(plain.spans)
                 chosen = choose_visits(policy.visits, self.probe.forks, self._key(problem, sample))
                 points = [
                     self._point(problem, sample, policy.visits[index], number, probability, steps)
@@ -49,7 +49,7 @@ class Prober:
                     for point, (index, _) in zip(points, chosen, strict=True):
                         for name, hint in zip(point.branch_ids(), point.hints, strict=True):
                             target = Target(index, hint, f"probe: {hint} at {point.place}")
-                            twin = ReplayedSequence(sequence.fork(), steps)
+                            twin = ReplayedSequence(sequence.fork(), steps, scores)
                             group.create_task(self._branch(problem, sample, twin, target, point, name))
         finally:
             sequence.close()

@@ -12,12 +12,12 @@ share tokens, since the n-th draw of a sequence always uses the n-th random numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as SequenceABC
 from dataclasses import replace
 from enum import Enum
 
-from selftaught.engines.base import Sampled, SampleEnd, SampleRequest, Sequence
+from selftaught.engines.base import Sampled, SampleEnd, SampleRequest, Score, Scoring, Sequence, asked_for
 from selftaught.records import Span, SpanSource
 
 
@@ -52,11 +52,24 @@ def steps_of(spans: Iterable[Span]) -> list[Step]:
     return steps
 
 
+def scores_of_steps(spans: Iterable[Span]) -> dict[int, Score]:
+    """Number of the step in `steps_of` → score, of the ids whose span has scores."""
+    found: dict[int, Score] = {}
+    at = 0
+    for span in spans:
+        num_steps = len(steps_of([span]))
+        if span.scores is not None:
+            rows = zip(span.scores.logprobs, span.scores.entropies, span.scores.margins, strict=True)
+            found |= {at + index: Score(*row) for index, row in enumerate(rows)}
+        at += num_steps
+    return found
+
+
 class ReplayedSequence:
     """A branch of ``sequence``, whose ids are those after ``steps``. It owns ``sequence`` and closes it."""
 
-    def __init__(self, sequence: Sequence, steps: SequenceABC[Step]) -> None:
-        self._sequence, self._steps = sequence, steps
+    def __init__(self, sequence: Sequence, steps: SequenceABC[Step], scores: Mapping[int, Score] | None = None) -> None:
+        self._sequence, self._steps, self._scores = sequence, steps, scores or {}
         self._next = 0
         self._ids: list[int] = []
         """What this branch holds; kept only until it goes on in the engine."""
@@ -80,22 +93,32 @@ class ReplayedSequence:
     async def sample(self, request: SampleRequest) -> Sampled:
         """Give recorded ids again as far as they go, then sample in the engine."""
         again: list[int] = []
+        scores: list[Score] = []
+
+        def sampled(ids: list[int], end: SampleEnd) -> Sampled:
+            whole = len(scores) == len(ids) or request.scoring is Scoring.LAST
+            return Sampled(ids, end, asked_for(scores, request) if whole else None)
+
         while not self._live:
             did, token_id = self._step()
             if did is not Did.DREW or (request.banned is not None and token_id in request.banned):
                 self._go_live()
                 break
             again.append(token_id)
+            scores += [self._scores[self._next]] if self._next in self._scores else []
             self._ids.append(token_id)
             self._next += 1
             self.num_shared += 1
+            if request.on_token is not None:
+                request.on_token(token_id)
             if token_id in request.watch:
-                return Sampled(again, SampleEnd.WATCH)
+                return sampled(again, SampleEnd.WATCH)
             if len(again) >= request.max_new_tokens:
-                return Sampled(again, SampleEnd.LENGTH)
+                return sampled(again, SampleEnd.LENGTH)
         rest = replace(request, max_new_tokens=request.max_new_tokens - len(again))
-        sampled = await self._sequence.sample(rest)
-        return Sampled([*again, *sampled.token_ids], sampled.end)
+        more = await self._sequence.sample(rest)
+        scores += more.scores or []
+        return sampled([*again, *more.token_ids], more.end)
 
     def discard(self, num_tokens: int) -> None:
         """Take back the last ids."""
@@ -112,7 +135,7 @@ class ReplayedSequence:
         """A second branch with the same ids and the same draws ahead."""
         if self._live:
             return self._sequence.fork()
-        twin = ReplayedSequence(self._sequence.fork(), self._steps)
+        twin = ReplayedSequence(self._sequence.fork(), self._steps, self._scores)
         twin._next, twin._ids = self._next, list(self._ids)
         return twin
 

@@ -57,6 +57,8 @@ class SamplingSettings(Group):
     """Where thinking ends; auto: as the model's folder says, else by whether the model knows the tag </think>."""
     repetition_window: int = Field(default=240, ge=0, lt=_MOST)
     """Model tokens at the end that are looked at for a loop; 0 switches the check off."""
+    logprobs: Literal["none", "triggers", "tokens"] = "none"
+    """Record how sure the model is: where hints are considered (triggers), or of each sampled token too (tokens)."""
     trajectory_timeout_s: float | None = Field(default=None, gt=0, le=1e9)
     """Seconds that one trajectory may take; without it, no limit."""
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import codecs
 
-from selftaught.engines.base import Sampled, SampleEnd, SampleRequest
+from selftaught.engines.base import Sampled, SampleEnd, SampleRequest, Score, Scoring
 from selftaught.hints import HintChoice, HintPolicy, Occasion, On
 from selftaught.hints.features import Features, Situation, trigger_features
 from selftaught.records import ExecStatus, HintInfo, Problem, ProblemKind, Span, SpanSource, StopReason, ToolInfo
@@ -30,7 +30,7 @@ from selftaught.rollouts.ledger import TokenLedger
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.text import NO_CALLS_LEFT, is_looping, output_block, repeated_stretch
 from selftaught.rollouts.thinking import has_think_tags, thinking_is_over
-from selftaught.rollouts.watch import WatchSets, halts, is_in, stop_texts, watched
+from selftaught.rollouts.watch import WatchSets, halts, is_in, scoring_of, stop_texts, watched
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import Block, FenceScanner
 
@@ -78,6 +78,9 @@ class RolloutState:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._tail = ""
         self._num_calls = 0
+        self._scoring = scoring_of(settings.sampling.logprobs, policy)
+        self._score: Score | None = None
+        """Of the token that was sampled last."""
         self._notice_given = False
         """Whether the model has been told that no calls are left."""
         self._last_call_ok: bool | None = None
@@ -109,6 +112,7 @@ class RolloutState:
             self._banned(),
             None if answer else halts(self.watch, self.policy, tools=tools),
             () if answer else stop_texts(self.policy, tools=tools),
+            scoring=Scoring.NONE if answer and self._scoring is Scoring.LAST else self._scoring,
         )
         return Generate(self.ledger.pending, request)
 
@@ -155,7 +159,8 @@ class RolloutState:
 
     def _on_sampled(self, sampled: Sampled) -> None:
         ids = sampled.token_ids
-        self.ledger.add_sampled(ids)
+        self.ledger.add_sampled(ids, sampled.scores if self._scoring is Scoring.ALL else None)
+        self._score = sampled.scores[-1] if sampled.scores else None
         if ids:
             if self.in_answer:
                 if ids[-1] in self.codec.end_ids:
@@ -344,6 +349,7 @@ class RolloutState:
                 self._num_calls,
                 self.settings.tools.max_tool_calls - self._num_calls,
                 self._last_call_ok,
+                self.ledger.scored(self._score),
             ),
         )
 
@@ -357,17 +363,9 @@ class RolloutState:
             begun = self.codec.decode(discarded)
             self._scanner.drop(len(begun))
             self._tail = self._tail.removesuffix(begun)
-        info = HintInfo(
-            id=choice.id,
-            position=choice.position,
-            reason=choice.reason,
-            round=choice.round,
-            trigger=choice.trigger,
-            discarded_ids=list(discarded),
-        )
         self._hint_is_round = choice.is_round
         branch = self.settings.hints.record_rounds and choice.is_round
-        self._hint = InsertHint(info, ids, choice.text, len(discarded), branch)
+        self._hint = InsertHint(choice.info(discarded), ids, choice.text, len(discarded), branch)
         return True
 
     def _give_notice(self) -> None:

@@ -10,18 +10,20 @@ of each trajectory:
   going round in circles, what the model said again; elsewhere nothing;
 - every tool call ran exactly the code of a block that the model closed in its thinking right before it, and its text is
   its output in an output block; no block was run after the thinking or twice;
+- scores stand on sampled tokens only, one a token, within their bounds;
 - end tokens stand at the end only, and the stop reason fits the last tokens; rounds and ids are unique.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from selftaught.errors import shorten
-from selftaught.records import HintPosition, Span, SpanSource, StopReason, Trajectory
+from selftaught.records import HintPosition, Span, SpanSource, StopReason, TokenScores, Trajectory
 from selftaught.runs.found import rollout_at, tokenizer_of
 from selftaught.store import read_jsonl
 from selftaught.tokens.codec import Codec
@@ -101,6 +103,8 @@ class _Checker:
         decoded = self.codec.decode(span.token_ids)
         if decoded != span.text:
             return f"text is {_quoted(span.text)}, the ids decode to {_quoted(decoded)}"
+        if span.scores is not None and (wrong := _check_scores(span, span.scores)):
+            return wrong
         if span.source is SpanSource.PROMPT:
             self._enter_prompt(span)
             return None
@@ -213,6 +217,23 @@ def _taken_back(span: Span) -> list[int]:
     if span.hint is not None:
         return span.hint.discarded_ids
     return (span.tool.discarded_ids or []) if span.tool is not None else []
+
+
+def _check_scores(span: Span, scores: TokenScores) -> str | None:
+    """Scores stand on sampled tokens, one a token, within their bounds."""
+    if span.source is not SpanSource.MODEL:
+        return f"a {span.source.value} span has scores; only sampled tokens have"
+    for name, values, low, high in (
+        ("logprobs", scores.logprobs, -math.inf, 0.0),
+        ("entropies", scores.entropies, 0.0, math.inf),
+        ("margins", scores.margins, 0.0, 1.0),
+    ):
+        if len(values) != len(span.token_ids):
+            return f"{len(values)} {name} for {len(span.token_ids)} tokens"
+        wrong = [value for value in values if not low - 1e-3 <= value <= high + 1e-3]
+        if wrong:
+            return f"{name} holds {wrong[0]}; expected {low:g} to {high:g}"
+    return None
 
 
 def _repeats(before: list[int], taken_back: list[int]) -> bool:

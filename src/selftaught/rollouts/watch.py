@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from selftaught.engines.base import Scoring
 from selftaught.hints import HintPolicy, On
 from selftaught.tokens.codec import Codec, TokenSet
 from selftaught.tokens.fences import FenceScanner
@@ -100,3 +101,11 @@ def halts(watch: WatchSets, policy: HintPolicy | None, *, tools: bool) -> TokenS
     if policy is not None and (policy.waits_for(On.END_OF_THINKING) or policy.waits_for(On.BEFORE_FINAL)):
         return watch.last
     return watch.closing if tools else None
+
+
+def scoring_of(logprobs: str, policy: HintPolicy | None) -> Scoring:
+    """Which tokens the engine is to score: where hints are considered, it is the one at which sampling pauses."""
+    if logprobs == "tokens":
+        return Scoring.ALL
+    wanted = policy is not None and (logprobs == "triggers" or policy.asks_scores)
+    return Scoring.LAST if wanted else Scoring.NONE

@@ -21,6 +21,11 @@ class Admission:
 
     def ticket(self, size: int = 1) -> Ticket:
         """A place for ``size`` answers; 429 when the queue is full. It must be closed, used or not."""
+        self.refuse_when_full(size)
+        return Ticket(self, size)
+
+    def refuse_when_full(self, size: int = 1) -> None:
+        """429 when there is no place, before any work is spent on a request."""
         if self.num_running + size > self.max_running and self.num_waiting + size > self.max_queue:
             raise ApiError(
                 429,
@@ -28,7 +33,6 @@ class Admission:
                 code="rate_limit_exceeded",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        return Ticket(self, size)
 
     def _enter(self, ticket: Ticket) -> None:
         self.num_waiting += ticket.size

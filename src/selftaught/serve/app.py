@@ -95,6 +95,7 @@ def _add_models(app: FastAPI, server: Server) -> None:
 def _add_chat(app: FastAPI, server: Server) -> None:
     @app.post("/v1/chat/completions", response_model=None)
     async def chat_completions(request: Request) -> Response | EventStream:
+        server.admission.refuse_when_full()
         call = await made(ChatCall, server, request)
         ticket = server.admission.ticket(call.size)
         headers = call.asked.headers()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,12 +24,18 @@ from selftaught.records import Problem
 from selftaught.rollouts.opening import manner_of, open_engine, open_sandbox
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.rollouts.tools import ToolBox, ToolCache
+from selftaught.serve.post import Post
 
 if TYPE_CHECKING:
     from selftaught.engines.base import Engine
     from selftaught.sandbox import Sandbox
 
 Result = TypeVar("Result")
+
+FEW_TURNS = 4
+"""Turns at once up to which each stream keeps its own pace."""
+MOST_PACE_S = 0.25
+"""Seconds between two pieces of a stream at most, however many there are."""
 
 
 @dataclass(slots=True)
@@ -44,6 +50,9 @@ class Backend:
     manner: Manner = field(init=False)
     cache: ToolCache = field(init=False, default_factory=ToolCache)
     loop: asyncio.AbstractEventLoop = field(init=False)
+    post: Post = field(init=False, default_factory=Post)
+    """Carries what turns say to whoever reads it."""
+    _num_turns: int = field(init=False, default=0)
     _policies: dict[str, tuple[HintLibrary, str]] = field(init=False, default_factory=dict)
     _thread: threading.Thread = field(init=False)
 
@@ -89,6 +98,20 @@ class Backend:
             path, policy = split_name(named)
             self._policies[named] = load_library(path), policy
         return self._policies[named]
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a turn while it is made. In the engine's loop."""
+        self._num_turns += 1
+        try:
+            yield
+        finally:
+            self._num_turns -= 1
+
+    def pace(self, pace_s: float) -> float:
+        """Seconds between two pieces of a stream that wants one every ``pace_s``: a piece costs about as much however many
+        tokens it holds, so that with many streams each gets larger ones."""
+        return min(max(pace_s, MOST_PACE_S), pace_s * max(1.0, self._num_turns / FEW_TURNS))
 
     def prompt_of(self, problem: Problem, settings: RolloutSettings) -> list[int]:
         """Ids of the chat that a problem is asked with. From any thread. EngineError when the template refuses it."""

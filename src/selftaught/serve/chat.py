@@ -30,6 +30,8 @@ from selftaught.serve.wire import DONE, KEEP_ALIVE, error_frames, frame
 
 _LENGTH = (StopReason.MAX_TOKENS, StopReason.MAX_TOOL_CALLS, StopReason.REPETITION, StopReason.TIMEOUT)
 """Ends that a limit made, not the model."""
+MODEL_MARK: dict[str, Any] = {"kind": "model"}
+_BY_MODEL = json.dumps(MODEL_MARK)
 MAX_STOPS, MAX_STOP_CHARS = 16, 1_000
 
 
@@ -96,6 +98,10 @@ class ChatCall:
         self._turns: list[Turn] = server.turns(chat, self.asked, request.n, problem_id)
         self._choices = [Choice(StopCutter(stops)) for _ in range(request.n)]
         self._id, self._created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+        self._head = (
+            f'{{"id":"{self._id}","object":"chat.completion.chunk","created":{self._created},'
+            f'"model":{json.dumps(self.asked.variant.id)}'
+        )
 
     @property
     def streamed(self) -> bool:
@@ -159,7 +165,7 @@ class ChatCall:
                 if written:
                     yield written
             if self._request.stream_options.include_usage:
-                yield frame(f'{self._head()},"choices":[],"usage":{json.dumps(usage_body(self._usages()))}}}')
+                yield frame(f'{self._head},"choices":[],"usage":{json.dumps(usage_body(self._usages()))}}}')
             yield DONE
         except Exception as error:
             if not isinstance(error, ApiError):
@@ -211,13 +217,7 @@ class ChatCall:
         if not self._request.start.events:
             return []
         event = {"type": "status", "data": {"description": description, "done": done}}
-        return [frame(f'{self._head()},"choices":[],"event":{json.dumps(event)}}}')]
-
-    def _head(self) -> str:
-        return (
-            f'{{"id":"{self._id}","object":"chat.completion.chunk","created":{self._created},'
-            f'"model":{json.dumps(self.asked.variant.id)}'
-        )
+        return [frame(f'{self._head},"choices":[],"event":{json.dumps(event)}}}')]
 
     def _reasoning(self, index: int, text: str, mark: dict[str, Any]) -> bytes:
         quoted = json.dumps(text, ensure_ascii=False)
@@ -232,10 +232,10 @@ class ChatCall:
         self, index: int, delta: str, mark: dict[str, Any] | None = None, finish: str | None = None
     ) -> bytes:
         usage = ',"usage":null' if self._request.stream_options.include_usage else ""
-        start = f',"start":{json.dumps(mark)}' if mark else ""
+        start = f',"start":{_quoted_mark(mark)}' if mark else ""
         end = json.dumps(finish)
         return frame(
-            f'{self._head()},"choices":[{{"index":{index},"delta":{delta},"logprobs":null,"finish_reason":{end}}}]'
+            f'{self._head},"choices":[{{"index":{index},"delta":{delta},"logprobs":null,"finish_reason":{end}}}]'
             f"{usage}{start}}}"
         )
 
@@ -309,7 +309,13 @@ def _mark_of(part: Part) -> dict[str, Any]:
         return {"kind": "output", "call": part.call}
     who = getattr(part, "who", "model")
     hint_id = getattr(part, "hint_id", None)
+    if who == "model":
+        return MODEL_MARK
     return {"kind": who, "hint_id": hint_id} if hint_id else {"kind": who}
+
+
+def _quoted_mark(mark: dict[str, Any]) -> str:
+    return _BY_MODEL if mark is MODEL_MARK else json.dumps(mark)
 
 
 def _refuse_what_changes_the_answer(request: ChatRequest) -> None:

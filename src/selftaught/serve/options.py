@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from selftaught.errors import ConfigError
+
+Dialect = Literal["", "open-webui"]
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -34,7 +38,16 @@ class ServeOptions:
     """Interpreters that are kept from request to request."""
     container_idle_s: float = 1200.0
     """Seconds after which one that nobody used is ended."""
-    dialect: Literal["", "open-webui"] = ""
+    dialect: Dialect = ""
     """Items of ``/v1/responses`` that a certain page draws, for requests that name none."""
     record: Path | None = None
     """Run folder that trajectories are recorded in."""
+
+
+def checked_dialect(name: str) -> Dialect:
+    """A dialect by its name. ConfigError for one that is not known."""
+    if name == "open-webui":
+        return "open-webui"
+    if name:
+        raise ConfigError(f"--dialect is {name!r}; expected open-webui, or nothing for OpenAI's own items.")
+    return ""

@@ -23,6 +23,9 @@ from selftaught.serve.options import ServeOptions
 if TYPE_CHECKING:
     from selftaught.serve.server import Server
 
+_KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept. Clients let go of theirs after 5, and a connection that both sides close at
+the same time is an error for the client."""
 _GRACE_S = 600
 """Seconds that requests in flight have to finish after the first signal; a second signal ends them."""
 
@@ -71,6 +74,7 @@ def serve(ask: Ask, options: ServeOptions, host: str, port: int, ready: Callable
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             lifespan="off",
             ws="none",
         )

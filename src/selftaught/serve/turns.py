@@ -22,6 +22,7 @@ from selftaught.rollouts.thinking import has_think_tags
 from selftaught.rollouts.tools import ToolBox
 from selftaught.serve.backend import Backend
 from selftaught.serve.parts import Ended, Part, Printed, usage_of
+from selftaught.serve.post import Item, Outbox
 from selftaught.serve.sorting import Sorter
 
 PACE_S = 0.03
@@ -44,6 +45,7 @@ class Turn:
     record: Callable[[Trajectory], None] | None = None
     """Called in the engine's loop with the finished trajectory, before `Ended`."""
     pace_s: float = PACE_S
+    """With few streams; with many, each is served more rarely (`Backend.pace`)."""
     prints: bool = False
     """Give `Printed` parts while code runs. Only with ``tools`` of its own."""
 
@@ -72,12 +74,14 @@ class Running:
     """Turns under way, of one request. Made in the loop that reads it; ``cancel`` it when nobody reads it any more."""
 
     def __init__(self, backend: Backend, turns: Sequence[Turn]) -> None:
-        self._queue: asyncio.Queue[tuple[int, list[Part] | None]] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._num_open = len(turns)
         self._work: list[Future[None]] = []
-        loop = asyncio.get_running_loop()
+        self._waits_since: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         for index, turn in enumerate(turns):
-            outbox = _Outbox(loop, self._queue, index)
+            outbox = Outbox(backend.post, self._loop, self._queue, index)
             work = backend.submit(_roll(backend, turn, outbox))
             work.add_done_callback(outbox.close)
             self._work.append(work)
@@ -87,12 +91,12 @@ class Running:
 
         After ``silence_s`` seconds without any, a batch without parts.
         """
+        if self._alarm is None and silence_s is not None:
+            self._alarm = self._loop.call_later(silence_s, self._ring, silence_s)
         while self._num_open:
-            try:
-                async with asyncio.timeout(silence_s):
-                    index, parts = await self._queue.get()
-            except TimeoutError:
-                return Batch(0, [])
+            self._waits_since = self._loop.time()
+            index, parts = await self._queue.get()
+            self._waits_since = None
             if parts is not None:
                 return Batch(index, parts)
             self._num_open -= 1
@@ -104,41 +108,21 @@ class Running:
 
     def cancel(self) -> None:
         """Give up what is not over."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         for work in self._work:
             work.cancel()
 
-
-class _Outbox:
-    """Carries the parts of one turn from the engine's loop to the reader's, those of one step together."""
-
-    def __init__(
-        self, reader: asyncio.AbstractEventLoop, queue: asyncio.Queue[tuple[int, list[Part] | None]], index: int
-    ) -> None:
-        self._reader, self._queue, self._index = reader, queue, index
-        self._parts: list[Part] = []
-
-    def put(self, part: Part) -> None:
-        """Take a part; it leaves when the engine's loop comes round."""
-        if not self._parts:
-            asyncio.get_running_loop().call_soon(self._send)
-        self._parts.append(part)
-
-    def close(self, work: Future[None]) -> None:
-        """Nothing follows. What was put was sent before: its call stands earlier in the engine's loop than the end."""
-        self._post(None)
-
-    def _send(self) -> None:
-        parts, self._parts = self._parts, []
-        self._post(parts)
-
-    def _post(self, batch: list[Part] | None) -> None:
-        try:
-            self._reader.call_soon_threadsafe(self._queue.put_nowait, (self._index, batch))
-        except RuntimeError:
-            pass  # the reader's loop is closed: nobody listens
+    def _ring(self, silence_s: float) -> None:
+        """Tell a reader that has waited long enough, and look again. One timer a stream costs less than one a batch."""
+        waited = self._loop.time() - self._waits_since if self._waits_since is not None else 0.0
+        if waited >= silence_s * 0.99:
+            self._queue.put_nowait((0, []))
+            waited = 0.0
+        self._alarm = self._loop.call_later(silence_s - waited, self._ring, silence_s)
 
 
-async def _roll(backend: Backend, turn: Turn, outbox: _Outbox) -> None:
+async def _roll(backend: Backend, turn: Turn, outbox: Outbox) -> None:
     """In the engine's loop: the rollout itself."""
     engine, settings = backend.engine, turn.settings
     think_tags = has_think_tags(engine.codec, settings)
@@ -156,9 +140,10 @@ async def _roll(backend: Backend, turn: Turn, outbox: _Outbox) -> None:
         render=partial(render_question, manner=backend.manner),
         emit=found.append,
         watcher=sorter,
-        pace_s=turn.pace_s,
+        pace=lambda: backend.pace(turn.pace_s),
     )
-    await rollout.run(turn.problem, turn.sample, turn.prompt)
+    with backend.counted():
+        await rollout.run(turn.problem, turn.sample, turn.prompt)
     sorter.finish()
     trajectory = found[0]
     if turn.record is not None:

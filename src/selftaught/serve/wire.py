@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from selftaught.serve.errors import ApiError, invalid, of_failure
+from selftaught.serve.messages import whole
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -23,6 +24,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+_HALVES = re.compile(rb"\\u[dD]|\xed")
+"""What a half of a character pair looks like in a body: escaped, or as bytes that are no UTF-8."""
 _JSON_TYPE = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
@@ -41,6 +44,8 @@ async def read_json(request: Request, max_bytes: int, timeout_s: float) -> tuple
     body = await _read(request, max_bytes, timeout_s)
     try:
         value = json.loads(body, parse_constant=_no_constant)
+        if _HALVES.search(body) is not None:
+            value = _whole(value)
     except RecursionError:
         raise invalid("the body is nested too deeply.", code="invalid_json") from None
     except ValueError as error:
@@ -71,13 +76,22 @@ async def _read(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     return bytes(body)
 
 
+def _whole(value: Any) -> Any:
+    """``value`` without halves of character pairs: JSON can hold them and UTF-8 cannot, so no answer could name them."""
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
 def frame(value: str) -> bytes:
     """One event of a stream, from its JSON."""
-    return f"data: {value}\n\n".encode()
+    return f"data: {value}\n\n".encode("utf-8", "replace")
 
 
 def error_frames(error: Exception) -> bytes:

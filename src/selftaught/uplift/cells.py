@@ -8,7 +8,7 @@ the prior is worth less: those pairs, and ``OTHER_HINTS`` for what other hints s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +28,6 @@ UNSEEN = 0.5
 """Added to each fate of all pairs (Jeffreys): no fate is impossible because it was not seen."""
 FEWEST_AT_LEVEL = 20
 """Pairs that a hint needs at one difficulty to be judged there by itself."""
-REACHES = 0.9
-"""Assumed share of trajectories that reach a later place: a value that waits there is worth so much less."""
 
 
 @dataclass(frozen=True)
@@ -121,27 +119,45 @@ def _mean_extra(a: Seen, b: Seen) -> float:
     return (a.extra * a.size + b.extra * b.size) / (a.size + b.size)
 
 
-def with_waits(learned: LearnedHints, worth: dict[tuple[ProblemKind, str, str], float]) -> LearnedHints:
-    """``learned`` with what waiting is worth in each cell: the best value of a later place of that kind.
+Key = tuple[ProblemKind, str, str]
+"""(kind, place, difficulty); the difficulty is empty for all levels together."""
 
-    ``worth`` is the value of acting in each (kind, place, difficulty); less than 0 counts as 0.
+
+def with_waits(learned: LearnedHints, worth: Mapping[Key, float], reached: Mapping[Key, float]) -> LearnedHints:
+    """``learned`` with what waiting is worth in each cell: the most that a hint at a later place is worth, times the share
+    of the trajectories that come there.
+
+    ``worth`` is the value of acting in a cell; less than 0 counts as 0. A place at which no pair of a difficulty was
+    seen is one that such problems do not come to.
     """
     cells = []
     for cell in learned.cells:
         turn = ORDER.get(cell.place, 9)
-        later = {
-            other.place: worth.get(
-                (cell.kind, other.place, cell.difficulty), worth.get((cell.kind, other.place, ""), 0.0)
-            )
-            for other in learned.cells
-            if other.kind is cell.kind and turn < ORDER.get(other.place, 9) < ORDER["repetition"]
-        }
-        wait = REACHES * max([0.0, *later.values()])
-        cells.append(cell.model_copy(update={"wait": round(wait, 6)}))
+        later = [
+            worth.get(key, 0.0) * reached.get(key, 0.0)
+            for place, at in ORDER.items()
+            if turn < at < ORDER["repetition"]
+            for key in [(cell.kind, place, cell.difficulty)]
+        ]
+        cells.append(cell.model_copy(update={"wait": round(max([0.0, *later]), 6)}))
     return learned.model_copy(update={"cells": cells})
 
 
-def cell_worths(cells: Iterable[Cell], utility: Utility) -> dict[tuple[ProblemKind, str, str], float]:
+def reach_of(pairs: Sequence[Pair]) -> dict[Key, float]:
+    """The share of trajectories that come to a place, at most: each fork stands for 1 / its probability of visits."""
+    visits: dict[Key, dict[str, float]] = {}
+    trajectories: dict[tuple[ProblemKind, str], set[str]] = {}
+    for pair in pairs:
+        for level in {"", pair.difficulty}:
+            visits.setdefault((pair.kind, pair.place, level), {})[pair.fork] = pair.weight
+            trajectories.setdefault((pair.kind, level), set()).add(pair.trajectory)
+    return {
+        (kind, place, level): min(1.0, sum(forks.values()) / len(trajectories[kind, level]))
+        for (kind, place, level), forks in visits.items()
+    }
+
+
+def cell_worths(cells: Iterable[Cell], utility: Utility) -> dict[Key, float]:
     """What the best hint that is not barred is worth in each cell."""
     return {
         (cell.kind, cell.place, cell.difficulty): max(

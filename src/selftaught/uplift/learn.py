@@ -11,7 +11,7 @@ from typing import Literal
 from selftaught.hints.functions import HintFunction
 from selftaught.hints.learned import FORMAT, Cell, FeatureModel, LearnedFrom, LearnedHints, Utility
 from selftaught.records import ProblemKind
-from selftaught.uplift.cells import cell_worths, fit_cells, with_waits
+from selftaught.uplift.cells import Key, cell_worths, fit_cells, reach_of, with_waits
 from selftaught.uplift.logistic import (
     Bin,
     calibration,
@@ -110,7 +110,7 @@ def fit_a(
     """Design A."""
     cells = fit_cells(pairs, settings.utility)
     learned = _file("cells", "", source, settings, cells, None, functions)
-    return with_waits(learned, cell_worths(cells, settings.utility))
+    return with_waits(learned, cell_worths(cells, settings.utility), reach_of(pairs))
 
 
 def fit_b(
@@ -120,14 +120,14 @@ def fit_b(
     cells = fit_cells(pairs, settings.utility)
     threshold = safe_threshold(pairs, settings.utility)
     learned = _file("features", "", source, settings, cells, fit_features(pairs, threshold=threshold), functions)
-    return with_waits(learned, _feature_worths(learned, pairs))
+    return with_waits(learned, _feature_worths(learned, pairs), reach_of(pairs))
 
 
-def _feature_worths(learned: LearnedHints, pairs: Sequence[Pair]) -> dict[tuple[ProblemKind, str, str], float]:
-    """Mean value of design B's best hint over the forks of each (kind, place), where it would act at all."""
+def _feature_worths(learned: LearnedHints, pairs: Sequence[Pair]) -> dict[Key, float]:
+    """Mean value of design B's best hint over the forks of each cell, where it would act at all."""
     model, extra = learned.features, extra_tokens(learned.cells)
     assert model is not None
-    best: dict[tuple[ProblemKind, str, str], dict[str, float]] = {}
+    best: dict[Key, dict[str, float]] = {}
     for pair in pairs:
         worth = learned.utility.of(*model.shares(features_of(pair)), extra[pair.kind, *pair.arm])
         for level in {"", pair.difficulty}:

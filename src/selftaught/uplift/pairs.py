@@ -60,6 +60,11 @@ class Pair:
         return self.hint_tokens - self.plain_tokens
 
     @property
+    def trajectory(self) -> str:
+        """The trajectory that was forked: two forks may be of one."""
+        return self.fork.rpartition("@")[0] or self.fork
+
+    @property
     def arm(self) -> tuple[str, str]:
         """(function, place)."""
         return self.function, self.place

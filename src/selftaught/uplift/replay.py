@@ -52,7 +52,7 @@ def trajectories_of(pairs: Sequence[Pair]) -> list[list[list[Pair]]]:
     """Pairs by trajectory, then by fork in the order in which a trajectory reaches them."""
     grouped: dict[str, dict[str, list[Pair]]] = {}
     for pair in pairs:
-        grouped.setdefault(pair.fork.rpartition("@")[0] or pair.fork, {}).setdefault(pair.fork, []).append(pair)
+        grouped.setdefault(pair.trajectory, {}).setdefault(pair.fork, []).append(pair)
     return [
         sorted(forks.values(), key=lambda fork: (fork[0].prefix_tokens, ORDER.get(fork[0].place, 9)))
         for forks in grouped.values()

@@ -79,6 +79,8 @@ def learned_lines(found: Learned) -> Iterator[str]:
         )
     if found.held_out is not None:
         yield f"on the other half of the problems: {replayed(found.held_out)}"
+    elif found.policy.design != "paper":
+        yield "no problems are left to report on"
 
 
 def replayed(found: Replay) -> str:

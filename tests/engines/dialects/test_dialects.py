@@ -166,3 +166,19 @@ def test_llamacpp_ids_are_counted(codec: Codec) -> None:
 def test_ollama_that_takes_thinking_apart_is_refused(codec: Codec) -> None:
     with pytest.raises(EngineError, match="takes the thinking apart"):
         speaking(Ollama, codec, True).reader(question(1)).feed({"thinking": "so", "response": ""})
+
+
+def test_llamacpp_leaves_out_what_ends_inside_a_character(codec: Codec) -> None:
+    byte = {one: codec.token_bytes.index(bytes([one])) for one in (0xE2, 0x82, 0x41)}
+    ids = [byte[0x41], byte[0xE2], byte[0x82], byte[0x82], byte[0x41]]
+    told = [
+        {"id": one, "logprob": -float(at), "top_logprobs": []} for at, one in enumerate([ids[0], ids[3], ids[4]], 1)
+    ]
+    reader = speaking(LlamaCpp, codec).reader(question(1))
+    whole = {"tokens": ids, "tokens_predicted": 5}
+    reader.feed({**whole, "completion_probabilities": told})
+    assert [score and score.logprob for score in reader.take_scores()] == [-1, None, None, -2, -3]
+    reader.feed({**whole, "completion_probabilities": told[1:]})  # not what was sampled
+    assert list(reader.take_scores()) == []
+    reader.feed(whole)
+    assert list(reader.take_scores()) == []

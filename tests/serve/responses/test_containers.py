@@ -168,32 +168,30 @@ def test_a_killed_interpreter_is_told_in_the_next_request(server: Server) -> Non
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_hangs_up_in_mid_code_leaves_nothing_running(
-    server: Server, tmp_path: Path, stream: bool
-) -> None:
-    before = processes(server)
+def test_a_client_that_hangs_up_in_mid_code_leaves_nothing_running(server: Server, stream: bool) -> None:
+    name = calls(run(client_of(server), {"type": "auto"}, "x = open('f', 'w')"))[0].container_id
     body = {
         "model": "scripted",
         "input": "⟦import os\nwhile True: pass⟧",
         "stream": stream,
-        "tools": [{"type": "code_interpreter", "container": {"type": "auto"}}],
+        "tools": [{"type": "code_interpreter", "container": name}],
     }
+    headers = {"authorization": "Bearer key-a"}
     with pytest.raises(httpx2.TimeoutException), httpx2.Client(timeout=httpx2.Timeout(1.5)) as client:
-        with client.stream("POST", f"{server.url}/responses", json=body) as response:
+        with client.stream("POST", f"{server.url}/responses", json=body, headers=headers) as response:
             for _ in response.iter_bytes():
                 pass
     deadline = time.monotonic() + 10
-    while burning(before) and time.monotonic() < deadline:
+    while burning() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not burning(before), "the code still runs"
+    assert not burning(), "the code still runs"
+    assert server.app.state.server.admission.num_running == 0
+    later = run(client_of(server), name, "'x' in globals()")
+    assert "cancelled" in logs(later)[0] and logs(later)[0].endswith("False\n"), "lost state is told"
+    assert calls(later)[0].start["state_lost"]
 
 
-def processes(server: Server) -> set[int]:
-    """Every process of this machine."""
-    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
-
-
-def burning(before: set[int]) -> list[int]:
+def burning() -> list[int]:
     """Processes that use the processor and descend from this one."""
     found = []
     for name in os.listdir("/proc"):

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from selftaught.errors import ConfigError
 from selftaught.serve.errors import ApiError
+from selftaught.serve.options import checked_dialect
 from selftaught.serve.responses.request import parse
 
 CODE = {"type": "code_interpreter", "container": {"type": "auto"}}
@@ -90,3 +92,9 @@ def test_what_is_refused(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(ApiError) as caught:
         ask(**fields)
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_the_servers_own_dialect_is_checked() -> None:
+    assert (checked_dialect(""), checked_dialect("open-webui")) == ("", "open-webui")
+    with pytest.raises(ConfigError, match="--dialect is 'klingon'"):
+        checked_dialect("klingon")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
-from selftaught.engines.base import SamplingParams
+from selftaught.engines.base import SamplingParams, Score
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import Codec
 
@@ -88,6 +89,8 @@ class Question:
     seed: int
     bias: dict[str, int]
     """Logit bias by id, for ids that are never to be drawn."""
+    top_logprobs: int = 0
+    """Log-probabilities wanted of so many of the likeliest tokens at each place; 0: none."""
     stop_texts: tuple[str, ...] = ()
     """For a server that can stop at texts only: where its caller will look, whatever tokens spell them."""
     tokens_per_chunk: int = 16
@@ -100,6 +103,10 @@ class ChunkReader(ABC):
     @abstractmethod
     def feed(self, chunk: dict[str, Any]) -> tuple[list[int], bool]:
         """The new ids of a chunk, and whether the server says that it was the last one. Raises `Broken` or EngineError."""
+
+    def take_scores(self) -> Sequence[Score | None]:
+        """Scores of the ids that `feed` gave last, None for one that is not known; empty where the server gives none."""
+        return []
 
     def end(self) -> list[int]:
         """Ids that were still held back when the stream ended."""
@@ -146,6 +153,15 @@ class Dialect(ABC):
     @abstractmethod
     def reader(self, question: Question) -> ChunkReader:
         """A reader for the answer to ``question``."""
+
+
+def score_of(logprob: float, likeliest: Iterable[float]) -> Score:
+    """A score from the log-probabilities of the likeliest tokens; all others count as one token."""
+    shares = sorted((math.exp(min(0.0, one)) for one in likeliest), reverse=True)
+    rest = max(0.0, 1.0 - sum(shares))
+    entropy = -sum(share * math.log(share) for share in [*shares, rest] if share > 0)
+    top = [*shares[:2], 0.0, 0.0]
+    return Score(logprob, max(0.0, entropy), top[0] - top[1])
 
 
 def ids_of(value: object) -> list[int] | None:

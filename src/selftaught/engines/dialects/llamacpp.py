@@ -11,18 +11,35 @@ What this server does in its own way, and what is done about it here:
 - ``ignore_eos`` there forbids the end tokens. It is never switched on; an end token ends the answer and is in it.
 - Its biases are added to those it was started with, unless the list is sent. It is always sent.
 - It says nothing of what it left out. So the ids are counted, and the prompt's too.
+- It tells no log-probabilities of the last tokens before a stop text, just those that are wanted, nor of tokens that end
+  inside a character. Where scores are wanted, it is asked for shorter stretches without stops.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from selftaught.engines.dialects.base import ChunkReader, Dialect, Form, Question, Served, Setting, Site, ids_of
+from selftaught.engines.base import Score
+from selftaught.engines.dialects.base import (
+    ChunkReader,
+    Dialect,
+    Form,
+    Question,
+    Served,
+    Setting,
+    Site,
+    ids_of,
+    score_of,
+)
 from selftaught.errors import EngineError
+from selftaught.tokens.codec import Codec
 
 _CHUNKS_PER_REQUEST = 6
 """A request asks for so many chunks' worth of tokens at most: 96, or 24 where somebody may be watching."""
+_CHUNKS_PER_SCORED = 2
+"""The same where scores are wanted: what comes after the token that is looked at is thrown away."""
 
 _NEUTRAL: dict[str, Any] = {
     "samplers": ["temperature", "top_p"],  # in this order, as the other engines draw; its own is the other way round
@@ -45,7 +62,7 @@ _NEUTRAL: dict[str, Any] = {
 }
 """Nothing but temperature and top-p changes the distribution."""
 
-_WANTED = ["tokens", "tokens_predicted", "tokens_evaluated", "stop_type", "error"]
+_WANTED = ["tokens", "tokens_predicted", "tokens_evaluated", "stop_type", "completion_probabilities", "error"]
 """Fields of the answer. The others repeat the prompt and all settings."""
 
 
@@ -59,7 +76,6 @@ class LlamaCpp(Dialect):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self.stream_tokens = _CHUNKS_PER_REQUEST * setting.tokens_per_chunk
         self._stops: dict[tuple[tuple[int, ...], tuple[str, ...]], tuple[list[str], list[str]]] = {}
 
     @classmethod
@@ -90,11 +106,13 @@ class LlamaCpp(Dialect):
 
     def request(self, question: Question) -> tuple[str, dict[str, Any]]:
         """Ids in, ids out, not streamed."""
-        stop, preserved = self._texts(question)
+        scored = question.top_logprobs > 0
+        stop, preserved = ([], []) if scored else self._texts(question)
+        most = question.tokens_per_chunk * (_CHUNKS_PER_SCORED if scored else _CHUNKS_PER_REQUEST)
         return "/completion", {
             "model": self.setting.model_name,  # for a server of several models
             "prompt": question.ids,
-            "n_predict": question.max_tokens,
+            "n_predict": min(question.max_tokens, most),
             "temperature": question.params.temperature,
             "top_p": question.params.top_p,
             **_NEUTRAL,
@@ -105,6 +123,8 @@ class LlamaCpp(Dialect):
             "stop": stop,
             "preserved_tokens": preserved,
             "logit_bias": [[int(token_id), False] for token_id in question.bias],
+            "n_probs": question.top_logprobs,
+            "post_sampling_probs": False,
             "response_fields": _WANTED,
         }
 
@@ -122,14 +142,15 @@ class LlamaCpp(Dialect):
 
     def reader(self, question: Question) -> ChunkReader:
         """Counts what was read and what is told."""
-        return _WholeReader(len(question.ids))
+        return _WholeReader(self.setting.codec, len(question.ids))
 
 
 class _WholeReader(ChunkReader):
     """The one answer of a request."""
 
-    def __init__(self, num_sent: int) -> None:
-        self._num_sent = num_sent
+    def __init__(self, codec: Codec, num_sent: int) -> None:
+        self._codec, self._num_sent = codec, num_sent
+        self._scores: list[Score | None] = []
 
     def feed(self, chunk: dict[str, Any]) -> tuple[list[int], bool]:
         ids, told = ids_of(chunk.get("tokens")), chunk.get("tokens_predicted")
@@ -142,7 +163,33 @@ class _WholeReader(ChunkReader):
         read = chunk.get("tokens_evaluated", self._num_sent)
         if read != self._num_sent:
             raise EngineError(f"the llama.cpp server read {read} prompt ids; it was sent {self._num_sent}.")
+        self._scores = _scores(self._codec, ids, chunk.get("completion_probabilities") or [])
         return ids, True
+
+    def take_scores(self) -> Sequence[Score | None]:
+        return self._scores
+
+
+def _scores(codec: Codec, ids: list[int], told: list[dict[str, Any]]) -> list[Score | None]:
+    """Scores by place. A token at whose end the text ends inside a character is left out of what is told."""
+    scores: list[Score | None] = []
+    rest, tail = iter(told), b""
+    for token_id in ids:
+        tail = (tail + (b"" if token_id in codec.control_ids else codec.token_bytes[token_id]))[-4:]
+        entry = next(rest, {}) if _is_whole(tail) else {}
+        if entry and entry.get("id") != token_id:
+            return []
+        likeliest = (one["logprob"] for one in entry.get("top_logprobs") or [])
+        scores.append(score_of(entry["logprob"], likeliest) if entry else None)
+    return scores if told else []
+
+
+def _is_whole(tail: bytes) -> bool:
+    """Whether a text that ends so ends between two characters, as llama.cpp judges it."""
+    for back, byte in enumerate(reversed(tail), 1):
+        if byte >= 0xC0:
+            return back >= (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4)
+    return True
 
 
 def _props(model: dict[str, Any], site: Site) -> dict[str, Any]:

@@ -6,9 +6,11 @@ speaks another way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from selftaught.engines.dialects.base import Broken, ChunkReader, Dialect, Question, Served, Site, ids_of
+from selftaught.engines.base import Score
+from selftaught.engines.dialects.base import Broken, ChunkReader, Dialect, Question, Served, Site, ids_of, score_of
 from selftaught.engines.dialects.text import TextReader
 from selftaught.errors import EngineError
 
@@ -56,6 +58,9 @@ class OpenAiIds(Dialect):
         }
         if question.bias:
             body["logit_bias"] = question.bias
+        if question.top_logprobs:
+            # Named by id: two tokens of one text would be one entry.
+            body |= {"logprobs": question.top_logprobs, "return_tokens_as_token_ids": True}
         return "/v1/completions", body
 
     def reader(self, question: Question) -> ChunkReader:
@@ -111,6 +116,7 @@ class _IdsReader(ChunkReader):
     def __init__(self, dialect: OpenAiIds, question: Question) -> None:
         self._dialect, self._sent = dialect, question.ids
         self._text = TextReader(dialect.setting.codec)
+        self._scores: list[Score] = []
 
     def feed(self, chunk: dict[str, Any]) -> tuple[list[int], bool]:
         choice = (chunk.get("choices") or [{}])[0]
@@ -130,7 +136,19 @@ class _IdsReader(ChunkReader):
                 )
             dialect.text_only = True
             return self._text.feed(chunk)
+        self._scores = _scores(choice.get("logprobs") or {}, len(ids))
         return list(ids), choice.get("finish_reason") is not None
+
+    def take_scores(self) -> Sequence[Score | None]:
+        return self._scores
 
     def end(self) -> list[int]:
         return self._text.end()
+
+
+def _scores(told: dict[str, Any], num_ids: int) -> list[Score]:
+    """From ``token_logprobs`` and ``top_logprobs``, which have an entry for each id."""
+    own, likeliest = told.get("token_logprobs") or [], told.get("top_logprobs") or []
+    if len(own) != num_ids or len(likeliest) != num_ids or None in own:
+        return []
+    return [score_of(one, (top or {}).values()) for one, top in zip(own, likeliest, strict=True)]

@@ -7,9 +7,11 @@ Fields: ``input_ids``, ``sampling_params`` (``max_new_tokens``, ``sampling_seed`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from selftaught.engines.dialects.base import ChunkReader, Dialect, Question, Served, Site, failure, ids_of
+from selftaught.engines.base import Score
+from selftaught.engines.dialects.base import ChunkReader, Dialect, Question, Served, Site, failure, ids_of, score_of
 from selftaught.engines.dialects.openai_ids import sglang_served
 from selftaught.errors import EngineError
 
@@ -51,7 +53,10 @@ class Sglang(Dialect):
         }
         if question.bias:
             sampling["logit_bias"] = question.bias
-        return "/generate", {"input_ids": question.ids, "sampling_params": sampling, "stream": True}
+        body: dict[str, Any] = {"input_ids": question.ids, "sampling_params": sampling, "stream": True}
+        if question.top_logprobs:
+            body |= {"return_logprob": True, "top_logprobs_num": question.top_logprobs, "logprob_start_len": -1}
+        return "/generate", body
 
     def reader(self, question: Question) -> ChunkReader:
         """Counts what came, since the list may repeat it."""
@@ -64,6 +69,7 @@ class _SglangReader(ChunkReader):
     def __init__(self, question: Question) -> None:
         self._num_sent = len(question.ids)
         self._num_received = 0
+        self._scores: list[Score] = []
 
     def feed(self, chunk: dict[str, Any]) -> tuple[list[int], bool]:
         about = chunk.get("meta_info") or {}
@@ -79,4 +85,17 @@ class _SglangReader(ChunkReader):
         if self._num_received and len(ids) >= about.get("completion_tokens", 0):
             ids = ids[self._num_received :]
         self._num_received += len(ids)
+        self._scores = _scores(about, len(ids))
         return ids, reason is not None
+
+    def take_scores(self) -> Sequence[Score | None]:
+        return self._scores
+
+
+def _scores(about: dict[str, Any], num_ids: int) -> list[Score]:
+    """From lists of ``[log-probability, id, text]``, which may hold all ids of the stream so far: the last are new."""
+    own, likeliest = about.get("output_token_logprobs") or [], about.get("output_top_logprobs") or []
+    if not num_ids or len(own) < num_ids or len(likeliest) < num_ids:
+        return []
+    pairs = zip(own[-num_ids:], likeliest[-num_ids:], strict=True)
+    return [score_of(one[0], (entry[0] for entry in top or [])) for one, top in pairs]

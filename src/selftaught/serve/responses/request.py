@@ -9,11 +9,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from selftaught.serve.errors import ApiError, invalid, unsupported
+from selftaught.serve.options import Dialect
 from selftaught.serve.requests import Sampled, StartOptions
 from selftaught.serve.requests import parse as parse_fields
 
 CODE = "code_interpreter"
-Dialect = Literal["", "open-webui"]
 _OTHER_TOOLS = "expected code_interpreter, or functions, which this server's models do not call"
 _MAX_METADATA, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 _MEMORY = ("1g", "4g", "16g", "64g")

@@ -75,6 +75,15 @@ def _byte_level(header: GgufHeader, tokens: list[str], types: list[int]) -> dict
     merges = header.values.get("tokenizer.ggml.merges")
     if not isinstance(merges, list):
         raise EngineError(f"{header.path} holds no merges; expected tokenizer.ggml.merges.")
+    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+    # Added tokens are spelled as text, all others in the alphabet of bytes. Some are products of merges too: pairs of
+    # digits, say, which both spell alike.
+    merged = {piece for pair in pairs for piece in (*pair, "".join(pair))}
+    vocab = {
+        token: i
+        for i, token in enumerate(tokens)
+        if types[i] in (_NORMAL, _CONTROL, _UNKNOWN) or (types[i] == _USER and token in merged)
+    }
     split = {"type": "Split", "pattern": {"Regex": _PATTERNS[pre]}, "behavior": "Isolated", "invert": False}
     bytes_ = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     return {
@@ -85,8 +94,8 @@ def _byte_level(header: GgufHeader, tokens: list[str], types: list[int]) -> dict
             "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
             "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False,
             "ignore_merges": pre in _WHOLE_WORDS,
-            "vocab": {token: i for i, token in enumerate(tokens) if types[i] in (_NORMAL, _CONTROL, _UNKNOWN)},
-            "merges": [merge.split(" ", 1) for merge in merges],
+            "vocab": vocab,
+            "merges": [list(pair) for pair in pairs if {*pair, "".join(pair)} <= vocab.keys()],
         },
     }  # fmt: skip
 
