@@ -1,6 +1,10 @@
 """Training speed against a bare PyTorch loop over the same rows: tokens per CPU-second of the process, one thread.
 
     python benchmarks/training.py --json [--runs 5] [--steps 24] [--precision float32]
+    python benchmarks/training.py --model FOLDER --steps 3 --batch 2 --length 100 --runs 1 [--lora] [--only ours]
+
+With ``--model``, a real model in place of a random one of the embedded reasoner's shape. ``--only`` runs one of them, so that
+the peak of its resident memory is known.
 
 The bare loop is as lean as it gets: the same model class, the same batches in the same order, no attention mask, logits at
 loss positions only, AdamW, gradient clipping. Ours is `train_sft` as the pipeline calls it, from the first optimiser step to
@@ -11,9 +15,11 @@ hits all alike; a ratio is the median over runs of ours / baseline within one ro
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
+import resource
 import statistics
 import sys
 import tempfile
@@ -27,12 +33,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+import selftaught.training.loss
 from selftaught.training.batches import collate_padded, training_order
 from selftaught.training.render import IGNORE_INDEX, TrainingRow
-from selftaught.training.settings import SftSettings
+from selftaught.training.settings import LoraSettings, SftSettings
 from selftaught.training.sft import train_sft
-
-BATCH = 8
 
 
 def make_base(folder: Path) -> None:
@@ -51,24 +56,25 @@ def make_base(folder: Path) -> None:
     Qwen2ForCausalLM(config).save_pretrained(folder)
 
 
-def make_rows(count: int) -> list[TrainingRow]:
-    """Rows of the demo's lengths; a quarter of the tokens carries no loss."""
+def make_rows(count: int, longest: int) -> list[TrainingRow]:
+    """Rows of the demo's lengths, or up to ``longest`` tokens; a quarter of the tokens carries no loss."""
     rng = random.Random(0)
     rows = []
     for number in range(count):
-        length = rng.randrange(120, 420)
+        length = rng.randrange(longest * 2 // 7, longest)
         ids = [rng.randrange(1536) for _ in range(length)]
         rows.append(TrainingRow(str(number), ids, [IGNORE_INDEX] * (length // 4) + ids[length // 4 :]))
     return rows
 
 
-def settings_for(steps: int, rows: int, precision: str) -> SftSettings:
+def settings_for(steps: int, rows: int, batch: int, precision: str, lora: bool) -> SftSettings:
     """The demo's training settings for exactly ``steps`` steps."""
     return SftSettings(
         learning_rate=6e-4,
-        epochs=steps * BATCH / rows,
-        global_batch_size=BATCH,
-        micro_batch_size=BATCH,
+        epochs=steps * batch / rows,
+        global_batch_size=batch,
+        micro_batch_size=batch,
+        lora=LoraSettings() if lora else None,
         max_length=1024,
         precision=precision,
         save_every_steps=0,
@@ -77,29 +83,53 @@ def settings_for(steps: int, rows: int, precision: str) -> SftSettings:
 
 def tokens_after_first(rows: list[TrainingRow], settings: SftSettings, steps: int) -> int:
     """Tokens of all steps but the first, padding not counted: the first one warms up."""
-    order = training_order([len(row.input_ids) for row in rows], BATCH, steps, settings.seed)
-    return sum(len(rows[i].input_ids) for i in order[BATCH:])
+    batch = settings.global_batch_size
+    order = training_order([len(row.input_ids) for row in rows], batch, steps, settings.seed)
+    return sum(len(rows[i].input_ids) for i in order[batch:])
+
+
+class _Enough(Exception):
+    """Ends a training before it saves."""
 
 
 def ours(rows: list[TrainingRow], base: Path, settings: SftSettings, steps: int) -> float:
     """CPU-seconds from the end of the first step to the end of the last."""
     marks: list[float] = []
-    with tempfile.TemporaryDirectory() as out:
-        train_sft(rows, base, Path(out), settings, progress=lambda done, total: marks.append(time.process_time()))
+
+    def progress(done: int, total: int) -> None:
+        marks.append(time.process_time())
+        if done == total:
+            raise _Enough
+
+    with tempfile.TemporaryDirectory() as out, contextlib.suppress(_Enough):
+        train_sft(rows, base, Path(out), settings, progress=progress)
     assert len(marks) == steps
     return marks[-1] - marks[0]
 
 
 def bare(rows: list[TrainingRow], base: Path, settings: SftSettings, steps: int) -> float:
     """The same batches through a loop of a dozen lines."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager")
+    batch_size = settings.global_batch_size
+    tiny = sum(file.stat().st_size for file in base.glob("*.safetensors")) < 200e6
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=torch.float32, attn_implementation="eager" if tiny else "sdpa"
+    )
+    if settings.lora is not None:
+        from peft import LoraConfig, get_peft_model
+
+        lora = settings.lora
+        wanted = LoraConfig(
+            r=lora.rank, lora_alpha=lora.alpha, target_modules=lora.target_modules, task_type="CAUSAL_LM"
+        )
+        model = get_peft_model(model, wanted)
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=settings.betas, fused=True)
-    order = training_order([len(row.input_ids) for row in rows], BATCH, steps, settings.seed)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, betas=settings.betas, fused=True)
+    order = training_order([len(row.input_ids) for row in rows], batch_size, steps, settings.seed)
     autocast = settings.precision == "bfloat16"
     start = 0.0
     for step in range(steps):
-        batch = collate_padded([[rows[i]] for i in order[step * BATCH : (step + 1) * BATCH]])
+        batch = collate_padded([[rows[i]] for i in order[step * batch_size : (step + 1) * batch_size]])
         targets = batch["labels"][:, 1:]
         where = (targets != IGNORE_INDEX).any(dim=0).nonzero().squeeze(1)
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -108,7 +138,7 @@ def bare(rows: list[TrainingRow], base: Path, settings: SftSettings, steps: int)
             logits.float().flatten(0, 1), targets[:, where].reshape(-1), ignore_index=IGNORE_INDEX
         )
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         loss.item()
@@ -137,7 +167,7 @@ def trl(rows: list[TrainingRow], base: Path, settings: SftSettings, steps: int) 
         args = SFTConfig(
             output_dir=out,
             max_steps=steps,
-            per_device_train_batch_size=BATCH,
+            per_device_train_batch_size=settings.global_batch_size,
             learning_rate=settings.learning_rate,
             max_length=None,
             report_to="none",
@@ -158,10 +188,20 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument(
+        "--model", type=Path, help="a model folder; by default a random one of the embedded reasoner's shape"
+    )
+    parser.add_argument("--lora", action="store_true")
+    parser.add_argument("--batch", type=int, default=8, help="rows a step")
+    parser.add_argument("--length", type=int, default=420, help="longest row in tokens")
+    parser.add_argument("--chunk-mb", type=int, help="logits at a time, in MB of float32; by default as users have it")
+    parser.add_argument("--only", choices=("ours", "bare", "trl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = make_rows(options.steps * BATCH)
-    settings = settings_for(options.steps, len(rows), options.precision)
+    if options.chunk_mb:
+        selftaught.training.loss.CHUNK_BYTES = options.chunk_mb << 20
+    rows = make_rows(options.steps * options.batch, options.length)
+    settings = settings_for(options.steps, len(rows), options.batch, options.precision, options.lora)
     tokens = tokens_after_first(rows, settings, options.steps)
     contenders: dict[str, Callable[..., float]] = {"ours": ours, "bare": bare}
     try:
@@ -171,20 +211,28 @@ def main() -> int:
         contenders["trl"] = trl
     except ImportError:
         print("trl is not installed: left out", file=sys.stderr)
+    if options.lora:
+        contenders.pop("trl", None)
+    if options.only:
+        contenders = {options.only: contenders[options.only]}
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder)
-        make_base(base)
+        base = options.model or Path(folder)
+        if options.model is None:
+            make_base(base)
         for number in range(options.runs):
             order = list(contenders) if number % 2 == 0 else list(contenders)[::-1]
             for name in order:
                 speeds[name].append(tokens / contenders[name](rows, base, settings, options.steps))
                 print(f"run {number + 1}: {name} {speeds[name][-1]:.0f} tokens per CPU-second", file=sys.stderr)
     result = {
-        f"{a}_over_{b}": ratio(speeds[a], speeds[b]) for a, b in (("ours", "bare"), ("trl", "bare")) if a in speeds
+        f"{a}_over_{b}": ratio(speeds[a], speeds[b])
+        for a, b in (("ours", "bare"), ("trl", "bare"))
+        if a in speeds and b in speeds
     }
     result["tokens_per_cpu_s"] = {name: round(statistics.median(values), 1) for name, values in speeds.items()}
     result |= {"precision": options.precision, "bar_ours_over_bare": 0.85}
+    result["peak_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2)
     print(json.dumps(result) if options.json else json.dumps(result, indent=2))
     return 0
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from selftaught.engines import dtype as number_types
 from selftaught.engines import load_engine
-from selftaught.engines.dtype import describe_cpu, measure_bfloat16, resolve_dtype, stored_dtype
+from selftaught.engines.dtype import resolve_dtype, stored_dtype
 from selftaught.engines.local import LocalEngine
 from selftaught.engines.tiny import make_tiny_model
 from selftaught.errors import ConfigError
@@ -43,19 +43,6 @@ def test_auto_on_a_cpu(stored: dict[str, Path], fast: bool, monkeypatch: pytest.
     assert resolve_dtype("bfloat16", stored["float32"], "cpu") == "bfloat16"
     with pytest.raises(ConfigError, match="dtype is 'fp99'; expected auto, float32"):
         resolve_dtype("fp99", stored["float32"])
-
-
-def test_a_processor_without_the_instructions_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(number_types, "cpu_flags", frozenset)
-    monkeypatch.setattr(number_types, "measure_bfloat16", lambda: pytest.fail("measured"))
-    number_types.is_bfloat16_fast.cache_clear()
-    assert not number_types.is_bfloat16_fast()
-    assert describe_cpu().startswith("float32 (this")
-    number_types.is_bfloat16_fast.cache_clear()
-
-
-def test_the_measure_is_a_ratio() -> None:
-    assert 0.01 < measure_bfloat16() < 100
 
 
 def test_an_engine_says_what_it_runs_in(stored: dict[str, Path]) -> None:

@@ -11,7 +11,8 @@ import torch
 
 from selftaught.engines import SampleEnd, SampleRequest, SamplingParams, SequenceKey, load_engine
 from selftaught.engines.local import LocalEngine
-from selftaught.engines.model import Prefill
+from selftaught.engines.model import Prefill, SlotModel
+from selftaught.engines.tiny import make_tiny_model
 from selftaught.errors import EngineError
 
 transformers = pytest.importorskip("transformers")
@@ -245,3 +246,25 @@ def test_a_move_takes_the_cache_along(model_folder: Path) -> None:
         )
 
     assert asyncio.run(shaken()) == asyncio.run(alone())
+
+
+@torch.inference_mode()
+def test_the_cache_grows_by_need_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    model = SlotModel(make_tiny_model(tmp_path / "small", max_context=2048), 3)
+    start = model.capacity
+    assert start < 512
+    for keys, values in zip(model._keys_SKDN, model._values_SKND, strict=True):
+        keys.copy_(torch.rand_like(keys))
+        values.copy_(torch.rand_like(values))
+    before = [(keys.clone(), values.clone()) for keys, values in zip(model._keys_SKDN, model._values_SKND, strict=True)]
+    model.reserve(start)
+    assert model.capacity == start
+    model.reserve(start + 1)
+    assert start < model.capacity <= start + 256
+    model.reserve(1500)
+    assert 1500 <= model.capacity < 1500 + 256
+    for (keys, values), new_keys, new_values in zip(before, model._keys_SKDN, model._values_SKND, strict=True):
+        assert torch.equal(new_keys[..., :start], keys) and torch.equal(new_values[:, :, :start], values)
+        assert not new_keys[..., start:].any() and not new_values[:, :, start:].any()
+    model.reserve(2048)
+    assert model.capacity == 2048

@@ -131,7 +131,7 @@ def devices() -> Iterator[Check]:
         return
     import torch
 
-    from selftaught.engines.dtype import describe_cpu
+    from selftaught.processor import describe_cpu
 
     yield Check("devices", "cpu", "ok", f"torch {torch.__version__}")
     yield Check("devices", "dtype auto", "ok", f"bfloat16 models run in {describe_cpu()}")

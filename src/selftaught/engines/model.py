@@ -9,6 +9,8 @@ into the query axis. Attention of the decoding slots goes by bands of neighbouri
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,20 @@ from selftaught.engines.shape import ModelShape
 from selftaught.engines.weights import LayerWeights, load_weights
 
 _GROW_COLUMNS = 256
+_APART_COLUMNS = 16
+
+
+def _zeros(size: tuple[int, ...], dtype: torch.dtype, device: str) -> torch.Tensor:
+    """A tensor of zeros. On a CPU in pages of its own: they take memory when they are written, and go when it goes.
+
+    What the C library gives has often been used before: then it is filled with zeros, every page of it, and what is freed
+    stays with the process.
+    """
+    if device != "cpu":
+        return torch.zeros(size, dtype=dtype, device=device)
+    count = math.prod(size)
+    pages = mmap.mmap(-1, count * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return torch.frombuffer(pages, dtype=dtype, count=count).view(size)
 
 
 class Prefill(NamedTuple):
@@ -82,18 +98,25 @@ class SlotModel:
 
         The cache grows with the longest row, not to the model's context. On a CPU even that is address space alone: a page
         takes memory when something is written to it, so short rows and empty slots cost little. Layers grow one after
-        another, so that old and new lie side by side for one layer only.
+        another, so that old and new lie side by side for one layer only. A CPU grows in small steps: a copy costs about
+        three times what attention of one decoding step reads, once in 256 steps. A GPU's allocator keeps what is freed in
+        pieces of the old size, so there steps are large.
         """
         if num_columns <= self.capacity:
             return
         shape, old = self.shape, self.capacity
-        new = min(shape.max_context, max(num_columns, old + max(_GROW_COLUMNS, old // 2)))
+        if self.device == "cpu":
+            # Columns behind a whole number of steps: at a distance of a power of two, a column's numbers share cache lines.
+            steps = -(-max(num_columns - _APART_COLUMNS, old + 1 - _APART_COLUMNS) // _GROW_COLUMNS)
+            new = min(shape.max_context, max(num_columns, steps * _GROW_COLUMNS + _APART_COLUMNS))
+        else:
+            new = min(shape.max_context, max(num_columns, old + max(_GROW_COLUMNS, old // 2)))
         size = (self.num_slots, shape.num_kv_heads)
         for index in range(shape.num_layers):
-            keys = torch.zeros(*size, shape.head_dim, new, dtype=self.dtype, device=self.device)
+            keys = _zeros((*size, shape.head_dim, new), self.dtype, self.device)
             keys[..., :old] = self._keys_SKDN[index]
             self._keys_SKDN[index] = keys
-            values = torch.zeros(*size, new, shape.head_dim, dtype=self.dtype, device=self.device)
+            values = _zeros((*size, new, shape.head_dim), self.dtype, self.device)
             values[..., :old, :] = self._values_SKND[index]
             self._values_SKND[index] = values
         self.capacity = new

@@ -1,7 +1,8 @@
 """Supervised fine-tuning on token ids and labels: one code path from the embedded model on a CPU to ZeRO-3 on many nodes.
 
 It rests on transformers' Trainer (checkpoints, resume, DDP, FSDP2, DeepSpeed) and changes three things that cost it 40 % of
-the speed of a bare loop: no attention mask under right padding, logits at positions with loss only, no extra metrics.
+the speed of a bare loop: no attention mask under right padding, logits at positions with loss only (many of them piece by
+piece, `selftaught.training.loss`), no extra metrics.
 The same seed and rows give the same weights on the same machine, broken off and resumed or not.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from selftaught.errors import ConfigError, DataError
 from selftaught.manner import read_manner, trained_manner, write_manner
+from selftaught.processor import is_bfloat16_fast
 from selftaught.records import utc_now
 from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
@@ -47,7 +49,6 @@ TOKENIZER_FILES = (
 
 TINY_PARAMETERS = 50_000_000
 """Below this, eager attention is faster than fused kernels on a CPU."""
-
 
 _SAFETENSORS_TYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
@@ -376,8 +377,7 @@ def _precision(settings: SftSettings) -> str:
 
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return "bfloat16" if supported else "float32"
+    return "bfloat16" if is_bfloat16_fast() else "float32"
 
 
 def _rough_parameters(config: Any) -> int:

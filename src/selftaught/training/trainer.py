@@ -18,8 +18,12 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from selftaught.store import JsonlWriter, write_atomic
 from selftaught.training.batches import collate_packed, collate_padded, training_order
+from selftaught.training.loss import is_large, loss_as_logits, output_layer
 from selftaught.training.render import IGNORE_INDEX, TrainingRow
 from selftaught.training.settings import SftSettings
+
+WHOLE = ("none", "ddp", "zero2")
+"""Shardings under which every process holds whole weights: under the others, a piece of the output layer is not one of it."""
 
 
 class OrderedRows(Dataset[list[TrainingRow]]):
@@ -52,13 +56,16 @@ class SftTrainer(Trainer):
         """Cross-entropy summed over the loss positions of this micro batch / loss tokens of the global batch."""
         targets_BT = inputs.pop("labels")[:, 1:]
         where_T = (targets_BT != IGNORE_INDEX).any(dim=0).nonzero().squeeze(1)
-        logits_BTV = model(**inputs, logits_to_keep=where_T, use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(
-            logits_BTV.float().flatten(0, 1),
-            targets_BT[:, where_T].reshape(-1),
-            ignore_index=IGNORE_INDEX,
-            reduction="sum",
-        )
+        kept_BT = targets_BT[:, where_T]
+        head = output_layer(self.accelerator.unwrap_model(model)) if sharding_of(self) in WHOLE else None
+        if head is not None and is_large(head, kept_BT.numel()):
+            with loss_as_logits(head, kept_BT, IGNORE_INDEX):
+                loss = model(**inputs, logits_to_keep=where_T, use_cache=False).logits
+        else:
+            logits_BTV = model(**inputs, logits_to_keep=where_T, use_cache=False).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits_BTV.float().flatten(0, 1), kept_BT.reshape(-1), ignore_index=IGNORE_INDEX, reduction="sum"
+            )
         if num_items_in_batch is None:
             num_items_in_batch = (targets_BT != IGNORE_INDEX).sum()
         loss = loss / num_items_in_batch * self.args.world_size
