@@ -10,6 +10,8 @@ EXTRAS ?= local,hub,serve,mcp,dev
 PIP_QUIET ?= -qq
 # Where `make test-clients` keeps the clients
 CLIENTS ?= .clients
+# Test processes at once; a file's tests stay in one process. JOBS=0 runs all in one.
+JOBS ?= 2
 # Options for pytest, e.g. make test TESTS="tests/sandbox -x"
 TESTS ?=
 
@@ -43,7 +45,7 @@ demo: install ## the whole START loop on two cores; again: shows the table; FRES
 	$(BIN)/selftaught demo --out runs/demo $(if $(FRESH),--fresh)
 
 test: install ## the tests that need no GPU and no network
-	$(BIN)/python -m pytest -m "not gpu and not network and not exhaustive and not clients" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not gpu and not network and not exhaustive and not clients" $(TESTS)
 
 test-all: install ## those and the exhaustive ones: every abuse case at every tier and as another user
 	$(BIN)/python -m pytest -m "not gpu and not network and not clients" $(TESTS)

@@ -22,7 +22,19 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / PACKAGE
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "complaints", "records", "store", "overrides", "provenance", "runs", "manner", "processor", "progress", "version"),
+    (
+        "errors",
+        "complaints",
+        "records",
+        "store",
+        "overrides",
+        "provenance",
+        "runs",
+        "manner",
+        "processor",
+        "progress",
+        "version",
+    ),
     ("tokens", "sandbox", "engines", "hints", "problems", "toy"),
     ("rollouts", "grading"),
     ("curation",),
