@@ -42,7 +42,7 @@ ONLY_COMMANDS: dict[str, set[str]] = {
 }
 """Options that are no arguments, beside ``--json``."""
 
-NO_FUNCTION = {"view", "serve", "decontaminate", "exec", "hints", "toy", "ls", "doctor"}
+NO_FUNCTION = {"view", "serve", "mcp", "decontaminate", "exec", "hints", "toy", "ls", "doctor"}
 """Commands for a terminal, and parts with an interface of their own (`st.Sandbox`)."""
 
 ONLY_FUNCTIONS = {"quiet", "stream", "question"}

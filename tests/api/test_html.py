@@ -50,7 +50,7 @@ def test_nothing_that_a_model_wrote_is_markup() -> None:
     assert harmless(page) and page.count("&lt;script&gt;") >= 6
     assert 'title="hint &lt;/pre&gt;' in page
     result = GradeResult(
-        folder=EVIL, trajectories="", grades="", new=1, total=1, accuracy=1, outcomes={EVIL: 1}, paths={}
+        folder=EVIL, trajectories="", grades="", new=1, total=1, ungraded=0, accuracy=1, outcomes={EVIL: 1}, paths={}
     )
     table = Table(EVIL, [EVIL, "n"], [[EVIL, "1"]], note=EVIL)
     assert harmless(record_html(result)) and harmless(table_html(table))
