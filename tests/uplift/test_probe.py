@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import RunCli
 
 from selftaught.errors import ConfigError
+from selftaught.evals.rows import read_rows
 from selftaught.hints import load_library
 from selftaught.hints.features import Situation, trigger_features
 from selftaught.hints.probing import PlacePolicy, Target
@@ -76,6 +77,15 @@ def test_the_folder_holds_whole_forks(probed: tuple[Path, ProbeSummary], few: li
     apart = sum(one.num_sampled() for one in all_.values())
     assert summary.tokens_apart == apart > summary.sampled_tokens
     assert summary.rollout is not None and summary.rollout.model_tokens == summary.sampled_tokens
+
+
+def test_a_report_counts_the_trajectories_without_hints_alone(
+    probed: tuple[Path, ProbeSummary], few: list[Problem]
+) -> None:
+    folder = RolloutFolder(probed[0])
+    rows = list(read_rows(folder.trajectories, folder.grades))
+    assert [row.num_hints for row in rows] == [0] * len(few)
+    assert {row.problem_id for row in rows} == {problem.id for problem in few}
 
 
 def prefix_ids(branch: Trajectory) -> list[int]:

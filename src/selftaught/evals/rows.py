@@ -69,10 +69,13 @@ def read_rows(trajectories: Path, grades: Path, ungraded: list[str] | None = Non
     """Stream the graded rows in the order of the trajectories.
 
     A trajectory without a grade has no verdict and gives no row; its problem's id is added to ``ungraded``. Such ones
-    are there while a run goes on, and after it was interrupted.
+    are there while a run goes on, and after it was interrupted. The hinted branches of a probe give none either: they are
+    compared with their own plain branch (`selftaught.evals.forked`), and are no samples of one condition.
     """
     verdicts = _Verdicts(grades)
     for trajectory in read_jsonl(trajectories, Trajectory):
+        if any(trajectory.id in point.branch_ids() for point in trajectory.forks or ()):
+            continue
         verdict = verdicts.of(trajectory.id)
         if verdict is not None:
             yield row_of(trajectory, *verdict)
