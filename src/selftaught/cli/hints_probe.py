@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import Given, flag, with_settings
-from selftaught.cli.problem_options import DropOption, MapOption
+from selftaught.cli.problem_options import DropOption, MapOption, ModelOption, ProblemsArgument, refuse_failed
 from selftaught.cli.rollout import DEFAULT_WORKERS
 
 if TYPE_CHECKING:
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     without=("hints", "rounds", "record_rounds"), defaults={"workers": DEFAULT_WORKERS, "logprobs": "triggers"}
 )
 def probe(
-    problems: Annotated[
-        str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
-    ],
-    model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
+    problems: ProblemsArgument,
+    model: ModelOption,
     out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
     given: Given,
     places: Annotated[
@@ -44,7 +42,6 @@ def probe(
 
     The pairs lie in forks.jsonl. Example: selftaught hints probe problems.jsonl --model toy --out runs/probe
     """
-    from selftaught.errors import IncompleteError
     from selftaught.problems import load_problems
     from selftaught.progress.bars import bars
     from selftaught.rollouts.defaults import for_rollout
@@ -61,10 +58,7 @@ def probe(
         print(summary.model_dump_json(indent=2))
     else:
         _tell(summary, out)
-    if summary.num_failed:
-        raise IncompleteError(
-            f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
-        )
+    refuse_failed(summary.num_failed)
 
 
 def _names(text: str) -> tuple[str, ...]:

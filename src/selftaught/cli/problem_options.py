@@ -9,6 +9,14 @@ import typer
 if TYPE_CHECKING:
     from selftaught.problems import ProblemQuery
 
+ProblemsArgument = Annotated[
+    str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
+]
+"""``PROBLEMS`` of a verb that rolls them out."""
+
+ModelOption = Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")]
+"""``--model`` of a verb that rolls problems out."""
+
 MapOption = Annotated[
     str | None,
     typer.Option(
@@ -28,6 +36,16 @@ DropOption = Annotated[
     ),
 ]
 """``--drop``, as `selftaught.problems.drop` reads it."""
+
+
+def refuse_failed(num_failed: int) -> None:
+    """IncompleteError when trajectories ended in an error: the same command does them again."""
+    from selftaught.errors import IncompleteError
+
+    if num_failed:
+        raise IncompleteError(
+            f"{num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
+        )
 
 
 def query_of(

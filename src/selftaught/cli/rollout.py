@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import Given, flag, with_settings
-from selftaught.cli.problem_options import DropOption, MapOption
+from selftaught.cli.problem_options import DropOption, MapOption, ModelOption, ProblemsArgument, refuse_failed
 
 if TYPE_CHECKING:
     from selftaught.records import Problem
@@ -25,10 +25,8 @@ def register(app: typer.Typer) -> None:
     @app.command(name="rollout")
     @with_settings(defaults={"workers": DEFAULT_WORKERS})
     def rollout(
-        problems: Annotated[
-            str, typer.Argument(help="A problem file, a folder, a hub id (owner/name) or a benchmark's name.")
-        ],
-        model: Annotated[str, typer.Option(help="Folder, hub id, `toy`, or http://…/v1 (several, comma-separated).")],
+        problems: ProblemsArgument,
+        model: ModelOption,
         out: Annotated[Path, typer.Option(help="Run folder; the same folder resumes.")],
         given: Given,
         condition: Annotated[str | None, typer.Option(help="Name written into the trajectories.")] = None,
@@ -55,7 +53,6 @@ def register(app: typer.Typer) -> None:
 
         Example: selftaught rollout problems.jsonl --model toy --hints auto --out runs/hinted
         """
-        from selftaught.errors import IncompleteError
         from selftaught.problems import load_problems
         from selftaught.rollouts.defaults import for_rollout
         from selftaught.rollouts.plain import plain_run
@@ -68,10 +65,7 @@ def register(app: typer.Typer) -> None:
             print(summary.model_dump_json(indent=2))
         else:
             _tell(summary, out)
-        if summary.num_failed:
-            raise IncompleteError(
-                f"{summary.num_failed} trajectories ended in an engine or sandbox error; the same command does them again."
-            )
+        refuse_failed(summary.num_failed)
 
 
 def stall_line(stall: StallReport) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selftaught.engines.dtype import keeps_half
 from selftaught.engines.shape import ModelShape
 from selftaught.errors import EngineError
 from selftaught.tokens.weight_files import StoredTensor, stored_tensors, weight_files
@@ -56,8 +57,6 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
 
     ``share``: a memory file that other processes with the same model open, too (`selftaught.engines.matrices`).
     """
-    import torch
-
     from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore, give_back_free_memory
 
     files = weight_files(folder)
@@ -68,7 +67,7 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
     if share and is_large:
         store = SharedStore(share, 4 * num_bytes, dtype)
     else:
-        store = PrivateStore(is_large, halved=is_large and dtype is torch.float32 and tensors.has_16_bits())
+        store = PrivateStore(is_large, halved=is_large and keeps_half(folder, str(dtype).removeprefix("torch.")))
     try:
         return _fuse(tensors, store)
     finally:
@@ -93,10 +92,6 @@ class _Tensors:
         if name not in self._stored:
             raise EngineError(f"{self.where}: tensor {name} is missing; expected a {self.shape.family} model.")
         return self._stored[name].shape
-
-    def has_16_bits(self) -> bool:
-        """Whether the matrices are stored in 16 bits a number."""
-        return all(stored.dtype in ("BF16", "F16") for stored in self._stored.values() if len(stored.shape) > 1)
 
     def take(self, name: str, *size: int, as_stored: bool = False) -> Make:
         """How to make the tensor ``name``, which must be there and have the given size. EngineError otherwise."""
