@@ -17,10 +17,10 @@ from selftaught.errors import ConfigError
 from selftaught.pipeline import perform as perform_module
 from selftaught.pipeline import runfile
 from selftaught.pipeline.execute import execute
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.outcome import StageFailed
 from selftaught.pipeline.recipe import Recipe
-from selftaught.pipeline.stages import build_stages
 from selftaught.runs import RunFolder
 
 from .fake_run import NUM_RECORDS, fake_perform

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from selftaught.errors import ConfigError
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.perform import perform
-from selftaught.pipeline.stages import CurateStage, GradeStage, ProblemsStage, RolloutStage, build_stages
+from selftaught.pipeline.stages import CurateStage, GradeStage, ProblemsStage, RolloutStage
 from selftaught.progress import silent
 from selftaught.runs import RunFolder
 from selftaught.store import iter_lines

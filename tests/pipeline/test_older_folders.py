@@ -11,9 +11,9 @@ import pytest
 from selftaught.errors import ConfigError
 from selftaught.pipeline import runfile
 from selftaught.pipeline.execute import execute
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import parse_recipe
 from selftaught.pipeline.markers import Marker
-from selftaught.pipeline.stages import build_stages
 from selftaught.runs import RunFolder
 from selftaught.runs.record import RUN_SCHEMA, RunKind, read_record
 from selftaught.store import write_json

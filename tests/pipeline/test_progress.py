@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.markers import Marker
 from selftaught.pipeline.progress import Forecast, clock
-from selftaught.pipeline.stages import build_stages
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0:00"), (245, "4:05"), (3723, "1:02:03")])

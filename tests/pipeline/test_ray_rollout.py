@@ -67,9 +67,10 @@ def test_the_verb_and_a_recipe_reach_it(tmp_path: Path, capsys: pytest.CaptureFi
     """``--ray 2`` and ``ray: {workers: 2}`` give what the plain path gives."""
     pytest.importorskip("ray")
     from selftaught.cli.app import main
+    from selftaught.pipeline.figure import build_stages
     from selftaught.pipeline.load import load_recipe
     from selftaught.pipeline.perform import perform
-    from selftaught.pipeline.stages import RolloutStage, build_stages
+    from selftaught.pipeline.stages import RolloutStage
     from selftaught.runs import RunFolder
     from selftaught.store import write_records
     from selftaught.toy.problems import generate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe, recipes_folder
 from selftaught.pipeline.serving import place
-from selftaught.pipeline.stages import build_stages
 
 SHIPPED = sorted(path.stem for path in recipes_folder().rglob("*.yaml"))
 

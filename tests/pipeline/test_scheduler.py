@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.markers import Marker
 from selftaught.pipeline.scheduler import ReadySet
-from selftaught.pipeline.stages import Stage, build_stages
+from selftaught.pipeline.stages import Stage
 
 
 def marker(stage: Stage) -> Marker:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from selftaught.curation.records import Rule
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe
-from selftaught.pipeline.stages import CurateStage, build_stages
+from selftaught.pipeline.stages import CurateStage
 
 
 def test_both_rounds_train_from_the_base() -> None:

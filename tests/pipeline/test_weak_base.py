@@ -14,11 +14,12 @@ from selftaught.pipeline import perform as perform_module
 from selftaught.pipeline import report as report_module
 from selftaught.pipeline import runfile
 from selftaught.pipeline.execute import execute
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.outcome import RunOutcome
 from selftaught.pipeline.perform import _refuse_empty
 from selftaught.pipeline.recipe import Recipe
-from selftaught.pipeline.stages import TrainStage, build_stages
+from selftaught.pipeline.stages import TrainStage
 from selftaught.runs import RunFolder, StageRef
 
 from .fake_run import fake_perform

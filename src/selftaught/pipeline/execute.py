@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from selftaught.pipeline import report
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.markers import finished
 from selftaught.pipeline.outcome import RunOutcome, RunResult
 from selftaught.pipeline.progress import Display, Forecast
 from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.runfile import open_run
 from selftaught.pipeline.scheduler import run_stages
-from selftaught.pipeline.stages import Stage, TrainStage, build_stages
+from selftaught.pipeline.stages import Stage, TrainStage
 from selftaught.progress.bars import Show, bars
 from selftaught.provenance import cores, file_digest
 from selftaught.runs.folders import RunFolder

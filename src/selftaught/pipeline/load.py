@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from selftaught.complaints import complaint
 from selftaught.errors import ConfigError
 from selftaught.overrides import apply_overrides, read_mapping
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.recipe import Recipe
-from selftaught.pipeline.stages import build_stages
 from selftaught.records import Record
 
 

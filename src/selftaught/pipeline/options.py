@@ -61,6 +61,13 @@ class RolloutOptions(RootModel[dict[str, Any]]):
         """Trajectories that one sample gives: one, or one for each end-of-thinking round from 0."""
         return int(self.value("rounds")) + 1 if self.value("record_rounds") else 1
 
+    def round_that_is(self, other: RolloutOptions) -> int | None:
+        """Of options that record rounds: the round that ``other`` ends with, when it asks for nothing else."""
+        rounds = int(other.value("rounds"))
+        alone = RolloutOptions({**self.root, "rounds": rounds, "record_rounds": False})
+        there = 0 < rounds < self.num_rounds and not other.value("record_rounds")
+        return rounds if there and alone.settings() == other.settings() else None
+
 
 class PlainPass(Record):
     """The same rollout without hints, made beside it from the same tokens."""

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from selftaught.curation.records import Rule
 from selftaught.errors import SelftaughtError
+from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.progress import clock
 from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import (
@@ -26,7 +27,6 @@ from selftaught.pipeline.stages import (
     RolloutStage,
     Stage,
     TrainStage,
-    build_stages,
 )
 from selftaught.problems.sources import is_here, load_source
 from selftaught.records import Problem, ProblemKind, Record

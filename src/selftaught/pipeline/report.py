@@ -108,7 +108,7 @@ def _write(run: RunFolder, data: ReportData) -> list[str]:
 
 
 def eval_runs(run: RunFolder, measured: Sequence[Measured]) -> list[EvalRun]:
-    """Where each condition's records lie; a model's curve over rounds holds its plain condition as round 0."""
+    """Where each condition's records lie; a model's curve over rounds holds some of its conditions."""
     from selftaught.evals.build import EvalRun
 
     runs = []
@@ -116,15 +116,16 @@ def eval_runs(run: RunFolder, measured: Sequence[Measured]) -> list[EvalRun]:
         folder = run.rollout(row.folder)
         if row.rounds is not None:
             rounds = run.rollout(row.rounds)
-            runs.append(EvalRun(row.name, rounds.trajectories, rounds.grades, scaling=True))
-            first_round(rounds, folder)
+            if row.has_curve:
+                runs.append(EvalRun(row.name, rounds.trajectories, rounds.grades, scaling=True))
+            copy_round(rounds, row.round, folder)
         runs.append(EvalRun(row.name, folder.trajectories, folder.grades, model=row.model, decoding=row.decoding))
     return runs
 
 
-def first_round(rounds: RolloutFolder, out: RolloutFolder) -> None:
-    """Copy the trajectories that ended at round 0, their grades and the record: the model left alone."""
-    kept = {t.id: t for t in read_jsonl(rounds.trajectories, Trajectory) if t.round == 0}
+def copy_round(rounds: RolloutFolder, number: int, out: RolloutFolder) -> None:
+    """Copy the trajectories that ended at round ``number``, their grades and the record; round 0: the model alone."""
+    kept = {t.id: t for t in read_jsonl(rounds.trajectories, Trajectory) if t.round == number}
     write_records(out.trajectories, kept.values())
     write_records(out.grades, (g for g in read_jsonl(rounds.grades, Grade) if g.trajectory_id in kept))
     record = peek_record(rounds.path)

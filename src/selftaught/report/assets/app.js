@@ -86,19 +86,32 @@ function digit(event) {
   return found ? Number(found[1]) : 0;
 }
 
+/** Do what a key asks for after the key before it has changed the page: a fast reader loses none. */
+let turn = Promise.resolve();
+function inTurn(action) {
+  turn = turn.then(async () => {
+    const before = location.hash;
+    await action();
+    if (location.hash === before) return;
+    await new Promise((resolve) => window.addEventListener("hashchange", resolve, { once: true }));
+    await arrived;
+  });
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input,select,textarea")) return;
   const reads = location.hash.startsWith("#/p/") && reading.problem;
   if (event.key === "?") byId("help").showModal();
   else if (event.key === "g") location.hash = "#/problems";
   else if (event.key === "0") location.hash = "#/";
-  else if (reads && KEYS[event.key]) KEYS[event.key]();
-  else if (reads && digit(event)) pickCondition(digit(event), event.shiftKey);
+  else if (reads && KEYS[event.key]) inTurn(KEYS[event.key]);
+  else if (reads && digit(event)) inTurn(() => pickCondition(digit(event), event.shiftKey));
   else return;
   event.preventDefault();
 });
 byId("close-help").addEventListener("click", () => byId("help").close());
-window.addEventListener("hashchange", route);
+let arrived = Promise.resolve();
+window.addEventListener("hashchange", () => { arrived = route(); });
 let resizing = 0;
 window.addEventListener("resize", () => {
   clearTimeout(resizing);
