@@ -74,8 +74,9 @@ def main() -> None:
     args = parser.parse_args()
     from transformers import AutoModelForCausalLM
 
-    lines = args.problems.read_text("utf-8").splitlines() if args.problems else []
-    asked = [row.get("problem") or row["question"] for row in map(json.loads, lines)]
+    lines = args.problems.read_text("utf-8").split("\n") if args.problems else []
+    rows = [json.loads(line) for line in lines if line.strip()]
+    asked = [row.get("problem") or row["question"] for row in rows]
     asked = sorted(asked, key=len)[: args.rows] or [f"What is {17 * index} + {index}?" for index in range(args.rows)]
     engine = load_engine(args.model, max_rows=args.rows, dtype=args.dtype)
     assert isinstance(engine, LocalEngine)

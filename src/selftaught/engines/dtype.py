@@ -43,6 +43,11 @@ def keeps_half(folder: Path, dtype: str) -> bool:
     return dtype == "float32" and platform.machine() in ("x86_64", "AMD64") and stored_dtype(folder) != "float32"
 
 
+def takes_two_bytes(folder: Path, dtype: str) -> bool:
+    """Whether a weight takes two bytes of memory on a CPU, whatever its products are computed in."""
+    return keeps_half(folder, dtype) or resolve_dtype(dtype, folder, "cpu") != "float32"
+
+
 def stored_dtype(folder: Path) -> str:
     """The number type of the weights in ``folder``, by their files; else by ``config.json``; else float32."""
     files = find_weight_files(folder)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from selftaught.engines.dtype import keeps_half
+from selftaught.engines.dtype import takes_two_bytes
 from selftaught.errors import EngineError
 from selftaught.rollouts.worker import Ready, Setup, weights_stamp
 from selftaught.tokens.folder import is_url, resolve_model
@@ -126,8 +126,8 @@ class WorkerPool:
         """
         if len(self.workers) < 2 or is_url(setup.model) or not hasattr(os, "memfd_create"):
             return None
-        if len(self.workers) == 2 and keeps_half(resolve_model(setup.model), setup.settings.engine.dtype):
-            return None  # two copies in half precision are as large as one in float32, and faster
+        if len(self.workers) == 2 and takes_two_bytes(resolve_model(setup.model), setup.settings.engine.dtype):
+            return None  # two copies in 16 bits are as large as one in float32, and packed they are faster
         key = (setup.model, setup.settings.engine.dtype, weights_stamp(setup.model))
         if self._memory is None or self._memory_key != key:
             self._forget_memory()
