@@ -32,7 +32,7 @@ from selftaught.engines.base import (
 )
 from selftaught.engines.dtype import resolve_dtype
 from selftaught.engines.model import Prefill, SlotModel
-from selftaught.engines.sampler import UniformStream, draw, scores_of
+from selftaught.engines.sampler import UniformStream, draw, greedy, scores_of
 from selftaught.errors import EngineError
 from selftaught.tokens.codec import Codec, TokenSet
 
@@ -360,8 +360,8 @@ class LocalEngine:
             rows = [
                 index for index, row in enumerate(ready) if row.request is not None and row.request.banned is banned
             ]
-            logits_BV[rows] = logits_BV[rows].masked_fill(self._banned_mask(banned), float("-inf"))
-        chosen = logits_BV.argmax(-1)
+            logits_BV[torch.tensor(rows, device=logits_BV.device)[:, None], self._banned_ids(banned)] = float("-inf")
+        chosen = greedy(logits_BV)
         drawn = [index for index, row in enumerate(ready) if row.params.temperature > 0]
         if drawn:
             rows_ = [ready[index] for index in drawn]
@@ -379,13 +379,12 @@ class LocalEngine:
                     ready[at].scores.append(score)
         return ids
 
-    def _banned_mask(self, banned: TokenSet) -> torch.Tensor:
-        mask = self._banned.get(banned)
-        if mask is None:
-            mask = torch.zeros(self.model.shape.vocab_size, dtype=torch.bool, device=self.model.device)
-            mask[[token_id for token_id in banned.ids if token_id < len(mask)]] = True
-            self._banned[banned] = mask
-        return mask
+    def _banned_ids(self, banned: TokenSet) -> torch.Tensor:
+        ids = self._banned.get(banned)
+        if ids is None:
+            known = [token_id for token_id in banned.ids if token_id < self.model.shape.vocab_size]
+            ids = self._banned[banned] = torch.tensor(known, dtype=torch.long, device=self.model.device)
+        return ids
 
     def _finish(self, row: LocalSequence, end: SampleEnd) -> None:
         self._active.pop(row, None)

@@ -40,6 +40,15 @@ class UniformStream:
         return float(self._blocks[position // _BLOCK][position % _BLOCK])
 
 
+def greedy(logits_BV: torch.Tensor) -> torch.Tensor:
+    """The first of the likeliest tokens of each row. Returns ids_B."""
+    import torch
+
+    if logits_BV.device.type != "cpu":
+        return logits_BV.argmax(-1)
+    return torch.from_numpy(logits_BV.numpy().argmax(-1))  # a quarter of the time on a large vocabulary
+
+
 def draw(
     logits_BV: torch.Tensor, temperature_B: torch.Tensor, top_p_B: torch.Tensor, uniform_B: torch.Tensor
 ) -> torch.Tensor:
@@ -52,7 +61,7 @@ def draw(
     rows_B = torch.arange(len(scaled_BV), device=scaled_BV.device)
     for num_candidates in (*_TIERS, scaled_BV.shape[1]):
         num_candidates = min(num_candidates, scaled_BV.shape[1])
-        top_BK, ids_BK = scaled_BV[rows_B].topk(num_candidates, dim=-1)
+        top_BK, ids_BK = _top(scaled_BV if len(rows_B) == len(scaled_BV) else scaled_BV[rows_B], num_candidates)
         prob_BK = (top_BK - norm_B1[rows_B]).exp_()
         before_BK = prob_BK.cumsum(-1) - prob_BK
         top_p_B1 = top_p_B[rows_B, None]
@@ -69,6 +78,29 @@ def draw(
         chosen_B[rows_B[enough_B]] = found_B[enough_B]
         rows_B = rows_B[~enough_B]
     return chosen_B
+
+
+def _top(logits_BV: torch.Tensor, num: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and ids ``[B, num]`` of the likeliest tokens, the likeliest first.
+
+    In a large vocabulary they are looked for in the ``num`` blocks with the likeliest best token: all of them lie there.
+    """
+    import torch
+
+    num_rows, vocabulary = logits_BV.shape
+    num_blocks = vocabulary // _BLOCK
+    if num_blocks < 4 * num:
+        return logits_BV.topk(num, dim=-1)
+    whole = num_blocks * _BLOCK
+    blocks_BNW = logits_BV[:, :whole].view(num_rows, num_blocks, _BLOCK)
+    best_BK = blocks_BNW.amax(-1).topk(num, dim=-1).indices
+    kept_BC = blocks_BNW.gather(1, best_BK[..., None].expand(-1, -1, _BLOCK)).flatten(1)
+    kept_BC = torch.cat([kept_BC, logits_BV[:, whole:]], dim=-1)
+    top_BK, at_BK = kept_BC.topk(num, dim=-1)
+    block_BK = at_BK // _BLOCK
+    inside = block_BK < num
+    from_block_BK = best_BK.gather(1, block_BK.clamp(max=num - 1)) * _BLOCK + at_BK % _BLOCK
+    return top_BK, from_block_BK.where(inside, at_BK - num * _BLOCK + whole)
 
 
 def scores_of(logits_BV: torch.Tensor, ids_B: torch.Tensor) -> list[Score]:

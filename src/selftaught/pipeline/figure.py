@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selftaught.curation.records import CurateSettings
 from selftaught.pipeline.options import PlainPass, RolloutOptions
-from selftaught.pipeline.recipe import Evaluation, Recipe, SeedRound
+from selftaught.pipeline.recipe import Evaluation, Recipe, Round, SeedRound
 from selftaught.pipeline.stages import (
     CurateStage,
     GradeStage,
@@ -66,7 +66,11 @@ class _Builder:
         self.curate(d_seed, inputs, first.curate, at_most=size)
         start_0 = self.train(LoopModel.START_0, d_seed, first.train)
         sampled = self.on_pool(
-            sampled_rollout(Part.START_ROUND), start_0, second.rollout, Condition(LoopModel.START_0).name
+            sampled_rollout(Part.START_ROUND),
+            start_0,
+            second.rollout,
+            Condition(LoopModel.START_0).name,
+            num_problems=second.num_problems,
         )
         inputs = {sampled: _input(sampled), greedy: _input(greedy, candidate=second.curate.mixes_text, reference=True)}
         self.curate(d_start, inputs, second.curate)
@@ -77,8 +81,7 @@ class _Builder:
             LoopModel.START: start,
         }
         if recipe.control:
-            condition = Condition(LoopModel.CONTROL).name
-            plain = self.on_pool(sampled_rollout(Part.CONTROL), base, recipe.control.rollout, condition)
+            plain = self.control_samples(recipe.control, greedy, base)
             self.curate(d_rft, {plain: _input(plain)}, recipe.control.curate, at_most=d_start)
             models[LoopModel.CONTROL] = self.train(LoopModel.CONTROL, d_rft, recipe.control.train)
         if recipe.evaluate:
@@ -144,12 +147,28 @@ class _Builder:
         self.stages.append(GradeStage(ref=plain.ref.grade, needs=[hinted], problems=ProblemSet.POOL))
         return plain.ref, hinted
 
+    def control_samples(self, control: Round, greedy: StageRef, base: str) -> StageRef:
+        """The base's own answers without tools: the greedy pass, when the same options are asked for; else new ones."""
+        defaults = (RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
+        asked, there = (one.over(*defaults) for one in (control.rollout, self.recipe.seed_round.greedy))
+        if asked.settings() == there.settings() and control.num_problems is None:
+            return greedy
+        condition = Condition(LoopModel.CONTROL).name
+        ref = sampled_rollout(Part.CONTROL)
+        return self.on_pool(ref, base, control.rollout, condition, num_problems=control.num_problems)
+
     def on_pool(
-        self, ref: StageRef, model: Model, own: RolloutOptions, condition: str, plain: PlainPass | None = None
+        self,
+        ref: StageRef,
+        model: Model,
+        own: RolloutOptions,
+        condition: str,
+        plain: PlainPass | None = None,
+        num_problems: int | None = None,
     ) -> StageRef:
         """Add a rollout on the pool, and its grading."""
         options = own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
-        return self.rollout(ref, ProblemSet.POOL, model, options, condition, plain)
+        return self.rollout(ref, ProblemSet.POOL, model, options, condition, plain, num_problems)
 
     def rollout(
         self,
@@ -159,6 +178,7 @@ class _Builder:
         options: RolloutOptions,
         condition: str,
         plain: PlainPass | None = None,
+        num_problems: int | None = None,
     ) -> StageRef:
         """Add a rollout and its grading."""
         needs = [self.problems, *([model] if isinstance(model, StageRef) else [])]
@@ -171,6 +191,7 @@ class _Builder:
                 condition=condition,
                 options=options,
                 plain=plain,
+                num_problems=num_problems,
                 serving=self.recipe.serving,
                 cluster=self.recipe.cluster,
                 ray=self.recipe.ray,

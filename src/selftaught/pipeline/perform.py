@@ -85,10 +85,13 @@ def _problems(run: RunFolder, stage: ProblemsStage) -> StageResult:
 
 
 def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Reporter) -> StageResult:
+    from selftaught.problems.sources import draw_problems
     from selftaught.rollouts import PlainRun, run_rollout
 
     problem_file = stage.problems.file(run)
     problems = list(read_jsonl(problem_file, Problem))
+    if stage.num_problems is not None:
+        problems = draw_problems(problems, stage.num_problems)
     folder = run.rollout(stage.ref)
     if stage.serving is not None:  # a few client processes keep the replicas busy; their cores do no matrix products
         workers = min(workers, stage.serving.replicas)

@@ -144,6 +144,7 @@ class _Planner:
                 files = [run.problem_sets.pool, run.problem_sets.removed, run.problem_sets.test]
             case RolloutStage():
                 problems = self.num_test if stage.problems is ProblemSet.TEST else self.num_pool
+                problems = min(problems, stage.num_problems or problems)
                 row.items = problems * int(stage.options.value("samples")) * stage.options.num_rounds
                 row.tokens = row.items * e.tokens_per_rollout
                 if stage.plain is not None:

@@ -37,6 +37,8 @@ class Round(Record):
     """One round of Hint-RFT: what to sample, how to curate it, how to train on it."""
 
     rollout: RolloutOptions = RolloutOptions()
+    num_problems: int | None = Field(default=None, ge=1)
+    """Sample so many problems of the pool, drawn by the hash of their texts; None: all. Round one takes all."""
     curate: CurateSettings
     train: SftSettings
 
@@ -180,6 +182,8 @@ class Recipe(Record):
         self._check_gpus()
         if self.seed_round.fork:
             self._check_fork()
+        if self.seed_round.num_problems is not None:
+            raise ValueError("seed_round.num_problems: expected none; round one samples the whole pool")
         if self.evaluate:
             unknown = set(self.evaluate.conditions) - set(loop_names())
             if unknown:

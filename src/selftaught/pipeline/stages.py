@@ -105,6 +105,8 @@ class RolloutStage(StageBase):
     model: Model
     condition: str
     options: RolloutOptions
+    num_problems: int | None = None
+    """How many of the problems, drawn by the hash of their texts; None: all."""
     plain: PlainPass | None = None
     """What is written beside it into a folder of its own; None: nothing."""
     serving: Serving | None = None
@@ -122,6 +124,8 @@ class RolloutStage(StageBase):
         model = f"{MADE_HERE}{self.model.folder}" if isinstance(self.model, StageRef) else self.model
         options = {**self.options.root, "condition": self.condition}
         content = {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
+        if self.num_problems is not None:
+            content["num_problems"] = self.num_problems
         if self.plain is not None:
             content["plain"] = {**self.plain.options.root, "condition": self.plain.condition}
         return content

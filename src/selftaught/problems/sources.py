@@ -133,11 +133,21 @@ def _is_local(path: Path) -> bool:
     return path.exists() or local_files(path) is not None
 
 
+def draw_problems(problems: list[Problem], count: int) -> list[Problem]:
+    """``count`` of the problems, those whose texts have the smallest hashes, in the order in which they stand."""
+    drawn = {id(problem) for problem in sorted(problems, key=_text_hash)[:count]}
+    return [problem for problem in problems if id(problem) in drawn]
+
+
+def _text_hash(problem: Problem) -> bytes:
+    return hashlib.sha256(problem.problem.encode()).digest()
+
+
 def _part(name: str, part: ProblemPart) -> list[Problem]:
     """One of the parts. DataError when the source is shorter than the stretch that is drawn."""
     found = load_problems(part.source, mapping=part.map, drop=part.drop)[part.skip :]
     if part.draw is not None:
-        found.sort(key=lambda problem: hashlib.sha256(problem.problem.encode()).digest())
+        found.sort(key=_text_hash)
         if len(found) < part.stretch.stop:
             raise DataError(
                 f"{part.source}: {len(found)} problems after {part.skip} that are skipped; draw is {part.draw}. "
