@@ -2,8 +2,9 @@
 
 - ``docs/cli.md``: every verb, from its own help.
 - The keys of a recipe in ``docs/recipes.md``, between two marker comments, from the settings' own classes.
-- The results in ``README.md``, between two marker comments, from ``docs/results.json``. That file is the summary of one
-  ``report.json``, taken over by ``scripts/docs.py --results RUN/report.json``; no number is typed by hand.
+- The results in ``README.md`` and ``docs/real-model.md``, between marker comments, from ``docs/results.json`` (the demo)
+  and ``docs/real-model.json``. Each is the summary of one ``report.json``, taken over by ``scripts/docs.py --results`` or
+  ``--real RUN/report.json``; no number is typed by hand.
 
 ``make docs`` then builds the pages as a site (``mkdocs.yml``).
 """
@@ -23,12 +24,16 @@ CLI_PAGE = ROOT / "docs" / "cli.md"
 README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results.json"
 RECIPES = ROOT / "docs" / "recipes.md"
+REAL_RESULTS = ROOT / "docs" / "real-model.json"
+REAL_PAGE = ROOT / "docs" / "real-model.md"
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+REAL_BEGIN, REAL_END = "<!-- real results: begin -->", "<!-- real results: end -->"
+REAL_MORE_BEGIN, REAL_MORE_END = "<!-- real details: begin -->", "<!-- real details: end -->"
 KEYS_BEGIN, KEYS_END = "<!-- recipe keys: begin -->", "<!-- recipe keys: end -->"
 
 CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint", "start-no-tools")
-BENCHMARKS = ("all", "hard", "easy", "code", "choice")
+BENCHMARKS = ("all", "hard", "easy", "code", "choice", "gsm8k", "math500", "humaneval")
 KEPT_PROVENANCE = ("git_commit", "git_dirty", "seeds", "hardware", "sandbox_tier", "grader", "config_digest")
 
 RUN_THE_DEMO = f"""{BEGIN}
@@ -41,9 +46,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 when a page is stale")
     parser.add_argument("--results", type=Path, metavar="REPORT_JSON", help="take the README's results over from it")
+    parser.add_argument("--real", type=Path, metavar="REPORT_JSON", help="take the real model's results over from it")
     options = parser.parse_args()
     if options.results:
         RESULTS.write_text(json.dumps(summary(json.loads(options.results.read_text())), indent=2) + "\n")
+    if options.real:
+        report = json.loads(options.real.read_text())
+        REAL_RESULTS.write_text(json.dumps({**summary(report), **details(report)}, indent=2) + "\n")
     stale = []
     for path, text in pages().items():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
@@ -61,9 +70,11 @@ def pages() -> dict[Path, str]:
     from recipe_keys import key_lines
 
     keys = "\n".join([KEYS_BEGIN, *key_lines(), KEYS_END])
+    real = {REAL_PAGE: with_real_results(REAL_PAGE.read_text(encoding="utf-8"))} if REAL_PAGE.is_file() else {}
     return {
+        **real,
         CLI_PAGE: cli_page(),
-        README: with_results(README.read_text(encoding="utf-8")),
+        README: with_real_results(with_results(README.read_text(encoding="utf-8"))),
         RECIPES: between(RECIPES.read_text(encoding="utf-8"), KEYS_BEGIN, KEYS_END, keys),
     }
 
@@ -186,11 +197,97 @@ def with_results(readme: str) -> str:
     """``readme`` with the text between the markers made anew from ``docs/results.json``."""
     if not RESULTS.is_file():
         return between(readme, BEGIN, END, RUN_THE_DEMO)
-    lines = [BEGIN, *result_lines(json.loads(RESULTS.read_text(encoding="utf-8"))), END]
+    lines = [BEGIN, *result_lines(json.loads(RESULTS.read_text(encoding="utf-8")), "make demo"), END]
     return between(readme, BEGIN, END, "\n".join(lines))
 
 
-def result_lines(results: dict[str, Any]) -> Iterator[str]:
+def with_real_results(page: str) -> str:
+    """``page`` with the text between the markers made anew from ``docs/real-model.json``."""
+    if not REAL_RESULTS.is_file():
+        return page
+    results = json.loads(REAL_RESULTS.read_text(encoding="utf-8"))
+    command = "selftaught run recipes/qwen2.5-coder-0.5b.yaml"
+    lines = [REAL_BEGIN, *result_lines(results, command), REAL_END]
+    page = between(page, REAL_BEGIN, REAL_END, "\n".join(lines))
+    return between(page, REAL_MORE_BEGIN, REAL_MORE_END, "\n".join([REAL_MORE_BEGIN, *detail_lines(results), REAL_MORE_END]))
+
+
+def details(report: dict[str, Any]) -> dict[str, Any]:
+    """What a page of its own shows beside the summary: transitions, how rollouts ended, calls, data sets."""
+    transition = ("a", "b", "benchmark", "n", "wrong_to_right", "right_to_wrong", "right_to_right", "wrong_to_wrong")
+    ended = ("name", "benchmark", "outcomes", "model_tokens_mean", "tool_calls_mean", "hints_mean")
+    used = ("condition", "benchmark", "num_trajectories", "num_calls", "statuses", "accuracy_with_call", "num_with_call",
+            "accuracy_without_call", "error_types")  # fmt: skip
+    return {
+        "transitions": [{key: row[key] for key in transition} for row in report.get("transitions", [])],
+        "endings": [{key: row[key] for key in ended} for row in report["conditions"]],
+        "tools": [{key: row.get(key) for key in used} for row in report.get("tools", [])],
+        "funnels": report.get("funnels", []),
+        "paired": [
+            {key: row[key] for key in ("a", "b", "benchmark", "diff", "ci95", "n", "p_value", "test")}
+            for row in report.get("paired", [])
+        ],
+        "scaling": [
+            {key: row[key] for key in ("model", "round", "benchmark", "pass_at_1", "ci95", "tokens_mean", "n")}
+            for row in report.get("scaling", [])
+            if row.get("method", "hints") == "hints"
+        ],
+        "stages": report.get("stages", []),
+    }
+
+
+def detail_lines(results: dict[str, Any]) -> Iterator[str]:
+    """Paired differences, transitions, tokens and calls, data sets, time."""
+    yield "### Differences on the same problems"
+    yield ""
+    yield "| | benchmark | n | points | 95 % interval | p | wrong → right | right → wrong |"
+    yield "|---|---|---|---|---|---|---|---|"
+    moved = {(row["a"], row["b"], row["benchmark"]): row for row in results["transitions"]}
+    for row in results["paired"]:
+        low, high = row["ci95"]
+        became = moved.get((row["b"], row["a"], row["benchmark"]), {})
+        p = "–" if row["p_value"] is None else "< 0.001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}"
+        yield (
+            f"| {row['a']} − {row['b']} | {row['benchmark']} | {row['n']} | {signed(row['diff'])} | {signed(low)} to "
+            f"{signed(high)} | {p} | {became.get('wrong_to_right', '–')} | {became.get('right_to_wrong', '–')} |"
+        )
+    yield ""
+    yield "### Tokens, calls, endings"
+    yield ""
+    yield "| condition | benchmark | tokens a problem | sampled | calls a problem | right with a call | right without | endings |"
+    yield "|---|---|---|---|---|---|---|---|"
+    tokens = {(row["name"], row["benchmark"]): row["tokens_mean"] for row in results["conditions"]}
+    used = {(row["condition"], row["benchmark"]): row for row in results["tools"]}
+    for row in results["endings"]:
+        key = (row["name"], row["benchmark"])
+        tool = used.get(key, {})
+        with_, without = tool.get("accuracy_with_call"), tool.get("accuracy_without_call")
+        count = tool.get("num_with_call", 0)
+        ended = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in row["outcomes"].items() if number)
+        yield (
+            f"| `{row['name']}` | {row['benchmark']} | {tokens[key]:.0f} | {row['model_tokens_mean']:.0f} | "
+            f"{row['tool_calls_mean']:.2f} | {'–' if with_ is None else f'{percent(with_)} of {count}'} | "
+            f"{'–' if without is None else percent(without)} | {ended} |"
+        )
+    yield ""
+    yield "### Data sets"
+    yield ""
+    yield "| data set | read | kept | left out |"
+    yield "|---|---|---|---|"
+    for row in results["funnels"]:
+        dropped = sorted(row["dropped"].items(), key=lambda item: -item[1])
+        left = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in dropped)
+        yield f"| `{row['stage']}` | {row['num_in']} | {row['num_kept']} | {left} |"
+    yield ""
+    yield "### Time"
+    yield ""
+    yield "| stage | minutes | tokens | |"
+    yield "|---|---|---|---|"
+    for row in results["stages"]:
+        yield f"| {row['name']} | {row['seconds'] / 60:.1f} | {row['tokens']:,} | {row['detail']} |"
+
+
+def result_lines(results: dict[str, Any], command: str) -> Iterator[str]:
     """The table of conditions, the curve over rounds, and where the numbers come from."""
     rows = {(row["name"], row["benchmark"]): row for row in results["conditions"]}
     benchmarks = [name for name in BENCHMARKS if any(key[1] == name for key in rows)]
@@ -213,20 +310,22 @@ def result_lines(results: dict[str, Any]) -> Iterator[str]:
             yield f"- START − base on the same problems: {signed(row['diff'])} points ({signed(low)} to {signed(high)})."
     curves: dict[str, list[str]] = {}
     for row in sorted(results["scaling"], key=lambda row: row["round"]):
+        if row.get("benchmark", "all") != "all":
+            continue
         curves.setdefault(row["model"], []).append(percent(row["pass_at_1"]))
     for model, points in curves.items():
         yield f"- `{model}` with 0 to {len(points) - 1} rounds of hints at the end of thinking: {' → '.join(points)}."
     yield ""
-    yield f"<sub>{origin(results)}</sub>"
+    yield f"<sub>{origin(results, command)}</sub>"
 
 
-def origin(results: dict[str, Any]) -> str:
+def origin(results: dict[str, Any], command: str) -> str:
     """One line: command, date, commit, machine, time."""
     provenance = results.get("provenance", {})
-    parts = ["`make demo`", results.get("created_at", "")[:10]]
+    parts = [f"`{command}`", results.get("created_at", "")[:10]]
     if provenance.get("git_commit"):
         parts.append(f"commit {provenance['git_commit'][:10]}{' (dirty)' if provenance.get('git_dirty') else ''}")
-    parts += [machine(provenance.get("hardware", {})), *duration(results)]
+    parts += [machine(provenance.get("hardware", {})), *duration(results, ", two of which run at a time" if command == "make demo" else "")]
     return ", ".join(part for part in parts if part) + "."
 
 
@@ -241,13 +340,13 @@ def machine(hardware: dict[str, str]) -> str:
     return ", ".join(named[key] for key in ("cpu", "cores", "memory", "system") if hardware.get(key))
 
 
-def duration(results: dict[str, Any]) -> Iterator[str]:
+def duration(results: dict[str, Any], aside: str) -> Iterator[str]:
     """Wall time of the run where it was recorded, and what its stages took together: stages run side by side."""
     if results.get("wall_s"):
         yield f"{results['wall_s'] / 60:.1f} minutes of wall time"
     if results.get("stages"):
         minutes = sum(stage["seconds"] for stage in results["stages"]) / 60
-        yield f"{minutes:.1f} minutes summed over stages, two of which run at a time"
+        yield f"{minutes:.1f} minutes summed over stages{aside}"
 
 
 def percent(share: float) -> str:
