@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from selftaught.engines import SequenceKey
-from selftaught.engines.sampler import UniformStream, draw
+from selftaught.engines.sampler import UniformStream, draw, greedy, likeliest
 
 
 def reference(logits: torch.Tensor, temperature: float, top_p: float, uniform: float) -> int:
@@ -54,3 +54,22 @@ def test_uniforms_depend_on_the_key_and_the_position_alone() -> None:
     assert [one[position] for position in (0, 255, 256, 900)] == [two[position] for position in (0, 255, 256, 900)]
     others = [SequenceKey(1, "a", 1), SequenceKey(0, "b", 1), SequenceKey(0, "a", 2)]
     assert len({one[0], *(UniformStream(key)[0] for key in others)}) == 4
+
+
+def test_the_likeliest_of_a_large_vocabulary_are_those_of_the_plain_way() -> None:
+    torch.manual_seed(1)
+    for rows, vocabulary, num in ((5, 151_936, 16), (2, 151_936, 192), (3, 70_001, 16), (4, 700, 16)):
+        logits = torch.randn(rows, vocabulary)
+        logits[0, -3:] = 9.0  # behind the last whole block
+        logits[1] = logits[1].bfloat16().float()  # many are alike
+        values, ids = likeliest(logits, num)
+        assert torch.equal(values, logits.topk(num, dim=-1).values)
+        assert torch.equal(logits.gather(1, ids), values)
+        assert all(len(set(row)) == num for row in ids.tolist())
+
+
+def test_greedy_takes_the_first_of_the_likeliest() -> None:
+    logits = torch.zeros(3, 5000)
+    logits[0, [70, 4000]] = 2.0
+    logits[1, 4999] = 1.0
+    assert greedy(logits).tolist() == [70, 4999, 0]

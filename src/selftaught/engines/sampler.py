@@ -61,7 +61,7 @@ def draw(
     rows_B = torch.arange(len(scaled_BV), device=scaled_BV.device)
     for num_candidates in (*_TIERS, scaled_BV.shape[1]):
         num_candidates = min(num_candidates, scaled_BV.shape[1])
-        top_BK, ids_BK = _top(scaled_BV if len(rows_B) == len(scaled_BV) else scaled_BV[rows_B], num_candidates)
+        top_BK, ids_BK = likeliest(scaled_BV if len(rows_B) == len(scaled_BV) else scaled_BV[rows_B], num_candidates)
         prob_BK = (top_BK - norm_B1[rows_B]).exp_()
         before_BK = prob_BK.cumsum(-1) - prob_BK
         top_p_B1 = top_p_B[rows_B, None]
@@ -80,7 +80,7 @@ def draw(
     return chosen_B
 
 
-def _top(logits_BV: torch.Tensor, num: int) -> tuple[torch.Tensor, torch.Tensor]:
+def likeliest(logits_BV: torch.Tensor, num: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Values and ids ``[B, num]`` of the likeliest tokens, the likeliest first.
 
     In a large vocabulary they are looked for in the ``num`` blocks with the likeliest best token: all of them lie there.
