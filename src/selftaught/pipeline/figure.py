@@ -98,7 +98,7 @@ class _Builder:
         for name in evaluation.conditions if evaluation.scaling_rounds else ():
             if Condition.parse(name) in (Condition(LoopModel.BASE), Condition(LoopModel.START)):
                 options = self.test_options(evaluation, name)
-                rounds = {"rounds": evaluation.scaling_rounds, "record_rounds": True, "hints": "end"}
+                rounds = {"rounds": evaluation.scaling_rounds, "record_rounds": True, "hints": evaluation.scaling_hints}
                 curves[Condition.parse(name).model] = RolloutOptions(rounds).over(options)
         for name in evaluation.conditions:
             condition = Condition.parse(name)

@@ -66,6 +66,8 @@ class Evaluation(Record):
     conditions: dict[str, RolloutOptions] = Field(default_factory=_plain_conditions)
     scaling_rounds: int = Field(default=4, ge=0)
     """End-of-thinking rounds 0…N recorded for ``base`` and ``start``; 0 leaves the curve out."""
+    scaling_hints: str = "end"
+    """The policy of these rounds."""
 
 
 class Serving(Record):
