@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "runs",
         "manner",
         "processor",
+        "heap",
         "progress",
         "version",
     ),

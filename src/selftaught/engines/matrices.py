@@ -14,8 +14,6 @@ Small models keep the plain order: there nothing is gained, and the embedded rea
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import fcntl
 import mmap
 import os
@@ -50,12 +48,6 @@ class Store(Protocol):
 
     def close(self) -> None:
         """All tensors are there."""
-
-
-def give_back_free_memory() -> None:
-    """Return what loading took and freed to the system: the C library keeps it, hundreds of megabytes, for later."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Plain:

@@ -57,7 +57,8 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
 
     ``share``: a memory file that other processes with the same model open, too (`selftaught.engines.matrices`).
     """
-    from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore, give_back_free_memory
+    from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore
+    from selftaught.heap import give_back_freed_memory, keep_freed_memory
 
     files = weight_files(folder)
     tensors = _Tensors(files, shape, str(folder), dtype, device)
@@ -73,7 +74,8 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
     finally:
         store.close()
         if is_large:
-            give_back_free_memory()
+            give_back_freed_memory()
+            keep_freed_memory()
 
 
 class _Tensors:
