@@ -58,7 +58,7 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
     ``share``: a memory file that other processes with the same model open, too (`selftaught.engines.matrices`).
     """
     from selftaught.engines.matrices import LARGE_BYTES, PrivateStore, SharedStore
-    from selftaught.heap import give_back_freed_memory, keep_freed_memory
+    from selftaught.heap import give_back_freed_memory
 
     files = weight_files(folder)
     tensors = _Tensors(files, shape, str(folder), dtype, device)
@@ -75,7 +75,6 @@ def load_weights(folder: Path, shape: ModelShape, dtype: torch.dtype, device: st
         store.close()
         if is_large:
             give_back_freed_memory()
-            keep_freed_memory()
 
 
 class _Tensors:

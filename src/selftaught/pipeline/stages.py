@@ -123,7 +123,7 @@ class RolloutStage(StageBase):
         """See `StageBase.content`."""
         model = f"{MADE_HERE}{self.model.folder}" if isinstance(self.model, StageRef) else self.model
         options = {**self.options.root, "condition": self.condition}
-        content = {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
+        content: dict[str, Any] = {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
         if self.num_problems is not None:
             content["num_problems"] = self.num_problems
         if self.plain is not None:

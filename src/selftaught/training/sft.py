@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError, DataError
-from selftaught.heap import keep_freed_memory
 from selftaught.manner import read_manner, trained_manner, write_manner
 from selftaught.processor import is_bfloat16_fast
 from selftaught.records import utc_now
@@ -113,8 +112,6 @@ def _train(
     trainer = make_trainer(model, args, items, settings, metrics)
     sharding = sharding_of(trainer)
     _check_expectations(settings, int(args.world_size), sharding)
-    if not torch.cuda.is_available() and model.num_parameters() > TINY_PARAMETERS:
-        keep_freed_memory()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.monotonic() - started
     num_tokens = sum(len(row.input_ids) for row in rows)
