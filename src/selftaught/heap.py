@@ -1,31 +1,24 @@
-"""How the C library treats memory that was freed: kept for the next tensor, or given back to the system.
+"""How memory comes from the system, and goes back to it.
 
-By default glibc takes every large tensor from the system and gives it back when it goes. The system then fills each page
-with zeros, at the first touch: for the tensors of a large model that takes as long as the products themselves.
+By default the C library takes every large tensor from the system and gives it back when it goes. The system then fills it
+with zeros, page by page of 4 KB, at the first touch: for the tensors of a large model that takes as long as the products
+themselves. With pages of 2 MB it takes a fraction. To keep what was freed for the next tensor is as fast, but pieces of
+other sizes stay between: a training of 630 M parameters grew from 13 to 22 GB.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""Of ``mallopt`` (malloc.h)."""
-_MOST = 2**31 - 1
+import os
 
 
-def keep_freed_memory() -> None:
-    """From now on memory of freed tensors is used again by this process. For a process that works with a large model.
-
-    Nothing happens with another C library than glibc.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_MMAP_MAX, 0)
-        mallopt(_TRIM_THRESHOLD, _MOST)
+def use_large_pages() -> None:
+    """Ask torch for pages of 2 MB (Linux) in this process and those that it starts. Before torch makes its first tensor."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what loading took and freed: hundreds of megabytes."""
+    """Return to the system what loading took and freed: hundreds of megabytes. Only glibc can."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

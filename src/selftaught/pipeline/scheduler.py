@@ -16,6 +16,7 @@ from graphlib import TopologicalSorter
 from multiprocessing.connection import wait
 from typing import Any
 
+from selftaught.heap import use_large_pages
 from selftaught.pipeline.child import PRELOAD, run_stage
 from selftaught.pipeline.markers import Marker, finished
 from selftaught.pipeline.outcome import Running, RunOutcome, StageFailed
@@ -74,6 +75,7 @@ def run_stages(
     """Run everything that is not done; return all markers. Raises StageFailed with the first failing stage's error."""
     done = finished(run, stages)
     forecast.start(stages, done, parallel)
+    use_large_pages()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     context = multiprocessing.get_context(start_method)

@@ -23,6 +23,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
+    "THP_MEM_ALLOC_ENABLE": "1",  # see `selftaught.heap`
 }
 
 

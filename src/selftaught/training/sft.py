@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.errors import ConfigError, DataError
+from selftaught.heap import use_large_pages
 from selftaught.manner import read_manner, trained_manner, write_manner
 from selftaught.processor import is_bfloat16_fast
 from selftaught.records import utc_now
@@ -394,7 +395,8 @@ def _step_of(checkpoint: Path | None) -> int:
 
 
 def _quiet() -> None:
-    """No advice on stderr from the libraries below; ours is on the progress line."""
+    """Set the environment before torch comes: no advice on stderr from the libraries below, and large pages."""
+    use_large_pages()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
