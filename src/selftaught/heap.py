@@ -2,8 +2,7 @@
 
 By default the C library takes every large tensor from the system and gives it back when it goes. The system then fills it
 with zeros, page by page of 4 KB, at the first touch: for the tensors of a large model that takes as long as the products
-themselves. With pages of 2 MB it takes a fraction. To keep what was freed for the next tensor is as fast, but pieces of
-other sizes stay between: a training of 630 M parameters grew from 13 to 22 GB.
+themselves. With pages of 2 MB it takes a fraction.
 """
 
 from __future__ import annotations
