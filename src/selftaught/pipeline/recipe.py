@@ -235,7 +235,8 @@ class Recipe(Record):
         try:
             check_probe(as_probe(options.settings()), learn.probe)
         except ConfigError as error:
-            raise ValueError(f"seed_round.learn: {error}") from None
+            what = str(error).removeprefix("try: ")  # the name of the option on the command line
+            raise ValueError(f"seed_round.learn: {what}") from None
 
     def _check_fork(self) -> None:
         """Both passes must draw from the same distributions as far as they share tokens."""
