@@ -99,6 +99,7 @@ TESTED_ELSEWHERE = {
     "problems/testcases.py": "problems/test_load.py",
     "report/charts/": "report/test_charts.py",
     "report/sections.py": "report/test_page.py",
+    "pipeline/figure.py": "pipeline/test_stages.py",
     # One trajectory and one worker are tested through what drives them.
     "rollouts/live.py": "rollouts/test_state.py",
     "rollouts/loop.py": "rollouts/test_state.py",

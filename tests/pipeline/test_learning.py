@@ -134,7 +134,7 @@ def content(run: RunFolder) -> dict[str, object]:
 def test_a_killed_run_goes_on(learned: tuple[RunFolder, dict[str, str]], tmp_path: Path) -> None:
     """SIGKILL while the probe is under way, then the same command: the result of an unbroken run."""
     code = (
-        "import sys; from pathlib import Path; from tests.pipeline.test_learned_hints import first_round;"
+        "import sys; from pathlib import Path; from tests.pipeline.test_learning import first_round;"
         "first_round(Path(sys.argv[1]), 'learned-hints')"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2])
