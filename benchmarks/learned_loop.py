@@ -9,6 +9,7 @@ ratios have 95 % intervals by a bootstrap over the problems of the pool, both ar
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,18 @@ def ratio(first: tuple[Floats, Floats], second: tuple[Floats, Floats], seed: int
     return [round(float(one), 3) for one in (value, *np.nanquantile(drawn, [0.025, 0.975]))]
 
 
+def pays_from(arms: dict[str, tuple[Floats, Floats]], num_rest: int, num_probed: int) -> int | None:
+    """The pool size from which a probe of this size is paid back, or None where the policy saves nothing.
+
+    The rest of such a pool would cost and give what this rest did, problem by problem.
+    """
+    rate = float(arms["random"][0].sum() / arms["random"][1].sum())
+    rows, tokens = (float(one.sum()) / num_rest for one in arms["learned, rest of the pool"])
+    lacking = float(arms["probe"][1].sum()) * rate - float(arms["probe"][0].sum())
+    each = rows - rate * tokens
+    return num_probed + math.ceil(max(0.0, lacking) / each) if each > 0 else None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """One line an arm, one line a ratio."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -96,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for first, second in (("random", "learned"), ("random, rest of the pool", "learned, rest of the pool")):
         told = {"accepted_per_token": second, "against": first}
         print(json.dumps({**told, "ratio_and_interval": ratio(arms[first], arms[second])}))
+    print(json.dumps({"probe_pays_from_a_pool_of": pays_from(arms, len(rest), len(probed))}))
     return 0
 
 

@@ -91,6 +91,7 @@ TESTED_ELSEWHERE = {
     "rollouts/probe_settings.py": "uplift/test_probe.py",
     "rollouts/probing.py": "uplift/test_probe.py",
     # These need a run: it is made once for all of them.
+    "pipeline/figure.py": "pipeline/test_stages.py",
     "pipeline/perform.py": "pipeline/test_execute.py",
     "pipeline/report.py": "pipeline/test_weak_base.py",
     "pipeline/runfile.py": "pipeline/test_older_folders.py",
@@ -99,7 +100,6 @@ TESTED_ELSEWHERE = {
     "problems/testcases.py": "problems/test_load.py",
     "report/charts/": "report/test_charts.py",
     "report/sections.py": "report/test_page.py",
-    "pipeline/figure.py": "pipeline/test_stages.py",
     # One trajectory and one worker are tested through what drives them.
     "rollouts/live.py": "rollouts/test_state.py",
     "rollouts/loop.py": "rollouts/test_state.py",

@@ -112,9 +112,10 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
                 beside = sampling_settings(stage.plain.options, stage.plain.condition, workers, served_as)
                 plain = PlainRun(run.rollout(stage.plain.ref).path, beside)
             run_rollout(problems, model, folder.path, settings, progress, problem_file=problem_file, plain=plain)
-    count = tokens = calls = 0
+    count = tokens = calls = failed = 0
     for trajectory in read_jsonl(folder.trajectories, Trajectory):
         count += 1
+        failed += trajectory.stop_reason.is_failure
         tokens += trajectory.num_tokens(SpanSource.MODEL)
         calls += bool(trajectory.tool_calls())
     detail, outputs = f"{count} trajectories, {calls} with a call", [run.relative(folder.trajectories)]
@@ -122,9 +123,12 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
         path, shared, apart = run.rollout(stage.plain.ref).trajectories, 0, tokens
         for trajectory in read_jsonl(path, Trajectory):
             own, common = trajectory.num_sampled(), trajectory.shared_tokens or 0
+            failed += trajectory.stop_reason.is_failure
             tokens, shared, apart = tokens + own - common, shared + common, apart + own
         outputs.append(run.relative(path))
         detail += f"; the greedy pass beside it shares {shared:,} of {apart:,} tokens"
+    if failed:
+        detail += f"; {failed} ended in an error of the engine or the sandbox"
     return StageResult(tokens=tokens, detail=detail, outputs=outputs)
 
 
