@@ -76,6 +76,15 @@ def test_a_problem_beyond_the_budget_is_dropped_first(write_rollout: WriteRollou
     assert funnel.dropped == {"over_quota": 1} and funnel.steps[0].step == "budget" and funnel.num_kept == 1
 
 
+def test_a_greedy_run_that_failed_says_nothing(write_rollout: WriteRollout, tmp_path: Path) -> None:
+    greedy = write_rollout("greedy", [(plain("p1"), False)], candidate=False, reference=True)
+    failed = grade(plain("p1"), False).model_copy(update={"outcome": Outcome.ERROR})
+    write_records(greedy.grades, [failed])
+    source = write_rollout("hinted", [(hinted("p1"), True)])
+    funnel = curate([source, greedy], [problem("p1")], tmp_path / "out", CurateSettings(), codec=CODEC)
+    assert funnel.dropped == {"greedy_right": 1} and funnel.reference == {}
+
+
 def test_d_start_takes_the_best_of_each_problem(write_rollout: WriteRollout, tmp_path: Path) -> None:
     failed = hinted("p1", 0)
     failed.spans[4:4] = [

@@ -35,7 +35,7 @@ from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
 from selftaught.provenance import hash64
-from selftaught.records import Problem, ProblemKind, Trajectory
+from selftaught.records import Outcome, Problem, ProblemKind, Trajectory
 from selftaught.runs.folders import CurateInput, DataFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.runs.record import RunKind, RunRecord, claim_anew
@@ -367,7 +367,7 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
 
 
 def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -> dict[str, bool]:
-    """Problem → whether any of its reference runs is right. A problem without a graded one is not in it."""
+    """Problem → whether any of its reference runs is right. A problem without one that could be graded is not in it."""
     verdicts: dict[str, bool] = {}
     for source in inputs:
         if source.reference:
@@ -375,7 +375,7 @@ def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -
                 if trajectory.is_branch():
                     continue
                 grade = grades[source.name].get(trajectory.id)
-                if grade is not None:
+                if grade is not None and grade.outcome is not Outcome.ERROR:  # a failed engine says nothing
                     verdicts[trajectory.problem_id] = verdicts.get(trajectory.problem_id, False) or grade.correct
     return verdicts
 
