@@ -91,6 +91,7 @@ TESTED_ELSEWHERE = {
     "rollouts/probe_settings.py": "uplift/test_probe.py",
     "rollouts/probing.py": "uplift/test_probe.py",
     # These need a run: it is made once for all of them.
+    "pipeline/figure.py": "pipeline/test_stages.py",
     "pipeline/perform.py": "pipeline/test_execute.py",
     "pipeline/report.py": "pipeline/test_weak_base.py",
     "pipeline/runfile.py": "pipeline/test_older_folders.py",

@@ -348,6 +348,10 @@ class Trajectory(Record):
         """Tokens that the model sampled for it, with those that were taken back and those it shares."""
         return self.num_tokens(SpanSource.MODEL) + self.num_taken_back()
 
+    def is_branch(self) -> bool:
+        """Whether it is a probe's branch with a hint, and so no sample of its condition."""
+        return any(self.id in point.branch_ids() for point in self.forks or ())
+
     def tool_calls(self) -> list[ToolInfo]:
         """Calls in order."""
         return [span.tool for span in self.spans if span.tool is not None]

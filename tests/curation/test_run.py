@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from selftaught.curation import CurateSettings, Rule, curate
 from selftaught.curation.modify import undo
 from selftaught.curation.records import FilterSettings, Funnel, KeptRow
 from selftaught.errors import ConfigError, DataError
-from selftaught.records import ExecStatus, Outcome, Trajectory
+from selftaught.records import ExecStatus, ForkPoint, Outcome, Trajectory
 from selftaught.store import read_jsonl, write_records
 from selftaught.training.render import LossPolicy, render_row
 
@@ -44,6 +45,44 @@ def test_d_seed_wants_greedy_wrong_and_hinted_right(write_rollout: WriteRollout,
     assert funnel.dropped == {"greedy_right": 1, "wrong": 1}
     [kept] = read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow)
     assert kept.trajectory == rows[0] and kept.source == "hinted" and "greedy wrong" in kept.why
+
+
+def test_a_probe_gives_rows_and_says_what_the_base_solves(write_rollout: WriteRollout, tmp_path: Path) -> None:
+    """Only its trajectories without hints are the greedy pass; its branches are rows, but no verdicts on the base."""
+    rows = []
+    for name, right in (("p1", False), ("p2", True)):
+        point = ForkPoint(id=f"{name}#0@0", place="end", token=1, probability=1, prefix_tokens=1, hints=["general"])
+        branch = hinted(name).model_copy(update={"id": point.branch_ids()[0], "forks": [point], "shared_tokens": 1})
+        rows += [(plain(name).model_copy(update={"forks": [point]}), right), (branch, True)]
+    both = write_rollout("probe", rows, reference=True)
+    problems = [problem("p1"), problem("p2")]
+    funnel = curate([both], problems, tmp_path / "out", CurateSettings(), codec=CODEC)
+    check_partition(tmp_path / "out", [row for row, _ in rows], funnel)
+    assert funnel.reference == {"right": 1, "wrong": 1}
+    [kept] = read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow)
+    assert kept.trajectory == rows[1][0]
+    mixed = CurateSettings(rule=Rule.D_START, tool_share=0.5)
+    texts = curate([replace(both, text_only=True)], problems, tmp_path / "texts", mixed, codec=CODEC)
+    assert texts.num_in == 2 and texts.num_kept_with_tool == 0
+
+
+def test_a_problem_beyond_the_budget_is_dropped_first(write_rollout: WriteRollout, tmp_path: Path) -> None:
+    greedy = write_rollout("greedy", [(plain("p1"), False), (plain("p2"), False)], candidate=False, reference=True)
+    rows = [hinted("p1"), hinted("p2")]
+    source = write_rollout("hinted", [(rows[0], True), (rows[1], True)])
+    problems, over = [problem("p1"), problem("p2")], frozenset({"p2"})
+    funnel = curate([source, greedy], problems, tmp_path / "out", CurateSettings(), codec=CODEC, over_budget=over)
+    check_partition(tmp_path / "out", rows, funnel)
+    assert funnel.dropped == {"over_quota": 1} and funnel.steps[0].step == "budget" and funnel.num_kept == 1
+
+
+def test_a_greedy_run_that_failed_says_nothing(write_rollout: WriteRollout, tmp_path: Path) -> None:
+    greedy = write_rollout("greedy", [(plain("p1"), False)], candidate=False, reference=True)
+    failed = grade(plain("p1"), False).model_copy(update={"outcome": Outcome.ERROR})
+    write_records(greedy.grades, [failed])
+    source = write_rollout("hinted", [(hinted("p1"), True)])
+    funnel = curate([source, greedy], [problem("p1")], tmp_path / "out", CurateSettings(), codec=CODEC)
+    assert funnel.dropped == {"greedy_right": 1} and funnel.reference == {}
 
 
 def test_d_start_takes_the_best_of_each_problem(write_rollout: WriteRollout, tmp_path: Path) -> None:

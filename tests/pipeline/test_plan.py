@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selftaught.pipeline.load import load_recipe
-from selftaught.pipeline.plan import make_plan
+from selftaught.pipeline.plan import SAMPLES, make_plan
 
 from .test_recipe import SHIPPED
 
@@ -20,7 +20,7 @@ def test_every_plan_can_be_believed(name: str, monkeypatch: pytest.MonkeyPatch, 
     rows = {stage.name: stage for stage in plan.stages}
     assert rows["round1/d_seed"].items <= plan.pool and rows["round2/d_start"].items <= plan.pool
     assert rows["control/d_rft"].items <= rows["round2/d_start"].items
-    assert plan.num_rollouts == sum(s.items for s in plan.stages if s.kind == "rollout") > plan.pool
+    assert plan.num_rollouts == sum(s.items for s in plan.stages if s.kind in SAMPLES) > plan.pool
     assert plan.hours == pytest.approx(sum(plan.hours_by_part.values()), abs=0.05) and plan.hours > 0
     assert plan.first_prompt and plan.hints and plan.disk_gb >= 0
     for stage in plan.stages:

@@ -33,6 +33,34 @@ def by_id(folder: Path) -> dict[str, Trajectory]:
     return {one.id: one for one in read_jsonl(folder / "trajectories.jsonl", Trajectory)}
 
 
+HINT_BEFORE_ANY_TOKEN = """
+policies:
+  eager:
+    purpose: a hint where the engine has not been given all tokens yet, before the first one and after a call that failed
+    rules:
+      - {name: start, when: start, hints: [self_reflection], probability: 0.5, lead: {en: "Wait, ", zh: "等等，"}}
+      - {name: failed, when: tool_error, hints: [repair]}
+      - {name: end, when: end_of_thinking, hints: [general], lead: {en: "Wait, ", zh: "等等，"}}
+"""
+
+
+@pytest.mark.parametrize("plain", [{"tools": False}, {}])
+def test_a_hint_before_the_first_token_leaves_the_plain_run_whole(
+    plain: dict[str, bool], few: list[Problem], tmp_path: Path
+) -> None:
+    (tmp_path / "eager.yaml").write_text(HINT_BEFORE_ANY_TOKEN)
+    hinted = RolloutSettings(**COMMON, hints=f"{tmp_path}/eager.yaml")
+    alone = RolloutSettings(**COMMON, **plain)
+    run_rollout(few, MODEL, tmp_path / "hinted", hinted)
+    run_rollout(few, MODEL, tmp_path / "plain", alone)
+    run_rollout(few, MODEL, tmp_path / "forked", hinted, plain=PlainRun(tmp_path / "beside", alone))
+    first = [one.spans[1].hint is not None for one in by_id(tmp_path / "forked").values()]
+    assert any(first) and not all(first)
+    for apart, forked in (("hinted", "forked"), ("plain", "beside")):
+        mine, other = by_id(tmp_path / apart), by_id(tmp_path / forked)
+        assert mine.keys() == other.keys() and all(same(mine[one], other[one]) for one in mine)
+
+
 def same(one: Trajectory, other: Trajectory) -> bool:
     """Everything but the times and the note on what was shared."""
     apart = {"created_at": "", "wall_s": 0.0, "shared_tokens": None}

@@ -35,7 +35,7 @@ from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
 from selftaught.errors import ConfigError, DataError
 from selftaught.provenance import hash64
-from selftaught.records import Problem, ProblemKind, Trajectory
+from selftaught.records import Outcome, Problem, ProblemKind, Trajectory
 from selftaught.runs.folders import CurateInput, DataFolder
 from selftaught.runs.lock import WriterLock
 from selftaught.runs.record import RunKind, RunRecord, claim_anew
@@ -56,6 +56,10 @@ SELECT_STEPS: tuple[tuple[str, DropReason], ...] = (
 """Steps of the selection in the order of the funnel, with the reason that each usually gives."""
 
 
+_BUDGET = ("budget", DropReason.OVER_QUOTA)
+"""The step before all others, where a token budget was given."""
+
+
 class ProblemFacts(NamedTuple):
     """What curation needs of a problem."""
 
@@ -71,13 +75,15 @@ def curate(
     *,
     codec: TextCodec | None = None,
     contaminated: frozenset[str] = frozenset(),
+    over_budget: frozenset[str] = frozenset(),
     edits: Path | None = None,
     progress: Progress | None = None,
     made: RunRecord | None = None,
 ) -> Funnel:
     """Write ``kept.jsonl``, ``dropped.jsonl`` and ``funnel.json`` into ``out``; a rerun writes them anew.
 
-    ``contaminated`` holds problem ids to refuse. ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to
+    ``contaminated`` holds problem ids to refuse, and ``over_budget`` those that were rolled out beyond a token budget.
+    ``edits`` is a file of hand edits (see ``edits.py``). ``made`` adds to
     the folder's record what the caller knows: model, problem file. Raises DataError for a torn or foreign file,
     ConfigError when the settings cannot be met, or when the folder holds something else or is written by another
     process.
@@ -91,7 +97,7 @@ def curate(
             update={"settings": settings.model_dump(mode="json"), "inputs": {i.name: str(i.folder) for i in inputs}}
         )
         claim_anew(folder, record)
-        return _curate(inputs, problems, folder, settings, codec, contaminated, edits, progress)
+        return _curate(inputs, problems, folder, settings, codec, contaminated, over_budget, edits, progress)
 
 
 def _check_skipped(settings: CurateSettings) -> None:
@@ -109,6 +115,7 @@ def _curate(
     settings: CurateSettings,
     codec: TextCodec | None,
     contaminated: frozenset[str],
+    over_budget: frozenset[str],
     edits: Path | None,
     progress: Progress | None,
 ) -> Funnel:
@@ -120,14 +127,16 @@ def _curate(
         files = {i.name: stack.enter_context(i.trajectories.open("rb")) for i in inputs if i.trajectories.exists()}
         grades = {i.name: stack.enter_context(GradeIndex(i.grades)) for i in inputs}
         greedy = _greedy_verdicts(inputs, grades)
-        run = _Run(out, settings, grades, facts, greedy, contaminated, codec, hand_edits, stack)
+        run = _Run(out, settings, grades, facts, greedy, contaminated, over_budget, codec, hand_edits, stack)
         total = sum(i.trajectories.stat().st_size for i in inputs if i.candidate and i.trajectories.exists())
         done = 0
         for source in inputs:
             if source.candidate:
                 for offset, size, trajectory in read_with_offsets(source.trajectories, files.get(source.name)):
-                    run.consider(source.name, offset, trajectory)
                     done += size
+                    if source.text_only and (trajectory.hints() or trajectory.tool_calls()):
+                        continue
+                    run.consider(source.name, offset, trajectory)
                     if progress and run.num_in % 1000 == 0:
                         progress(done, total)
         kept = select(run.survivors, settings, run.drop_survivor)
@@ -156,6 +165,7 @@ class _Run:
         problems: dict[str, ProblemFacts],
         greedy: dict[str, bool],
         contaminated: frozenset[str],
+        over_budget: frozenset[str],
         codec: TextCodec | None,
         edits: HandEdits | None,
         stack: ExitStack,
@@ -166,6 +176,7 @@ class _Run:
         self.problems = problems
         self.greedy = greedy
         self.contaminated = contaminated
+        self.over_budget = over_budget
         self.codec = codec
         self.edits = edits
         self.filters = [f for f in FILTERS if f.name not in settings.filters.skip]
@@ -197,6 +208,10 @@ class _Run:
         self.num_in += 1
         self.sources[source] += 1
         self.seen_problems.add(trajectory.problem_id)
+        if trajectory.problem_id in self.over_budget:
+            why = "the token budget was used up before this problem"
+            self.drop(trajectory.id, trajectory.problem_id, source, *_BUDGET, why, None)
+            return
         grade = self.grades[source].get(trajectory.id)
         candidate = Candidate(trajectory, grade, problem.kind, source, trajectory.problem_id in self.contaminated)
         for check in self.filters:
@@ -300,6 +315,8 @@ class _Run:
         steps: list[FunnelStep] = []
         left = self.num_in
         order = [(f.name, f.reason) for f in self.filters] + list(SELECT_STEPS)
+        if self.over_budget:
+            order.insert(0, _BUDGET)
         known = {name for name, _ in order}
         assert all(step in known for step, _ in self.step_drops), self.step_drops
         for name, reason in order:
@@ -350,13 +367,15 @@ def read_with_offsets(path: Path, file: BinaryIO | None = None) -> Iterator[tupl
 
 
 def _greedy_verdicts(inputs: list[CurateInput], grades: dict[str, GradeIndex]) -> dict[str, bool]:
-    """Problem → whether any of its reference runs is right. A problem without a graded one is not in it."""
+    """Problem → whether any of its reference runs is right. A problem without one that could be graded is not in it."""
     verdicts: dict[str, bool] = {}
     for source in inputs:
         if source.reference:
             for _, _, trajectory in read_with_offsets(source.trajectories):
+                if trajectory.is_branch():
+                    continue
                 grade = grades[source.name].get(trajectory.id)
-                if grade is not None:
+                if grade is not None and grade.outcome is not Outcome.ERROR:  # a failed engine says nothing
                     verdicts[trajectory.problem_id] = verdicts.get(trajectory.problem_id, False) or grade.correct
     return verdicts
 

@@ -74,7 +74,7 @@ def read_rows(trajectories: Path, grades: Path, ungraded: list[str] | None = Non
     """
     verdicts = _Verdicts(grades)
     for trajectory in read_jsonl(trajectories, Trajectory):
-        if any(trajectory.id in point.branch_ids() for point in trajectory.forks or ()):
+        if trajectory.is_branch():
             continue
         verdict = verdicts.of(trajectory.id)
         if verdict is not None:

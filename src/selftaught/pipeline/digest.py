@@ -28,9 +28,10 @@ KEYS: dict[str, frozenset[str]] = {
         "keep_after_end log_every_steps report_to seed num_threads lora expect_world_size expect_sharding",
         "LossPolicy": "prompt model hint tool control",
         "LoraSettings": "rank alpha dropout target_modules",
+        "HintLearning": "share places forks hints hints_each design loss_weight token_cost max_loss loss_risk random_insertion",
     }.items()
 }
-"""Record → the keys that always count: those of the first version."""
+"""Record → the keys that always count: those of the first version that had the record."""
 
 IGNORED = frozenset(
     {"name", "description", "ablation", "estimates", "launch", "serving", "cluster", "ray", "parallel_stages"}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from selftaught.curation.records import CurateSettings
+from selftaught.hints.places import LEARNED, PAPER
 from selftaught.pipeline.options import PlainPass, RolloutOptions
 from selftaught.pipeline.recipe import Evaluation, Recipe, Round, SeedRound
 from selftaught.pipeline.stages import (
@@ -12,6 +15,8 @@ from selftaught.pipeline.stages import (
     GradeStage,
     Measured,
     Model,
+    PolicyStage,
+    ProbeStage,
     ProblemSet,
     ProblemsStage,
     ReportStage,
@@ -25,9 +30,14 @@ from selftaught.runs.folders import CurateInput
 from selftaught.runs.stages import (
     Part,
     StageRef,
+    compared_data_sets,
     data_sets,
     greedy_rollout,
     hinted_rollout,
+    learned_policy,
+    probe_rollout,
+    random_greedy_rollout,
+    random_rollout,
     sampled_rollout,
     trained_model,
 )
@@ -39,6 +49,39 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     return _Builder(recipe).build()
 
 
+@dataclass(frozen=True)
+class _SeedArm:
+    """The rollouts that one D_seed is made from."""
+
+    hinted: StageRef
+    greedy: StageRef
+    probe: StageRef | None = None
+    """On the problems that both others leave out."""
+
+    @property
+    def rollouts(self) -> list[StageRef]:
+        """All of them."""
+        return [self.hinted, self.greedy, *([self.probe] if self.probe is not None else [])]
+
+    def seed_inputs(self, curate: CurateSettings) -> dict[StageRef, CurateInput]:
+        """What D_seed is made from. The greedy pass says which problems the base fails without hints. It may also give
+        right answers without a call, where a data set mixes such rows in. A probe gives all of that.
+        """
+        inputs = {
+            self.hinted: _input(self.hinted),
+            self.greedy: _input(self.greedy, candidate=curate.mixes_text, reference=True),
+        }
+        return inputs | ({self.probe: _input(self.probe, reference=True)} if self.probe is not None else {})
+
+    def references(self, curate: CurateSettings) -> dict[StageRef, CurateInput]:
+        """What round two takes from round one: how the base stands without hints, and its answers without a call."""
+        mixes = curate.mixes_text
+        inputs = {self.greedy: _input(self.greedy, candidate=mixes, reference=True)}
+        if self.probe is not None:
+            inputs[self.probe] = _input(self.probe, candidate=mixes, reference=True, text_only=True)
+        return inputs
+
+
 class _Builder:
     """Collects stages; each helper adds a stage and gives the reference to it."""
 
@@ -46,34 +89,34 @@ class _Builder:
         self.recipe = recipe
         self.stages: list[Stage] = []
         self.problems = StageRef(Part.PROBLEMS)
+        self.policy: StageRef | None = None
+        """The stage that learns the hint policy, once it is there."""
 
     def build(self) -> list[Stage]:
         """START's figure, top to bottom."""
         recipe, base = self.recipe, self.recipe.base_model
         self.stages.append(
-            ProblemsStage(ref=self.problems, pool=recipe.pool, test=recipe.test, decontaminate=recipe.decontaminate)
+            ProblemsStage(
+                ref=self.problems,
+                pool=recipe.pool,
+                test=recipe.test,
+                decontaminate=recipe.decontaminate,
+                probed_share=recipe.seed_round.learn.share if recipe.learns_hints else None,
+            )
         )
         # Both trainings begin from the base: START-0 only makes the samples that START learns from.
-        d_size, d_seed, d_start, d_rft = data_sets()
+        _, d_seed, d_start, d_rft = data_sets()
         first, second = recipe.seed_round, recipe.start_round
-        # The greedy pass says which problems the base fails without hints. It may also give right answers without a
-        # call, where a data set mixes such rows in.
-        greedy, hinted = self.seed_passes(first, base)
-        inputs = {hinted: _input(hinted), greedy: _input(greedy, candidate=first.curate.mixes_text, reference=True)}
-        size = None
-        if first.size_of:
-            size = self.curate(d_size, inputs, first.curate.model_copy(update={"rule": first.size_of}))
-        self.curate(d_seed, inputs, first.curate, at_most=size)
+        arm = self.seed_round(first, base)
         start_0 = self.train(LoopModel.START_0, d_seed, first.train)
         sampled = self.on_pool(
             sampled_rollout(Part.START_ROUND),
             start_0,
             second.rollout,
             Condition(LoopModel.START_0).name,
-            num_problems=second.num_problems,
+            second.num_problems,
         )
-        inputs = {sampled: _input(sampled), greedy: _input(greedy, candidate=second.curate.mixes_text, reference=True)}
-        self.curate(d_start, inputs, second.curate)
+        self.curate(d_start, {sampled: _input(sampled), **arm.references(second.curate)}, second.curate)
         start = self.train(LoopModel.START, d_start, second.train)
         models: dict[LoopModel | str, Model] = {
             LoopModel.BASE: base,
@@ -81,7 +124,7 @@ class _Builder:
             LoopModel.START: start,
         }
         if recipe.control:
-            plain = self.control_samples(recipe.control, greedy, base)
+            plain = self.control_samples(recipe.control, arm, base)
             self.curate(d_rft, {plain: _input(plain)}, recipe.control.curate, at_most=d_start)
             models[LoopModel.CONTROL] = self.train(LoopModel.CONTROL, d_rft, recipe.control.train)
         if recipe.evaluate:
@@ -135,40 +178,91 @@ class _Builder:
         seed = RolloutOptions({"seed": self.recipe.seed})
         return evaluation.conditions[name].over(evaluation.rollout).over(seed, self.recipe.defaults)
 
-    def seed_passes(self, first: SeedRound, base: str) -> tuple[StageRef, StageRef]:
-        """Add the greedy pass and the hinted one, apart or as one rollout that forks."""
-        condition = Condition(LoopModel.BASE, hints=True).name
-        if not first.fork:
-            greedy = self.on_pool(greedy_rollout(), base, first.greedy, greedy_condition())
-            return greedy, self.on_pool(hinted_rollout(), base, first.rollout, condition)
-        options = first.greedy.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
-        plain = PlainPass(ref=greedy_rollout(), condition=greedy_condition(), options=options)
-        hinted = self.on_pool(hinted_rollout(), base, first.rollout, condition, plain)
-        self.stages.append(GradeStage(ref=plain.ref.grade, needs=[hinted], problems=ProblemSet.POOL))
-        return plain.ref, hinted
+    def seed_round(self, first: SeedRound, base: str) -> _SeedArm:
+        """Add round one up to D_seed; the rollouts that it is made from."""
+        d_size, d_seed, *_ = data_sets()
+        probe, problems = None, ProblemSet.POOL
+        if self.recipe.learns_hints:
+            probe, problems = self.learn(first, base), ProblemSet.REST
+        arm = self.seed_passes(first, base, _SeedArm(hinted_rollout(), greedy_rollout(), probe), problems)
+        if first.learn.random_insertion != "none":
+            return self.compared(first, base, arm)
+        size = None
+        if first.size_of:
+            settings = first.curate.model_copy(update={"rule": first.size_of})
+            size = self.curate(d_size, arm.seed_inputs(settings), settings)
+        self.curate(d_seed, arm.seed_inputs(first.curate), first.curate, at_most=size)
+        return arm
 
-    def control_samples(self, control: Round, greedy: StageRef, base: str) -> StageRef:
+    def learn(self, first: SeedRound, base: str) -> StageRef:
+        """Add the probe and the policy that is learned from it."""
+        recipe, probe = self.recipe, probe_rollout()
+        self.stages.append(
+            ProbeStage(
+                ref=probe,
+                needs=[self.problems],
+                model=base,
+                options=self.options(first.rollout),
+                learn=first.learn,
+                serving=recipe.serving,
+                cluster=recipe.cluster,
+            )
+        )
+        self.policy = learned_policy()
+        self.stages.append(PolicyStage(ref=self.policy, needs=[probe], probe=probe, learn=first.learn))
+        return probe
+
+    def compared(self, first: SeedRound, base: str, learned: _SeedArm) -> _SeedArm:
+        """Add the paper's random insertion beside the learned policy, and D_seed from one of both.
+
+        Random insertion has the whole pool: without a probe nothing of it is spent before.
+        """
+        d_learned, d_random = compared_data_sets()
+        paper = first.model_copy(update={"rollout": RolloutOptions({"hints": PAPER}).over(first.rollout)})
+        random = self.seed_passes(paper, base, _SeedArm(random_rollout(), random_greedy_rollout()))
+        spent, settings, d_seed = learned.rollouts, first.curate, data_sets()[1]
+        self.curate(d_learned, learned.seed_inputs(settings), settings, sampled_by=spent)
+        rows = random.seed_inputs(settings)
+        self.curate(d_random, rows, settings, sampled_by=random.rollouts, budget_of=spent)
+        if first.learn.random_insertion == "beside":
+            self.curate(d_seed, learned.seed_inputs(settings), settings, at_most=d_random)
+            return learned
+        self.curate(d_seed, rows, settings, at_most=d_learned, sampled_by=random.rollouts, budget_of=spent)
+        return random
+
+    def seed_passes(
+        self, first: SeedRound, base: str, arm: _SeedArm, problems: ProblemSet = ProblemSet.POOL
+    ) -> _SeedArm:
+        """Add the greedy pass and the hinted one of ``arm``, apart or as one rollout that forks."""
+        condition = Condition(LoopModel.BASE, hints=True).name
+        hints, greedy = self.options(first.rollout), self.options(first.greedy)
+        if not first.fork:
+            self.rollout(arm.greedy, problems, base, greedy, greedy_condition())
+            self.rollout(arm.hinted, problems, base, hints, condition)
+            return arm
+        plain = PlainPass(ref=arm.greedy, condition=greedy_condition(), options=greedy)
+        self.rollout(arm.hinted, problems, base, hints, condition, plain)
+        self.stages.append(GradeStage(ref=arm.greedy.grade, needs=[arm.hinted], problems=problems))
+        return arm
+
+    def options(self, own: RolloutOptions) -> RolloutOptions:
+        """All options of a rollout on the pool."""
+        return own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
+
+    def control_samples(self, control: Round, arm: _SeedArm, base: str) -> StageRef:
         """The base's own answers without tools: the greedy pass, when the same options are asked for; else new ones."""
-        defaults = (RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
-        asked, there = (one.over(*defaults) for one in (control.rollout, self.recipe.seed_round.greedy))
-        if asked.settings() == there.settings() and control.num_problems is None:
-            return greedy
+        same = self.options(control.rollout).settings() == self.options(self.recipe.seed_round.greedy).settings()
+        if same and control.num_problems is None and arm.probe is None:  # beside a probe it has a part of the pool
+            return arm.greedy
         condition = Condition(LoopModel.CONTROL).name
         ref = sampled_rollout(Part.CONTROL)
-        return self.on_pool(ref, base, control.rollout, condition, num_problems=control.num_problems)
+        return self.on_pool(ref, base, control.rollout, condition, control.num_problems)
 
     def on_pool(
-        self,
-        ref: StageRef,
-        model: Model,
-        own: RolloutOptions,
-        condition: str,
-        plain: PlainPass | None = None,
-        num_problems: int | None = None,
+        self, ref: StageRef, model: Model, own: RolloutOptions, condition: str, num_problems: int | None
     ) -> StageRef:
         """Add a rollout on the pool, and its grading."""
-        options = own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
-        return self.rollout(ref, ProblemSet.POOL, model, options, condition, plain, num_problems)
+        return self.rollout(ref, ProblemSet.POOL, model, self.options(own), condition, num_problems=num_problems)
 
     def rollout(
         self,
@@ -181,7 +275,12 @@ class _Builder:
         num_problems: int | None = None,
     ) -> StageRef:
         """Add a rollout and its grading."""
-        needs = [self.problems, *([model] if isinstance(model, StageRef) else [])]
+        policy = self.policy if options.value("hints") == LEARNED else None
+        if policy is None and options.value("hints") == LEARNED:
+            raise ValueError(
+                f"{ref.name}: hints is {LEARNED!r}; expected seed_round.rollout.hints: {LEARNED} beside it, which makes it"
+            )
+        needs = [self.problems, *([model] if isinstance(model, StageRef) else []), *([policy] if policy else [])]
         self.stages.append(
             RolloutStage(
                 ref=ref,
@@ -192,6 +291,7 @@ class _Builder:
                 options=options,
                 plain=plain,
                 num_problems=num_problems,
+                policy=policy,
                 serving=self.recipe.serving,
                 cluster=self.recipe.cluster,
                 ray=self.recipe.ray,
@@ -206,16 +306,22 @@ class _Builder:
         inputs: dict[StageRef, CurateInput],
         settings: CurateSettings,
         at_most: StageRef | None = None,
+        sampled_by: Sequence[StageRef] = (),
+        budget_of: Sequence[StageRef] = (),
     ) -> StageRef:
         """Add a data set."""
         self.stages.append(
             CurateStage(
                 ref=ref,
-                needs=[rollout.grade for rollout in inputs] + ([at_most] if at_most else []),
+                needs=[_graded(one) for one in inputs]
+                + ([at_most] if at_most else [])
+                + [_graded(one) for one in budget_of if one not in inputs],
                 inputs=list(inputs.values()),
                 settings=settings.model_copy(update={"dataset": ref.what}),
                 tokenizer=self.recipe.base_model,
                 at_most=at_most,
+                sampled_by=list(sampled_by),
+                budget_of=list(budget_of),
             )
         )
         return ref
@@ -237,6 +343,13 @@ class _Builder:
         return ref
 
 
-def _input(rollout: StageRef, *, candidate: bool = True, reference: bool = False) -> CurateInput:
+def _graded(rollout: StageRef) -> StageRef:
+    """The stage that grades a rollout; a probe grades by itself."""
+    return rollout if rollout == probe_rollout() else rollout.grade
+
+
+def _input(
+    rollout: StageRef, *, candidate: bool = True, reference: bool = False, text_only: bool = False
+) -> CurateInput:
     """A rollout of the run as an input of a data set."""
-    return CurateInput(rollout.folder, Path(rollout.folder), candidate=candidate, reference=reference)
+    return CurateInput(rollout.folder, Path(rollout.folder), candidate, reference, text_only)

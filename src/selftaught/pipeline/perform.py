@@ -7,18 +7,17 @@ killed at any point and called again.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from selftaught.curation.records import DropReason
 from selftaught.errors import EmptyDataError
 from selftaught.pipeline.markers import StageResult
-from selftaught.pipeline.options import RolloutOptions
+from selftaught.pipeline.sampling import sampled_model, sampling_settings
 from selftaught.pipeline.stages import (
     CurateStage,
     GradeStage,
-    Model,
+    PolicyStage,
+    ProbeStage,
     ProblemSet,
     ProblemsStage,
     ReportStage,
@@ -30,12 +29,8 @@ from selftaught.progress import Reporter, counted
 from selftaught.records import Problem, SpanSource, Trajectory
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.record import RunKind, RunRecord
-from selftaught.runs.stages import StageRef
 from selftaught.store import iter_lines, read_jsonl, write_records
 from selftaught.training.settings import SftSettings
-
-if TYPE_CHECKING:
-    from selftaught.rollouts import RolloutSettings
 
 
 def perform(run: RunFolder, stage: Stage, workers: int, progress: Reporter) -> StageResult:
@@ -43,6 +38,14 @@ def perform(run: RunFolder, stage: Stage, workers: int, progress: Reporter) -> S
     match stage:
         case ProblemsStage():
             return _problems(run, stage)
+        case ProbeStage():
+            from selftaught.pipeline.learning import perform_probe
+
+            return perform_probe(run, stage, workers, progress)
+        case PolicyStage():
+            from selftaught.pipeline.learning import perform_policy
+
+            return perform_policy(run, stage)
         case RolloutStage():
             return _rollout(run, stage, workers, progress)
         case GradeStage():
@@ -53,11 +56,6 @@ def perform(run: RunFolder, stage: Stage, workers: int, progress: Reporter) -> S
             return _train(run, stage, progress)
         case ReportStage():
             return _report(run, stage)
-
-
-def model_of(run: RunFolder, model: Model) -> str:
-    """The folder of a model trained in this run; anything else as it stands."""
-    return str(run.model(model).path) if isinstance(model, StageRef) else model
 
 
 def _problems(run: RunFolder, stage: ProblemsStage) -> StageResult:
@@ -81,7 +79,13 @@ def _problems(run: RunFolder, stage: ProblemsStage) -> StageResult:
     if stage.test:
         write_records(sets.test, test)
     detail = f"{len(pool)} in the pool, {len(removed)} removed as contaminated, {len(test)} to test on"
-    return StageResult(detail=detail, outputs=[run.relative(path) for path in (sets.pool, sets.removed, sets.test)])
+    files = [sets.pool, sets.removed, sets.test]
+    if stage.probed_share is not None:
+        from selftaught.pipeline.learning import split_pool
+
+        detail += f"; {split_pool(run, pool, stage.probed_share)} of the pool to probe"
+        files += [sets.probed, sets.rest]
+    return StageResult(detail=detail, outputs=[run.relative(path) for path in files])
 
 
 def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Reporter) -> StageResult:
@@ -95,15 +99,10 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
     folder = run.rollout(stage.ref)
     if stage.serving is not None:  # a few client processes keep the replicas busy; their cores do no matrix products
         workers = min(workers, stage.serving.replicas)
-    served_as = None
-    model = model_of(run, stage.model)
-    with ExitStack() as stack:
-        if stage.serving is not None:
-            from selftaught.pipeline.serving import served
-
-            served_as = model
-            model = stack.enter_context(served(model, stage.serving, run.server_logs(stage.ref), stage.cluster))
-        settings = _settings(stage.options, stage.condition, workers, served_as)
+    with sampled_model(run, stage.model, stage) as (model, served_as):
+        settings = sampling_settings(stage.options, stage.condition, workers, served_as)
+        if stage.policy is not None:  # the whole path: the same from wherever the run is gone on with
+            settings = settings.changed(hints=str(run.policy(stage.policy).resolve()))
         if stage.ray is not None:
             from selftaught.pipeline.ray_rollout import run_rollout_ray
 
@@ -113,12 +112,13 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
         else:
             plain = None
             if stage.plain is not None:
-                beside = _settings(stage.plain.options, stage.plain.condition, workers, served_as)
+                beside = sampling_settings(stage.plain.options, stage.plain.condition, workers, served_as)
                 plain = PlainRun(run.rollout(stage.plain.ref).path, beside)
             run_rollout(problems, model, folder.path, settings, progress, problem_file=problem_file, plain=plain)
-    count = tokens = calls = 0
+    count = tokens = calls = failed = 0
     for trajectory in read_jsonl(folder.trajectories, Trajectory):
         count += 1
+        failed += trajectory.stop_reason.is_failure
         tokens += trajectory.num_tokens(SpanSource.MODEL)
         calls += bool(trajectory.tool_calls())
     detail, outputs = f"{count} trajectories, {calls} with a call", [run.relative(folder.trajectories)]
@@ -126,18 +126,13 @@ def _rollout(run: RunFolder, stage: RolloutStage, workers: int, progress: Report
         path, shared, apart = run.rollout(stage.plain.ref).trajectories, 0, tokens
         for trajectory in read_jsonl(path, Trajectory):
             own, common = trajectory.num_sampled(), trajectory.shared_tokens or 0
+            failed += trajectory.stop_reason.is_failure
             tokens, shared, apart = tokens + own - common, shared + common, apart + own
         outputs.append(run.relative(path))
         detail += f"; the greedy pass beside it shares {shared:,} of {apart:,} tokens"
+    if failed:
+        detail += f"; {failed} ended in an error of the engine or the sandbox"
     return StageResult(tokens=tokens, detail=detail, outputs=outputs)
-
-
-def _settings(options: RolloutOptions, condition: str, workers: int, served_as: str | None) -> RolloutSettings:
-    """Settings of a rollout; ``served_as`` names the model on a server that was started for it."""
-    given = {"workers": workers, **options.root, "condition": condition}
-    if served_as is not None:
-        given["model_name"] = given.get("model_name") or served_as
-    return options.settings(**given)
 
 
 def _grade(run: RunFolder, stage: GradeStage, workers: int, progress: Reporter) -> StageResult:
@@ -164,6 +159,11 @@ def _curate(run: RunFolder, stage: CurateStage, progress: Reporter) -> StageResu
         other = Funnel.model_validate_json(run.data(stage.at_most).funnel.read_text("utf-8"))
         most = min(other.num_kept, settings.max_rows.get("all", other.num_kept))
         settings = settings.model_copy(update={"max_rows": {**settings.max_rows, "all": max(1, most)}})
+    spent, over_budget, words = 0, frozenset[str](), ""
+    if stage.sampled_by:
+        from selftaught.pipeline.learning import cost_of
+
+        spent, over_budget, words = cost_of(run, stage)
     pool = ProblemSet.POOL.file(run)
     made = RunRecord(
         kind=RunKind.CURATION,
@@ -177,10 +177,13 @@ def _curate(run: RunFolder, stage: CurateStage, progress: Reporter) -> StageResu
         data.path,
         settings,
         codec=Codec(tokenizer_folder(stage.tokenizer)),
+        over_budget=over_budget,
         progress=counted(progress, stage.name),
         made=made,
     )
     detail = f"{funnel.num_kept} kept of {funnel.num_in} ({funnel.num_kept_text_only} text-only)"
+    if stage.sampled_by:
+        detail += f"; {funnel.num_kept_with_tool} with a call, from {spent:,} sampled tokens{words}"
     return StageResult(detail=detail, outputs=[run.relative(path) for path in (data.kept, data.dropped, data.funnel)])
 
 

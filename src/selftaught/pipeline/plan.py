@@ -16,11 +16,14 @@ from pydantic import Field
 from selftaught.curation.records import Rule
 from selftaught.errors import SelftaughtError
 from selftaught.pipeline.figure import build_stages
+from selftaught.pipeline.first_prompt import first_hints, first_prompt
 from selftaught.pipeline.progress import clock
 from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import (
     CurateStage,
     GradeStage,
+    PolicyStage,
+    ProbeStage,
     ProblemSet,
     ProblemsStage,
     ReportStage,
@@ -29,7 +32,7 @@ from selftaught.pipeline.stages import (
     TrainStage,
 )
 from selftaught.problems.sources import is_here, load_source
-from selftaught.records import Problem, ProblemKind, Record
+from selftaught.records import Problem, Record
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.stages import StageRef
 from selftaught.tokens.folder import model_source
@@ -42,6 +45,10 @@ BYTES_PER_LOGIT = 12
 """bfloat16 and float32 value, and a gradient of each."""
 BYTES_PER_TOKEN_STORED = 10
 """Of ``trajectories.jsonl``: a token's number and its text."""
+BRANCH_SHARE = 0.5
+"""Of a trajectory: what a branch with a hint samples by itself after a place somewhere in it."""
+SAMPLES = ("rollout", "probe")
+"""Kinds of stages that sample."""
 KV_SHARE = 0.35
 """Of a serving GPU's memory, usually left to the cache of keys and values."""
 
@@ -114,14 +121,14 @@ def make_plan(recipe: Recipe) -> Plan:
         pool=pool[0],
         test=test[0],
         stages=stages,
-        num_rollouts=sum(s.items for s in stages if s.kind == "rollout"),
-        rollout_tokens=sum(s.tokens for s in stages if s.kind == "rollout"),
+        num_rollouts=sum(s.items for s in stages if s.kind in SAMPLES),
+        rollout_tokens=sum(s.tokens for s in stages if s.kind in SAMPLES),
         trained_tokens=sum(s.tokens for s in stages if s.kind == "train"),
         hours=round(sum(s.seconds for s in stages) / 3600, 3),
         hours_by_part={part: round(hours, 3) for part, hours in parts.items()},
         disk_gb=round(planner.disk_gb(stages), 3),
-        first_prompt=_prompt(recipe, first, assumptions),
-        hints=_hints(recipe, first),
+        first_prompt=first_prompt(recipe, first, assumptions),
+        hints=first_hints(recipe, first),
         assumptions=assumptions,
     )
 
@@ -142,8 +149,22 @@ class _Planner:
             case ProblemsStage():
                 row.items = self.num_pool + self.num_test
                 files = [run.problem_sets.pool, run.problem_sets.removed, run.problem_sets.test]
+                if stage.probed_share is not None:
+                    files += [run.problem_sets.probed, run.problem_sets.rest]
+            case ProbeStage():
+                branches = stage.learn.probe.most_branches
+                plain = self._problems(stage.problems) * int(stage.options.value("samples"))
+                row.items = plain * (1 + branches)
+                row.tokens = round(plain * (1 + branches * BRANCH_SHARE) * e.tokens_per_rollout)
+                row.seconds = row.tokens / e.rollout_tokens_per_s
+                row.gpu_memory_gb = self._serving_gb()
+                row.note = f"{plain:,} without a hint, at most {branches} branches each: half a trajectory"
+                folder = run.rollout(stage.ref)
+                files = [folder.trajectories, folder.grades, folder.forks]
+            case PolicyStage():
+                files = [run.policy(stage.ref)]
             case RolloutStage():
-                problems = self.num_test if stage.problems is ProblemSet.TEST else self.num_pool
+                problems = self._problems(stage.problems)
                 problems = min(problems, stage.num_problems or problems)
                 row.items = problems * int(stage.options.value("samples")) * stage.options.num_rounds
                 row.tokens = row.items * e.tokens_per_rollout
@@ -173,6 +194,16 @@ class _Planner:
         row.seconds = e.stage_s.get(stage.name, row.seconds)
         return row
 
+    def _problems(self, which: ProblemSet) -> int:
+        """How many problems a set has."""
+        probed = round(self.recipe.seed_round.learn.share * self.num_pool) if self.recipe.learns_hints else 0
+        return {
+            ProblemSet.TEST: self.num_test,
+            ProblemSet.POOL: self.num_pool,
+            ProblemSet.PROBED: probed,
+            ProblemSet.REST: self.num_pool - probed,
+        }[which]
+
     def _steps(self, rows: int, settings: SftSettings) -> int:
         """Optimiser steps; with packing, packs that are filled to 95 %."""
         items = float(rows)
@@ -196,7 +227,7 @@ class _Planner:
 
     def disk_gb(self, stages: list[StagePlan]) -> float:
         """Disk space in GB: trajectories, models in 16 bits, and the checkpoints of one training."""
-        total = BYTES_PER_TOKEN_STORED * float(sum(s.tokens for s in stages if s.kind == "rollout"))
+        total = BYTES_PER_TOKEN_STORED * float(sum(s.tokens for s in stages if s.kind in SAMPLES))
         parameters = self._parameters() or 0.0
         trained = [stage for stage in build_stages(self.recipe) if isinstance(stage, TrainStage)]
         total += parameters * 2 * len(trained)
@@ -281,52 +312,6 @@ def _count(recipe: Recipe, assumptions: list[str]) -> tuple[tuple[int, Problem |
             assumptions.append(f"{name}: {number:,} problems, as stated; {error}")
             counted.append((number, None))
     return counted[0], counted[1]
-
-
-def _prompt(recipe: Recipe, problem: Problem | None, assumptions: list[str]) -> str:
-    """The first problem in the base model's chat template; the plain question where the template is not here."""
-    from selftaught.manner import read_manner
-    from selftaught.problems import render_question
-    from selftaught.tokens.chat import CHATML, ChatTemplate
-    from selftaught.tokens.files import ModelFiles
-
-    if problem is None:
-        assumptions.append("no problem is here: the prompt is shown with a stand-in question")
-        problem = Problem(
-            id="stand-in", problem="What is the remainder when 7^2023 is divided by 1000?", kind=ProblemKind.MATH
-        )
-    folder = Path(model_source(recipe.base_model)) if recipe.base_model == "toy" else Path(recipe.base_model)
-    question = render_question(problem, read_manner(folder))
-    if (folder / "tokenizer.json").is_file():
-        template = ChatTemplate.of(ModelFiles.read(folder))
-    else:
-        assumptions.append(f"the chat template of {recipe.base_model} is not here: the prompt is shown as ChatML")
-        template = ChatTemplate(CHATML, {})
-    return template.render([{"role": "user", "content": question}])
-
-
-def _hints(recipe: Recipe, problem: Problem | None) -> list[str]:
-    """One line a rule of the hinted rollout's policy: where, and the first wording."""
-    from selftaught.hints import load_library, split_name
-    from selftaught.hints.debug import render_debug
-
-    path, name = split_name(str(recipe.seed_round.rollout.over(recipe.defaults).value("hints")))
-    library = load_library(path)
-    if name not in library.policies:
-        return []
-    kind = problem.kind if problem else ProblemKind.MATH
-    lines = []
-    for rule in library.policy(name, kind).rules:
-        function = library.functions[rule.hints[0]]
-        words = function.paraphrases("en")[0]
-        if function.template and problem is not None:
-            text = render_debug(problem, library, "en", words)
-        else:
-            text = rule.lead.get("en") + words + (library.fence if function.opens == "python" else "")
-        where = rule.when.value + (f" ({', '.join(rule.words)})" if rule.words else "")
-        others = f", or one of {len(rule.hints) - 1} others" if len(rule.hints) > 1 else ""
-        lines.append(f"{rule.name}: {where}, {rule.hints[0]}{others}: {text!r}")
-    return lines
 
 
 def _hours(hours: float) -> str:

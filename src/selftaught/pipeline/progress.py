@@ -13,7 +13,16 @@ from selftaught.pipeline.stages import Stage
 from selftaught.progress import Progress
 from selftaught.progress.bars import Show
 
-_DEFAULT_S = {"problems": 3.0, "rollout": 45.0, "grade": 4.0, "curate": 2.0, "train": 45.0, "report": 6.0}
+_DEFAULT_S = {
+    "problems": 3.0,
+    "probe": 60.0,
+    "policy": 10.0,
+    "rollout": 45.0,
+    "grade": 4.0,
+    "curate": 2.0,
+    "train": 45.0,
+    "report": 6.0,
+}
 """Expected seconds of a stage that the recipe gives no time for."""
 
 

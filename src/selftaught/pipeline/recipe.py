@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from selftaught.curation.records import CurateSettings, Rule
 from selftaught.errors import ConfigError
+from selftaught.hints.places import LEARNED
 from selftaught.pipeline.digest import settled
-from selftaught.pipeline.options import RolloutOptions
+from selftaught.pipeline.options import HintLearning, RolloutOptions, as_probe
 from selftaught.problems.decontaminate import Method
 from selftaught.problems.sources import ProblemSource
 from selftaught.provenance import digest_of
@@ -50,6 +51,7 @@ class SeedRound(Round):
     fork: bool = False
     """Sample the greedy pass and the hinted one at once: they share every token up to the first hint, and give the same
     trajectories as apart. Wants the same sampling settings for both."""
+    learn: HintLearning = HintLearning()
     size_of: Rule | None = None
     """Take at most as many rows as a data set by this rule would have: selections are compared at equal size."""
 
@@ -182,6 +184,10 @@ class Recipe(Record):
                 "seed_round.curate.rule: expected d_seed; another rule wants `ablation: true` beside `name`"
             )
         self._check_gpus()
+        if self.learns_hints:
+            self._check_learning()
+        elif self.seed_round.learn != HintLearning():
+            raise ValueError(f"seed_round.learn: expected only beside seed_round.rollout.hints: {LEARNED}")
         if self.seed_round.fork:
             self._check_fork()
         if self.seed_round.num_problems is not None:
@@ -210,6 +216,33 @@ class Recipe(Record):
                 f"serving: {serving.replicas} replicas of {serving.gpus_per_replica} GPUs; {hosts} hosts of "
                 f"{self.cluster.gpus_per_host} GPUs hold {hosts * per_host}. Name more cluster.hosts, or fewer replicas"
             )
+
+    @property
+    def learns_hints(self) -> bool:
+        """Whether round one learns its hint policy from a probe."""
+        return self.seed_options.value("hints") == LEARNED
+
+    @property
+    def seed_options(self) -> RolloutOptions:
+        """Options of round one's hinted rollout."""
+        return self.seed_round.rollout.over(self.defaults)
+
+    def _check_learning(self) -> None:
+        """What a probe cannot do is seen before anything is sampled."""
+        from selftaught.uplift.probe import check_probe
+
+        learn, options = self.seed_round.learn, self.seed_options
+        if self.ray is not None:
+            raise ValueError(f"seed_round.rollout.hints: expected no {LEARNED} with ray, whose workers do not fork")
+        if options.value("record_rounds"):
+            raise ValueError(f"seed_round.rollout.record_rounds: expected false with hints: {LEARNED}")
+        if self.seed_round.size_of is not None and learn.random_insertion != "none":
+            raise ValueError("seed_round.size_of and seed_round.learn.random_insertion both limit D_seed; drop one")
+        try:
+            check_probe(as_probe(options.settings()), learn.probe)
+        except ConfigError as error:
+            what = str(error).removeprefix("try: ")  # the name of the option on the command line
+            raise ValueError(f"seed_round.learn: {what}") from None
 
     def _check_fork(self) -> None:
         """Both passes must draw from the same distributions as far as they share tokens."""

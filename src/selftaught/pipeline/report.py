@@ -24,6 +24,7 @@ from selftaught.records import Grade, Problem, Trajectory
 from selftaught.runs.condition import tabled_as
 from selftaught.runs.folders import RolloutFolder, RunFolder
 from selftaught.runs.record import peek_record, write_record
+from selftaught.runs.stages import random_greedy_rollout, random_rollout
 from selftaught.store import read_jsonl, write_records
 
 if TYPE_CHECKING:
@@ -68,22 +69,29 @@ def _on_test(run: RunFolder, measured: Sequence[Measured]) -> BenchmarkRuns:
 
 
 def _on_pool(run: RunFolder, rollouts: list[RolloutStage]) -> list[BenchmarkRuns]:
-    """Both rounds' rollouts, as far as they went, by model. They are on the pool, not on held-out problems."""
+    """Both rounds' rollouts, as far as they went, by model. They are on the pool, not on held-out problems.
+
+    Those of random insertion beside a learned policy are left out: they would bear the same name.
+    """
     from selftaught.evals.build import BenchmarkRuns, EvalRun
     from selftaught.report.folder import without_groups
 
-    runs = []
-    for stage in rollouts:
-        if stage.problems is ProblemSet.POOL and not stage.ref.is_control:
-            decoding = stage.options.decoding + ("" if stage.options.value("tools") else ", no tools")
-            folder = run.rollout(stage.ref)
-            condition, model = tabled_as(stage.condition), model_label(stage.model)
-            runs.append(EvalRun(condition, folder.trajectories, folder.grades, model=model, decoding=decoding))
-    if not runs:
-        return []
-    # The pool is one row a condition: its groups have the names of the tested groups, and would stand beside them.
-    file = ProblemSet.POOL.file(run)
-    return [without_groups(BenchmarkRuns(ProblemSet.POOL.value, list(read_jsonl(file, Problem)), file, runs))]
+    random = (random_rollout(), random_greedy_rollout())
+    found = []
+    for problems in (ProblemSet.REST, ProblemSet.POOL):
+        runs = []
+        for stage in rollouts:
+            if stage.problems is problems and not stage.ref.is_control and stage.ref not in random:
+                decoding = stage.options.decoding + ("" if stage.options.value("tools") else ", no tools")
+                folder = run.rollout(stage.ref)
+                condition, model = tabled_as(stage.condition), model_label(stage.model)
+                runs.append(EvalRun(condition, folder.trajectories, folder.grades, model=model, decoding=decoding))
+        if runs:
+            # One row a condition: its groups have the names of the tested groups, and would stand beside them.
+            file = problems.file(run)
+            known = list(read_jsonl(file, Problem))
+            found.append(without_groups(BenchmarkRuns(problems.value, known, file, runs)))
+    return found
 
 
 def _gather(run: RunFolder, benchmarks: list[BenchmarkRuns]) -> ReportData:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from selftaught.curation.records import CurateSettings
 from selftaught.pipeline.digest import settled
-from selftaught.pipeline.options import PlainPass, RolloutOptions
+from selftaught.pipeline.options import HintLearning, PlainPass, RolloutOptions
 from selftaught.pipeline.recipe import Decontaminate, Launch, RayWorkers, Serving
 from selftaught.problems.sources import ProblemSource
 from selftaught.provenance import digest_of
@@ -30,10 +30,21 @@ class ProblemSet(Enum):
 
     POOL = "pool"
     TEST = "test"
+    PROBED = "probed"
+    """The share of the pool on which hints are probed."""
+    REST = "rest"
+    """The pool without that share."""
 
     def file(self, run: RunFolder) -> Path:
         """The file of these problems in a run."""
-        return run.problem_sets.pool if self is ProblemSet.POOL else run.problem_sets.test
+        sets = run.problem_sets
+        files = {
+            ProblemSet.POOL: sets.pool,
+            ProblemSet.TEST: sets.test,
+            ProblemSet.PROBED: sets.probed,
+            ProblemSet.REST: sets.rest,
+        }
+        return files[self]
 
     @property
     def label(self) -> str:
@@ -85,11 +96,15 @@ class ProblemsStage(StageBase):
     pool: ProblemSource
     test: ProblemSource | None
     decontaminate: Decontaminate
+    probed_share: float | None = None
+    """The pool is split in two, and this share of it is probed; None: it stays whole."""
 
     def content(self) -> dict[str, Any]:
         """See `StageBase.content`."""
         test = settled(self.test) if self.test else None
+        share = {} if self.probed_share is None else {"probed_share": self.probed_share}
         return {
+            **share,
             "kind": self.kind,
             "pool": settled(self.pool),
             "test": test,
@@ -109,6 +124,8 @@ class RolloutStage(StageBase):
     """How many of the problems, drawn by the hash of their texts; None: all."""
     plain: PlainPass | None = None
     """What is written beside it into a folder of its own; None: nothing."""
+    policy: StageRef | None = None
+    """The stage that learns its hint policy; None: its options name the policy."""
     serving: Serving | None = None
     """Servers to start for it; None: the local engine, or a model that is an URL."""
     cluster: Cluster = Cluster()
@@ -123,12 +140,58 @@ class RolloutStage(StageBase):
         """See `StageBase.content`."""
         model = f"{MADE_HERE}{self.model.folder}" if isinstance(self.model, StageRef) else self.model
         options = {**self.options.root, "condition": self.condition}
-        content: dict[str, Any] = {"kind": self.kind, "problems": self.problems.label, "model": model, "options": options}
+        content: dict[str, Any] = {
+            "kind": self.kind,
+            "problems": self.problems.label,
+            "model": model,
+            "options": options,
+        }
         if self.num_problems is not None:
             content["num_problems"] = self.num_problems
         if self.plain is not None:
             content["plain"] = {**self.plain.options.root, "condition": self.plain.condition}
         return content
+
+
+class ProbeStage(StageBase):
+    """Forks trajectories with and without hints, and grades all branches."""
+
+    kind: Literal["probe"] = "probe"
+    problems: ProblemSet = ProblemSet.PROBED
+    model: str
+    options: RolloutOptions
+    """Those of the hinted rollout."""
+    learn: HintLearning
+    serving: Serving | None = None
+    cluster: Cluster = Cluster()
+
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        return {
+            "kind": self.kind,
+            "problems": self.problems.label,
+            "model": self.model,
+            "options": self.options.root,
+            "probe": self.learn.probe.model_dump(mode="json"),
+        }
+
+
+class PolicyStage(StageBase):
+    """Learns a hint policy from a probe."""
+
+    kind: Literal["policy"] = "policy"
+    probe: StageRef
+    learn: HintLearning
+
+    def content(self) -> dict[str, Any]:
+        """See `StageBase.content`."""
+        learning = self.learn.learning
+        return {
+            "kind": self.kind,
+            "probe": self.probe.folder,
+            "design": learning.design,
+            "utility": learning.utility.model_dump(mode="json"),
+        }
 
 
 class GradeStage(StageBase):
@@ -153,12 +216,22 @@ class CurateStage(StageBase):
     """The model whose tokenizer encodes changed text."""
     at_most: StageRef | None = None
     """Take at most as many rows as this data set has: the control gets no more than START."""
+    sampled_by: list[StageRef] = Field(default_factory=list)
+    """The rollouts that its rows were paid for; their tokens stand in its detail."""
+    budget_of: list[StageRef] = Field(default_factory=list)
+    """Take only so many problems, in the order of a hash of their ids, that ``sampled_by`` has sampled no more tokens for
+    them than these rollouts sampled in all."""
 
     def content(self) -> dict[str, Any]:
         """See `StageBase.content`."""
+        budget = {"budget_of": [ref.folder for ref in self.budget_of]} if self.budget_of else {}
         return {
+            **budget,
             "kind": self.kind,
-            "inputs": [[i.folder.as_posix(), i.candidate, i.reference] for i in self.inputs],
+            "inputs": [
+                [i.folder.as_posix(), i.candidate, i.reference, *(["text_only"] if i.text_only else [])]
+                for i in self.inputs
+            ],
             "settings": settled(self.settings),
             "tokenizer": self.tokenizer,
             "max_rows_of": self.at_most.folder if self.at_most else None,
@@ -228,5 +301,6 @@ class ReportStage(StageBase):
 
 
 Stage = Annotated[
-    ProblemsStage | RolloutStage | GradeStage | CurateStage | TrainStage | ReportStage, Field(discriminator="kind")
+    ProblemsStage | ProbeStage | PolicyStage | RolloutStage | GradeStage | CurateStage | TrainStage | ReportStage,
+    Field(discriminator="kind"),
 ]

@@ -68,8 +68,9 @@ class Rollout:
     ) -> Coroutine[Any, Any, None]:
         """Roll the sample out beside a trajectory that is in ``state`` now, sharing what it has sampled so far.
 
-        ``sequence`` holds the ids of ``state``, and is closed.
+        ``sequence`` holds the ids of ``state`` but for those that the engine is still to be given; it is closed.
         """
+        sequence.extend(state.ledger.pending)  # the prompt, before a hint at the start; a call's output
         spans = state.spans()
         replayed = ReplayedSequence(sequence, steps_of(spans), scores_of_steps(spans))
         own = self.begin(problem, self._policy(problem, sample))

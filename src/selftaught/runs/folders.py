@@ -9,7 +9,14 @@ from pathlib import Path
 
 from selftaught.errors import ConfigError
 from selftaught.runs.names import FILES
-from selftaught.runs.stages import Part, StageRef, greedy_rollout, hinted_rollout
+from selftaught.runs.stages import (
+    Part,
+    StageRef,
+    greedy_rollout,
+    hinted_rollout,
+    random_greedy_rollout,
+    random_rollout,
+)
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,16 @@ class ProblemFolder:
         """Pool problems that overlapped with what is tested."""
         return self.path / FILES.removed
 
+    @property
+    def probed(self) -> Path:
+        """The pool problems on which hints are probed."""
+        return self.path / FILES.probed
+
+    @property
+    def rest(self) -> Path:
+        """The pool problems that are not probed."""
+        return self.path / FILES.rest
+
 
 @dataclass(frozen=True)
 class RunFolder(Folder):
@@ -245,6 +262,10 @@ class RunFolder(Folder):
         """The folder of a training stage."""
         return ModelFolder(self.path / stage.folder)
 
+    def policy(self, stage: StageRef) -> Path:
+        """The file of the stage that learns a hint policy."""
+        return self.path / stage.folder / FILES.policy
+
     def relative(self, path: Path) -> str:
         """A path below the run as markers and reports keep it."""
         return path.relative_to(self.path).as_posix()
@@ -260,8 +281,9 @@ class RunFolder(Folder):
         """Whether a stage of this run was ever begun; the report begins the plain folder beside a curve, and a hinted
         rollout that forks the greedy pass."""
         begun = [stage, stage.by_rounds] if stage.part is Part.EVALUATION else [stage]
-        if stage == greedy_rollout():
-            begun.append(hinted_rollout())
+        beside = {greedy_rollout(): hinted_rollout(), random_greedy_rollout(): random_rollout()}
+        if stage in beside:
+            begun.append(beside[stage])
         return any(path(ref).exists() for ref in begun for path in (self.marker, self.log, self.stage_lock))
 
     def entries(self) -> set[str]:
@@ -280,7 +302,9 @@ class CurateInput:
     candidate: bool = True
     """Its rows may be chosen; each lands in kept or dropped."""
     reference: bool = False
-    """Its verdicts say which problems the greedy run solved."""
+    """Its verdicts say which problems the greedy run solved. Hinted branches of a probe say nothing of that."""
+    text_only: bool = False
+    """Of its rows only those without hints and calls may be chosen; the others are not looked at."""
 
     @property
     def trajectories(self) -> Path:

@@ -108,6 +108,31 @@ def hinted_rollout() -> StageRef:
     return StageRef(Part.SEED_ROUND, STAGES.hinted)
 
 
+def probe_rollout() -> StageRef:
+    """Round one's forks with and without hints, on a share of the pool."""
+    return StageRef(Part.SEED_ROUND, STAGES.probe)
+
+
+def learned_policy() -> StageRef:
+    """The hint policy that is learned from the probe."""
+    return StageRef(Part.SEED_ROUND, STAGES.policy)
+
+
+def random_rollout() -> StageRef:
+    """Hint-infer by the paper's random insertion, beside that of a learned policy."""
+    return StageRef(Part.SEED_ROUND, STAGES.random)
+
+
+def random_greedy_rollout() -> StageRef:
+    """The greedy pass beside `random_rollout`."""
+    return StageRef(Part.SEED_ROUND, STAGES.random_greedy)
+
+
+def compared_data_sets() -> tuple[StageRef, StageRef]:
+    """What the learned policy and random insertion would each give as D_seed."""
+    return StageRef(Part.SEED_ROUND, STAGES.d_learned), StageRef(Part.SEED_ROUND, STAGES.d_random)
+
+
 def sampled_rollout(part: Part) -> StageRef:
     """The samples of round two, or of the control."""
     return StageRef(part, STAGES.sampled)
