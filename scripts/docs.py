@@ -209,7 +209,9 @@ def with_real_results(page: str) -> str:
     command = "selftaught run recipes/qwen2.5-coder-0.5b.yaml"
     lines = [REAL_BEGIN, *result_lines(results, command), REAL_END]
     page = between(page, REAL_BEGIN, REAL_END, "\n".join(lines))
-    return between(page, REAL_MORE_BEGIN, REAL_MORE_END, "\n".join([REAL_MORE_BEGIN, *detail_lines(results), REAL_MORE_END]))
+    return between(
+        page, REAL_MORE_BEGIN, REAL_MORE_END, "\n".join([REAL_MORE_BEGIN, *detail_lines(results), REAL_MORE_END])
+    )
 
 
 def details(report: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +289,7 @@ def detail_lines(results: dict[str, Any]) -> Iterator[str]:
         yield f"| {row['name']} | {row['seconds'] / 60:.1f} | {row['tokens']:,} | {row['detail']} |"
 
 
-def result_lines(results: dict[str, Any], command: str) -> Iterator[str]:
+def result_lines(results: dict[str, Any], command: str = "make demo") -> Iterator[str]:
     """The table of conditions, the curve over rounds, and where the numbers come from."""
     rows = {(row["name"], row["benchmark"]): row for row in results["conditions"]}
     benchmarks = [name for name in BENCHMARKS if any(key[1] == name for key in rows)]
@@ -325,7 +327,10 @@ def origin(results: dict[str, Any], command: str) -> str:
     parts = [f"`{command}`", results.get("created_at", "")[:10]]
     if provenance.get("git_commit"):
         parts.append(f"commit {provenance['git_commit'][:10]}{' (dirty)' if provenance.get('git_dirty') else ''}")
-    parts += [machine(provenance.get("hardware", {})), *duration(results, ", two of which run at a time" if command == "make demo" else "")]
+    parts += [
+        machine(provenance.get("hardware", {})),
+        *duration(results, ", two of which run at a time" if command == "make demo" else ""),
+    ]
     return ", ".join(part for part in parts if part) + "."
 
 

@@ -1,9 +1,8 @@
 """Supervised fine-tuning on token ids and labels: one code path from the embedded model on a CPU to ZeRO-3 on many nodes.
 
 It rests on transformers' Trainer (checkpoints, resume, DDP, FSDP2, DeepSpeed) and changes three things that cost it 40 % of
-the speed of a bare loop: no attention mask under right padding, logits at positions with loss only (many of them piece by
-piece, `selftaught.training.loss`), no extra metrics.
-The same seed and rows give the same weights on the same machine, broken off and resumed or not.
+the speed of a bare loop: no attention mask under right padding, logits at positions with loss only
+(`selftaught.training.loss`), no extra metrics. The same seed and rows give the same weights on the same machine, broken off and resumed or not.
 """
 
 from __future__ import annotations
@@ -397,6 +396,5 @@ def _step_of(checkpoint: Path | None) -> int:
 def _quiet() -> None:
     """Set the environment before torch comes: no advice on stderr from the libraries below, and large pages."""
     use_large_pages()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    os.environ |= {**quiet, **os.environ}
