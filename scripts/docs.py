@@ -51,7 +51,7 @@ def main() -> int:
     if options.results:
         RESULTS.write_text(json.dumps(summary(json.loads(options.results.read_text())), indent=2) + "\n")
     if options.real:
-        report = json.loads(options.real.read_text())
+        report = with_short_names(json.loads(options.real.read_text()))
         REAL_RESULTS.write_text(json.dumps({**summary(report), **details(report)}, indent=2) + "\n")
     stale = []
     for path, text in pages().items():
@@ -214,6 +214,15 @@ def with_real_results(page: str) -> str:
     )
 
 
+def with_short_names(report: dict[str, Any]) -> dict[str, Any]:
+    """The report with its whole test called ``all``, and its parts by their own names."""
+    for rows in report.values():
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and "benchmark" in row:
+                row["benchmark"] = "all" if row["benchmark"] == "test" else row["benchmark"].removeprefix("test/")
+    return report
+
+
 def details(report: dict[str, Any]) -> dict[str, Any]:
     """What a page of its own shows beside the summary: transitions, how rollouts ended, calls, data sets."""
     transition = ("a", "b", "benchmark", "n", "wrong_to_right", "right_to_wrong", "right_to_right", "wrong_to_wrong")
@@ -224,7 +233,7 @@ def details(report: dict[str, Any]) -> dict[str, Any]:
         "transitions": [{key: row[key] for key in transition} for row in report.get("transitions", [])],
         "endings": [{key: row[key] for key in ended} for row in report["conditions"]],
         "tools": [{key: row.get(key) for key in used} for row in report.get("tools", [])],
-        "funnels": report.get("funnels", []),
+        "funnels": report.get("funnel", []),
         "paired": [
             {key: row[key] for key in ("a", "b", "benchmark", "diff", "ci95", "n", "p_value", "test")}
             for row in report.get("paired", [])
