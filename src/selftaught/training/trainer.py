@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from selftaught.heap import keep_large_tensors_apart
 from selftaught.store import JsonlWriter, write_atomic
 from selftaught.training.batches import collate_packed, collate_padded, training_order
 from selftaught.training.loss import is_large, loss_as_logits, output_layer
@@ -24,6 +25,8 @@ from selftaught.training.settings import SftSettings
 
 WHOLE = ("none", "ddp", "zero2")
 """Shardings under which every process holds whole weights: under the others, a piece of the output layer is not one of it."""
+
+_LARGE_PARAMETERS = 50_000_000
 
 
 class OrderedRows(Dataset[list[TrainingRow]]):
@@ -146,6 +149,8 @@ def make_trainer(
     """A trainer over rows or packs that is ready to run."""
     from transformers import PrinterCallback
 
+    if not torch.cuda.is_available() and model.num_parameters() > _LARGE_PARAMETERS:
+        keep_large_tensors_apart()
     lengths = [sum(len(row.input_ids) for row in item) for item in items]
     order = training_order(lengths, settings.global_batch_size, int(args.max_steps), settings.seed)
     trainer = SftTrainer(
