@@ -14,14 +14,17 @@ import contextlib
 import ctypes
 import os
 
+LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
+"""Variables by which torch asks for pages of 2 MB (Linux); a process must have them before its first tensor."""
 _FROM_BYTES = 2 << 20
 _MMAP_THRESHOLD = -3
 """Of ``mallopt`` (malloc.h)."""
 
 
 def use_large_pages() -> None:
-    """Ask torch for pages of 2 MB (Linux) in this process and those that it starts. Before torch makes its first tensor."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    """Set `LARGE_PAGES` for this process and those that it starts, where nobody has."""
+    for name, value in LARGE_PAGES.items():
+        os.environ.setdefault(name, value)
 
 
 def keep_large_tensors_apart() -> None:

@@ -175,8 +175,7 @@ class _Builder:
 
     def test_options(self, evaluation: Evaluation, name: str) -> RolloutOptions:
         """All options of a condition."""
-        seed = RolloutOptions({"seed": self.recipe.seed})
-        return evaluation.conditions[name].over(evaluation.rollout).over(seed, self.recipe.defaults)
+        return self.options(evaluation.conditions[name].over(evaluation.rollout))
 
     def seed_round(self, first: SeedRound, base: str) -> _SeedArm:
         """Add round one up to D_seed; the rollouts that it is made from."""
@@ -246,7 +245,7 @@ class _Builder:
         return arm
 
     def options(self, own: RolloutOptions) -> RolloutOptions:
-        """All options of a rollout on the pool."""
+        """All options of a rollout."""
         return own.over(RolloutOptions({"seed": self.recipe.seed}), self.recipe.defaults)
 
     def control_samples(self, control: Round, arm: _SeedArm, base: str) -> StageRef:

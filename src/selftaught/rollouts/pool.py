@@ -14,6 +14,7 @@ from pathlib import Path
 
 from selftaught.engines.dtype import takes_two_bytes
 from selftaught.errors import EngineError
+from selftaught.heap import LARGE_PAGES
 from selftaught.rollouts.worker import Ready, Setup, weights_stamp
 from selftaught.tokens.folder import is_url, resolve_model
 
@@ -23,7 +24,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
-    "THP_MEM_ALLOC_ENABLE": "1",  # see `selftaught.heap`
+    **LARGE_PAGES,
 }
 
 

@@ -13,6 +13,9 @@ from selftaught.records import Record
 from selftaught.runs.folders import ModelFolder
 from selftaught.training.render import LossPolicy
 
+TINY_PARAMETERS = 50_000_000
+"""Below this, eager attention is faster than fused kernels on a CPU, and tensors are no burden to its memory."""
+
 
 class LoraSettings(Record):
     """Low-rank adapters for GPUs that cannot hold full-parameter training; merged into the saved model."""

@@ -21,12 +21,10 @@ from selftaught.store import JsonlWriter, write_atomic
 from selftaught.training.batches import collate_packed, collate_padded, training_order
 from selftaught.training.loss import is_large, loss_as_logits, output_layer
 from selftaught.training.render import IGNORE_INDEX, TrainingRow
-from selftaught.training.settings import SftSettings
+from selftaught.training.settings import TINY_PARAMETERS, SftSettings
 
 WHOLE = ("none", "ddp", "zero2")
 """Shardings under which every process holds whole weights: under the others, a piece of the output layer is not one of it."""
-
-_LARGE_PARAMETERS = 50_000_000
 
 
 class OrderedRows(Dataset[list[TrainingRow]]):
@@ -149,7 +147,7 @@ def make_trainer(
     """A trainer over rows or packs that is ready to run."""
     from transformers import PrinterCallback
 
-    if not torch.cuda.is_available() and model.num_parameters() > _LARGE_PARAMETERS:
+    if not torch.cuda.is_available() and model.num_parameters() > TINY_PARAMETERS:
         keep_large_tensors_apart()
     lengths = [sum(len(row.input_ids) for row in item) for item in items]
     order = training_order(lengths, settings.global_batch_size, int(args.max_steps), settings.seed)
