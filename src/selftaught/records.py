@@ -15,7 +15,7 @@ import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -246,6 +246,8 @@ class Span(Record):
     tool: ToolInfo | None = None
     scores: TokenScores | None = None
     """Only of what the model sampled, and only where the settings ask for it."""
+    loss: Literal[False] | None = None
+    """False where curation took it out of the loss; training reads it whatever the span's source."""
 
 
 class StopReason(StrEnum):

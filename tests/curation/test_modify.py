@@ -8,8 +8,10 @@ import pytest
 
 from selftaught.curation.modify import RULES, apply, modify, splice_text, undo
 from selftaught.errors import ConfigError
-from selftaught.records import ExecStatus, Trajectory
+from selftaught.records import ExecStatus, Span, SpanSource, Trajectory
 from selftaught.tokens import token_cover
+from selftaught.training.exports import segments
+from selftaught.training.render import LossPolicy, render
 
 from .samples import CODEC, hint, hinted, span, tool
 
@@ -114,3 +116,67 @@ def test_a_change_is_its_own_inverse() -> None:
     before = code_trajectory()
     _, changes = modify(before, ["rename_template"], CODEC)
     assert undo(apply(before, changes[0]), changes) == before
+
+
+def test_a_wrong_draft_before_a_hint_stays_and_takes_no_loss() -> None:
+    before = whole_turn(
+        span("model", "6 * 7 = 41, so \\boxed{41}."),
+        hint("Wait, let me check.\n```python\n"),
+        span("model", "print(6 * 7)\n```\n"),
+        tool("42"),
+        span("model", "So \\boxed{42}<|im_end|>"),
+    )
+    after, changes = modify(before, ["mask_wrong_draft"], CODEC)
+    assert [one.loss for one in after.spans] == [None, False, None, None, None, None]
+    assert after.token_ids() == before.token_ids() and undo(after, changes) == before
+    assert changes[0].reason == "the draft answers '41', the row '42'" and changes[0].reencoded == [False]
+    labels = render(after, LossPolicy()).labels
+    texts = [one.text for one in after.spans[2:4]] + [after.spans[5].text]
+    assert CODEC.decode([label for label in labels if label >= 0]) == "".join(texts)
+    assert [text for text, loss in segments(after, LossPolicy()) if loss] == ["".join(texts[:2]), texts[2]]
+    assert modify(after, ["mask_wrong_draft"], CODEC)[1] == []
+
+
+def test_a_wrong_draft_without_a_hint_ends_with_its_last_box() -> None:
+    """The sentence that leads to the call is what such a row teaches."""
+    before = whole_turn(
+        span("model", "So \\boxed{\\frac{1}{3}}.\nLet me check with Python.\n```python\nprint(6 * 7)\n```\n"),
+        tool("42"),
+        span("model", "So \\boxed{42}<|im_end|>"),
+    )
+    after, changes = modify(before, ["mask_wrong_draft"], CODEC)
+    assert [(one.text[:10], one.loss) for one in after.spans[1:3]] == [("So \\boxed{", False), (".\nLet me c", None)]
+    assert after.token_ids() == before.token_ids() and undo(after, changes) == before
+    check_ledger(after)
+
+
+@pytest.mark.parametrize(
+    ("draft", "final"),
+    [("So \\boxed{42}.", "So \\boxed{42}"), ("About forty.", "So \\boxed{42}"), ("So \\boxed{41}.", "It is 42")],
+)
+def test_a_draft_that_is_right_or_says_nothing_keeps_its_loss(draft: str, final: str) -> None:
+    spans = span("model", draft), hint("Wait.\n```python\n"), span("model", "print(42)\n```\n"), tool("42")
+    trajectory = whole_turn(*spans, span("model", final + "<|im_end|>"))
+    assert modify(trajectory, ["mask_wrong_draft"], CODEC) == (trajectory, [])
+
+
+def test_a_row_without_a_call_has_no_draft() -> None:
+    trajectory = whole_turn(span("model", "So \\boxed{41}. No, \\boxed{42}<|im_end|>"))
+    assert modify(trajectory, ["mask_wrong_draft"], CODEC) == (trajectory, [])
+
+
+def test_a_mask_splits_behind_the_token_that_holds_the_end() -> None:
+    codec = PairCodec()
+    text = "odd \\boxed{1}. Let me check.\n```python\nprint(2)\n```\n"
+    model = Span(source=SpanSource.MODEL, token_ids=codec.encode(text), text=text)
+    before = whole_turn(model, tool("2"), span("model", "\\boxed{2}"))
+    after, changes = modify(before, ["mask_wrong_draft"], codec)
+    assert [codec.decode(one.token_ids) == one.text for one in after.spans[1:3]] == [True, True]
+    assert after.spans[1].text == "odd \\boxed{1}." and undo(after, changes) == before
+    with pytest.raises(ConfigError, match="expected a tokenizer"):
+        modify(before, ["mask_wrong_draft"], None)
+
+
+def whole_turn(*spans: Span) -> Trajectory:
+    """A trajectory of a model whose whole turn is thinking."""
+    return hinted().model_copy(update={"spans": [span("prompt", "Q?"), *spans]})

@@ -45,7 +45,16 @@ class Removal:
     reason: str
 
 
-Rule = Callable[[Trajectory], "Edit | Removal | None"]
+@dataclass(frozen=True)
+class Mask:
+    """The tokens that hold characters ``[0, end)`` of span ``index`` are to stay without loss."""
+
+    index: int
+    end: int
+    reason: str
+
+
+Rule = Callable[[Trajectory], "Edit | Removal | Mask | None"]
 
 
 def rename_template(trajectory: Trajectory) -> Edit | None:
@@ -81,6 +90,7 @@ def delete_placeholders(trajectory: Trajectory) -> Edit | None:
 
 
 _BOXED_END = re.compile(r"\\boxed\{(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*\}[^\n]*")
+_BOX = re.compile(r"\\boxed\{((?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*)\}")
 _ENDING = re.compile(r"(?:\s*<\|[^|<>\s]+\|>)+\s*$")
 
 
@@ -129,11 +139,39 @@ def drop_repaired_errors(trajectory: Trajectory) -> Removal | None:
     return None
 
 
+def mask_wrong_draft(trajectory: Trajectory) -> Mask | None:
+    """A draft that ends in another boxed answer than the row does: it stays in the row and takes no loss.
+
+    A model whose whole turn is thinking answers before the hint comes. By rule a row of D_seed is wrong there, and loss
+    on the draft teaches the mistake. With a hint after it the draft is all that the model wrote; in a row without hints
+    it ends with its last box before the first call.
+    """
+    spans = trajectory.spans
+    end = next((i for i, span in enumerate(spans) if span.source is SpanSource.HINT or span.tool is not None), 0)
+    draft = [
+        (i, box) for i in range(end) if spans[i].source is SpanSource.MODEL for box in _BOX.finditer(spans[i].text)
+    ]
+    final = _BOX.findall("".join(span.text for span in spans[end:]))
+    if not draft or not final:
+        return None
+    last, box = draft[-1]
+    answer = box.group(1).strip()
+    if answer == final[-1].strip():
+        return None
+    hinted = spans[end].source is SpanSource.HINT
+    for index in range(end if hinted else last + 1):
+        if spans[index].source is SpanSource.MODEL and spans[index].loss is None:
+            stop = len(spans[index].text) if hinted or index < last else box.end()
+            return Mask(index, stop, f"the draft answers {answer[:40]!r}, the row {final[-1].strip()[:40]!r}")
+    return None
+
+
 RULES: dict[str, Rule] = {
     "rename_template": rename_template,
     "delete_placeholders": delete_placeholders,
     "cut_tail": cut_tail,
     "drop_repaired_errors": drop_repaired_errors,
+    "mask_wrong_draft": mask_wrong_draft,
 }
 """Rules by name; a recipe lists the ones to use, in order."""
 
@@ -181,8 +219,20 @@ def _encode_text(trajectory: Trajectory, codec: TextCodec | None) -> Modificatio
     )
 
 
-def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal, codec: TextCodec | None) -> Modification:
+def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal | Mask, codec: TextCodec | None) -> Modification:
     """The splice that carries out one rule's finding."""
+    if isinstance(found, Mask):
+        span = trajectory.spans[found.index]
+        after = _split(span, found.end, codec)
+        after[0] = after[0].model_copy(update={"loss": False})
+        return Modification(
+            rule=rule,
+            index=found.index,
+            before=[span],
+            after=after,
+            reencoded=[False] * len(after),
+            reason=found.reason,
+        )
     if isinstance(found, Removal):
         before = trajectory.spans[found.index : found.index + found.count]
         return Modification(rule=rule, index=found.index, before=before, after=[], reencoded=[], reason=found.reason)
@@ -217,6 +267,19 @@ def splice_text(span: Span, start: int, end: int, text: str, codec: TextCodec) -
             parts.append(span.model_copy(update={"token_ids": ids, "text": part_text, "scores": None}))
             reencoded.append(new)
     return parts, reencoded
+
+
+def _split(span: Span, end: int, codec: TextCodec | None) -> list[Span]:
+    """The span in two, behind the token that holds character ``end - 1``; whole where nothing is left behind it."""
+    if end >= len(span.text):
+        return [span]
+    if codec is None:
+        raise ConfigError(
+            "modification mask_wrong_draft splits text; expected a tokenizer to find the place. Name the model with --model."
+        )
+    _, last, _, last_char = token_cover(codec, span.token_ids, 0, end)
+    parts = (span.token_ids[:last], span.text[:last_char]), (span.token_ids[last:], span.text[last_char:])
+    return [span.model_copy(update={"token_ids": ids, "text": text, "scores": None}) for ids, text in parts if ids]
 
 
 def _encode(span: Span, text: str, codec: TextCodec) -> list[int]:

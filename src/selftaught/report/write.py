@@ -108,7 +108,7 @@ def weigh_by(data: ReportData) -> Weigh:
         if trajectory.text_only:
             return [None] * len(trajectory.spans)
         policy = policies[_stage_of(trajectory.condition)] or LossPolicy()
-        return [policy.weight(span.source) for span in trajectory.spans]
+        return [float(policy.takes(span)) for span in trajectory.spans]
 
     return weigh
 

@@ -73,7 +73,7 @@ def segments(trajectory: Trajectory, policy: LossPolicy) -> list[tuple[str, bool
     """(text, has loss) of neighbouring spans with the same loss; joined, exactly the text that the model saw."""
     result: list[tuple[str, bool]] = []
     for span in trajectory.spans:
-        label = bool(policy.weight(span.source))
+        label = policy.takes(span)
         if result and result[-1][1] == label:
             result[-1] = (result[-1][0] + span.text, label)
         elif span.text:

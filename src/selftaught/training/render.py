@@ -14,7 +14,7 @@ from typing import Literal
 
 from selftaught.curation.records import ENCODE_TEXT, KeptRow
 from selftaught.errors import DataError
-from selftaught.records import Record, SpanSource, Trajectory
+from selftaught.records import Record, Span, SpanSource, Trajectory
 from selftaught.runs.folders import DataFolder
 from selftaught.store import read_jsonl
 
@@ -42,6 +42,10 @@ class LossPolicy(Record):
         """0 or 1 for one source."""
         weight: int = getattr(self, source.value)
         return weight
+
+    def takes(self, span: Span) -> bool:
+        """Whether loss is taken on a span: by its source, unless curation took it out."""
+        return bool(self.weight(span.source)) and span.loss is None
 
 
 POLICIES: dict[str, LossPolicy] = {
@@ -83,7 +87,7 @@ def render(trajectory: Trajectory, policy: LossPolicy, *, encoded: bool = False)
     labels: list[int] = []
     for span in trajectory.spans:
         input_ids += span.token_ids
-        if policy.weight(span.source):
+        if policy.takes(span):
             labels += span.token_ids
         else:
             labels += [IGNORE_INDEX] * len(span.token_ids)
