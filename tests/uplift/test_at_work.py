@@ -1,4 +1,4 @@
-"""A learned policy in a rollout of the embedded model: the same file, the same decisions, at any batch size."""
+"""A learned policy in a rollout of the embedded model: the same file, the same decisions, at any batch and worker count."""
 
 from __future__ import annotations
 
@@ -59,16 +59,23 @@ def trajectories(folder: Path) -> dict[str, Trajectory]:
     return {one.id: one for one in read_jsonl(folder / "trajectories.jsonl", Trajectory)}
 
 
-def test_decisions_and_tokens_do_not_depend_on_the_batch(policy: Path, few: list[Problem], tmp_path: Path) -> None:
-    for name, rows in (("alone", 1), ("together", 12)):
-        run_rollout(few, "toy", tmp_path / name, RolloutSettings(**COMMON, hints=str(policy), max_rows=rows))
-    alone, together = trajectories(tmp_path / "alone"), trajectories(tmp_path / "together")
-    assert {one: (made.token_ids(), made.decisions) for one, made in alone.items()} == {
-        one: (made.token_ids(), made.decisions) for one, made in together.items()
-    }
-    decisions = [decision for made in alone.values() for decision in made.decisions or []]
+def test_decisions_and_tokens_do_not_depend_on_batch_and_workers(
+    policy: Path, few: list[Problem], tmp_path: Path
+) -> None:
+    """In this process row by row, in one worker together, shared by two workers."""
+    made = {}
+    for name, rows, workers in (("alone", 1, 0), ("together", 12, 1), ("shared", 3, 2)):
+        settings = RolloutSettings(**{**COMMON, "hints": str(policy), "max_rows": rows, "workers": workers})
+        run_rollout(few, "toy", tmp_path / name, settings)
+        made[name] = trajectories(tmp_path / name)
+    alone = made["alone"]
+    for other in made.values():
+        assert {key: (one.token_ids(), one.decisions) for key, one in alone.items()} == {
+            key: (one.token_ids(), one.decisions) for key, one in other.items()
+        }
+    decisions = [decision for one in alone.values() for decision in one.decisions or []]
     assert {decision.taken for decision in decisions if "digits" in decision.reason} == {True, False}
-    assert any("debug" in hint.id for made in alone.values() for hint in made.hints())  # code: the paper's policy
+    assert any("debug" in hint.id for one in alone.values() for hint in one.hints())  # code: the paper's policy
     assert verify_folder(tmp_path / "alone").holds
 
 
