@@ -199,7 +199,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.chunk_mb:
-        selftaught.training.loss.CHUNK_BYTES = options.chunk_mb << 20
+        selftaught.training.loss.LOGIT_CHUNK_BYTES = options.chunk_mb << 20
     rows = make_rows(options.steps * options.batch, options.length)
     settings = settings_for(options.steps, len(rows), options.batch, options.precision, options.lora)
     tokens = tokens_after_first(rows, settings, options.steps)

@@ -1,4 +1,4 @@
-"""How memory comes from the system, and goes back to it.
+"""How memory comes from the system, goes back to it, and how much of it there is.
 
 By default the C library takes every large tensor from the system and gives it back when it goes. The system then fills it
 with zeros, page by page of 4 KB, at the first touch: for the tensors of a large model that takes as long as the products
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from pathlib import Path
 
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 """Variables by which torch asks for pages of 2 MB (Linux); a process must have them before its first tensor."""
@@ -37,3 +38,17 @@ def give_back_freed_memory() -> None:
     """Return to the system what loading took and freed: hundreds of megabytes. Only glibc can."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def memory_of_machine() -> int | None:
+    """Memory of the machine, or the smaller limit that a container sets; None where it cannot be told."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+    limit = Path("/sys/fs/cgroup/memory.max")
+    try:
+        text = limit.read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(text)) if text.isdigit() else total

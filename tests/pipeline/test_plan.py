@@ -25,7 +25,8 @@ def test_every_plan_can_be_believed(name: str, monkeypatch: pytest.MonkeyPatch, 
     assert plan.first_prompt and plan.hints and plan.disk_gb >= 0
     for stage in plan.stages:
         if stage.gpu_memory_gb is not None:
-            assert 2 < stage.gpu_memory_gb <= recipe.estimates.gpu_memory_gb, f"{stage.name} does not fit"
+            least = 2 if recipe.estimates.num_gpus else 0
+            assert least <= stage.gpu_memory_gb <= recipe.estimates.gpu_memory_gb, f"{stage.name} does not fit"
     assert not any("DOES NOT FIT" in line for line in plan.assumptions)
 
 
@@ -37,3 +38,13 @@ def test_a_plan_says_what_does_not_fit() -> None:
 def test_packing_counts_packs_not_rows() -> None:
     rows = {s.name: s for s in make_plan(load_recipe("r1-distill-qwen-1.5b")).stages}["round1/start-0"]
     assert rows.note == f"{round(rows.items * 5000 / 16384 / 0.95 * 3 / 8)} steps"
+
+
+def test_without_gpus_a_training_is_weighed_against_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selftaught.pipeline.plan.memory_of_machine", lambda: 24_000_000_000)
+    plan = make_plan(load_recipe("qwen2.5-coder-0.5b", []))
+    trained = [stage.gpu_memory_gb for stage in plan.stages if stage.kind == "train"]
+    assert all(gb and 10 < gb < 16 for gb in trained)  # measured: 13.7 GB
+    assert not any("DOES NOT FIT" in line for line in plan.assumptions)
+    plan = make_plan(load_recipe("qwen2.5-coder-0.5b", ["seed_round.train.micro_batch_size=8"]))
+    assert any("DOES NOT FIT into 24 GB of this machine" in line for line in plan.assumptions)

@@ -26,7 +26,7 @@ __all__ = ["base"]
 def test_loss_and_gradients_are_those_of_all_logits(
     autocast: bool, frozen: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loss_module, "CHUNK_BYTES", 4 * 50 * 3)  # three tokens at a time
+    monkeypatch.setattr(loss_module, "LOGIT_CHUNK_BYTES", 4 * 50 * 3)  # three tokens at a time
     torch.manual_seed(0)
     targets = torch.randint(0, 50, (2, 11))
     targets[0, 3:7] = IGNORE_INDEX
@@ -64,7 +64,7 @@ def test_training_in_pieces_learns_the_same(
     monkeypatch.setattr(loss_module, "chunked_loss", lambda *args: calls.append(len(args[0])) or inner(*args))
     train_sft(make_rows(), base, tmp_path / "whole", settings)
     assert not calls
-    monkeypatch.setattr(loss_module, "CHUNK_BYTES", 4 * 64 * 5)
+    monkeypatch.setattr(loss_module, "LOGIT_CHUNK_BYTES", 4 * 64 * 5)
     train_sft(make_rows(), base, tmp_path / "pieces", settings)
     order = training_order([len(row.input_ids) for row in make_rows()], 4, 5, settings.seed)
     assert sum(calls) == sum(make_rows()[index].num_loss_tokens for index in order)

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import typer
 
 from selftaught.errors import SelftaughtError
+from selftaught.heap import memory_of_machine
 from selftaught.provenance import cores, version_of
 from selftaught.version import __version__
 
@@ -113,7 +114,7 @@ def machine() -> Iterator[Check]:
     yield Check("machine", "system", "ok", f"{platform.system()} {platform.release()} {platform.machine()}")
     num_cores = cores()
     yield Check("machine", "cores", "ok", str(num_cores), {"num_cores": num_cores})
-    memory_bytes = _memory_bytes()
+    memory_bytes = memory_of_machine()
     if memory_bytes is not None:
         mark: Mark = "ok" if memory_bytes >= 4 << 30 else "weak"
         yield Check("machine", "memory", mark, f"{memory_bytes / 2**30:.1f} GiB", {"memory_bytes": memory_bytes})
@@ -220,17 +221,3 @@ def to_text(checks: list[Check]) -> str:
             lines += ["", section] if lines else [section]
         lines.append(f"  {check.mark:<7}  {check.name:<{width}}  {check.detail}")
     return "\n".join(lines)
-
-
-def _memory_bytes() -> int | None:
-    """Memory of the machine, or the smaller limit that a container sets; None where it cannot be told."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None
-    limit = Path("/sys/fs/cgroup/memory.max")
-    try:
-        text = limit.read_text().strip()
-    except OSError:
-        return total
-    return min(total, int(text)) if text.isdigit() else total

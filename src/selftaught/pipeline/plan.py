@@ -1,7 +1,7 @@
 """Plan: what a recipe would do, before anything is spent. ``selftaught run RECIPE --dry-run``.
 
 Hours follow from the throughput that the recipe states, or from stages that it has timed. Memory follows from the usual
-16 bytes a parameter of mixed-precision Adam, spread as the sharding says, and from one checkpointed row and its logits.
+16 bytes a parameter of mixed-precision Adam, spread as the sharding says, and from one micro batch and its logits.
 Problems are counted where they are on this machine.
 """
 
@@ -15,6 +15,7 @@ from pydantic import Field
 
 from selftaught.curation.records import Rule
 from selftaught.errors import SelftaughtError
+from selftaught.heap import memory_of_machine
 from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.first_prompt import first_hints, first_prompt
 from selftaught.pipeline.progress import clock
@@ -36,7 +37,7 @@ from selftaught.records import Problem, Record
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.stages import StageRef
 from selftaught.tokens.folder import model_source
-from selftaught.training.settings import SftSettings
+from selftaught.training.settings import LOGIT_CHUNK_BYTES, SftSettings
 
 BYTES_PER_PARAMETER_TRAINED = 16
 """bf16 weight and gradient, float32 master weight and two Adam moments."""
@@ -248,21 +249,23 @@ class _Planner:
         return sum(sizes) / 4 if sizes else None  # float32, as the embedded model is stored; too few for a bf16 folder
 
     def _training_gb(self, settings: SftSettings) -> float | None:
-        """Memory of one GPU in GB while training: weights, gradients, optimiser, one checkpointed micro batch,
-        logits.
+        """Memory of one GPU, or of the machine where none is stated, in GB while training: weights, gradients,
+        optimiser, the activations of one micro batch, logits.
         """
         parameters, gpus = self._parameters(), self.recipe.estimates.num_gpus
-        if parameters is None or not gpus:
+        if parameters is None:
             return None
         state = parameters * (
             BYTES_PER_PARAMETER_TRAINED if settings.lora is None else BYTES_PER_PARAMETER_SERVED + 0.5
         )
+        if not gpus:
+            gpus, state = 1, state + parameters * BYTES_PER_PARAMETER_SERVED  # autocast's copy of the weights
         shards = gpus if settings.expect_sharding in ("zero3", "fsdp2") else 1
         # With checkpointing about one hidden state a layer is kept for each token: layers × hidden × 2 bytes, and both
         # grow so that layers × hidden ≈ 2.1 × parameters^0.5 × 2.
         per_token = 4.2 * parameters**0.5 * (1 if settings.gradient_checkpointing else 16)
         tokens = settings.max_length * settings.micro_batch_size
-        logits = BYTES_PER_LOGIT * self.recipe.estimates.vocabulary * tokens
+        logits = min(BYTES_PER_LOGIT * self.recipe.estimates.vocabulary * tokens, 3 * LOGIT_CHUNK_BYTES)
         return round((state / shards + per_token * tokens + logits) / 1e9, 1)
 
     def _serving_gb(self) -> float | None:
@@ -278,10 +281,13 @@ class _Planner:
 
 def _warn_memory(recipe: Recipe, stages: list[StagePlan], assumptions: list[str]) -> None:
     """Say which stages do not fit, and which machines are taken."""
-    memory = recipe.estimates.gpu_memory_gb
+    if recipe.estimates.num_gpus:
+        memory, where = recipe.estimates.gpu_memory_gb, "a GPU"
+    else:
+        memory, where = (memory_of_machine() or 0) / 1e9 or float("inf"), "of this machine"
     large = [s.name for s in stages if s.gpu_memory_gb and s.gpu_memory_gb > memory]
     if large:
-        assumptions.append(f"DOES NOT FIT into {memory:.0f} GB a GPU: {', '.join(large)}")
+        assumptions.append(f"DOES NOT FIT into {memory:.0f} GB {where}: {', '.join(large)}")
     if recipe.cluster.hosts:
         assumptions.append(
             f"machines {', '.join(recipe.cluster.hosts)} with {recipe.cluster.gpus_per_host} GPUs each and one shared disk; "
@@ -326,11 +332,13 @@ def print_plan(recipe: Recipe, out: Path | None, *, as_json: bool) -> None:
         print(json.dumps(plan.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
         return
     print(f"{plan.recipe} on {plan.base_model}: {plan.pool:,} problems in the pool, {plan.test:,} to test on")
-    print(f"\n{'stage':<26}{'kind':<10}{'items':>10}{'tokens':>16}{'time':>10}{'GB/GPU':>8}")
+    print(
+        f"\n{'stage':<26}{'kind':<10}{'items':>10}{'tokens':>16}{'time':>10}{'GB' if not recipe.estimates.num_gpus else 'GB/GPU':>8}"
+    )
     for s in plan.stages:
         if s.kind == "grade":
             continue
-        memory = f"{s.gpu_memory_gb:.0f}" if s.gpu_memory_gb else ""
+        memory = f"{s.gpu_memory_gb:.0f}" if (s.gpu_memory_gb or 0) >= 1 else ""
         time = clock(s.seconds) if s.seconds else ""
         tokens = f"{s.tokens:,}" if s.tokens else ""
         items = f"{s.items:,}" if s.items else ""

@@ -15,8 +15,7 @@ from typing import Any
 
 import torch
 
-CHUNK_BYTES = 256 << 20
-"""Most bytes of float32 logits at a time. Fewer logits than that are computed at once, by transformers."""
+from selftaught.training.settings import LOGIT_CHUNK_BYTES
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 """Architectures whose logits are the plain output layer: others scale or cap them afterwards."""
@@ -35,7 +34,7 @@ class _ChunkedLoss(torch.autograd.Function):
         grad_x = torch.empty_like(hidden_NC) if wants_x else None
         grad_weight = torch.zeros_like(weight_VC) if wants_weight else None
         total = torch.zeros((), dtype=torch.float32, device=x.device)
-        num_tokens = max(1, CHUNK_BYTES // (4 * len(weight)))
+        num_tokens = max(1, LOGIT_CHUNK_BYTES // (4 * len(weight)))
         for low in range(0, len(x), num_tokens):
             piece, targets = x[low : low + num_tokens], targets_N[low : low + num_tokens, None]
             logits = (piece @ weight.t()).float()
@@ -80,7 +79,7 @@ def output_layer(model: Any) -> torch.nn.Linear | None:
 
 def is_large(layer: torch.nn.Linear, num_tokens: int) -> bool:
     """Whether the logits of so many tokens are worth being cut."""
-    return 4 * layer.out_features * num_tokens > CHUNK_BYTES
+    return 4 * layer.out_features * num_tokens > LOGIT_CHUNK_BYTES
 
 
 @contextlib.contextmanager

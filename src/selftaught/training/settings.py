@@ -13,6 +13,8 @@ from selftaught.records import Record
 from selftaught.runs.folders import ModelFolder
 from selftaught.training.render import LossPolicy
 
+LOGIT_CHUNK_BYTES = 256 << 20
+"""Most bytes of float32 logits at a time in training. Fewer logits than that are computed at once, by transformers."""
 TINY_PARAMETERS = 50_000_000
 """Below this, eager attention is faster than fused kernels on a CPU, and tensors are no burden to its memory."""
 
