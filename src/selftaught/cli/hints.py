@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     hints.command(name="lint")(lint)
     hints.command(name="show")(show)
     hints.command(name="probe")(hints_probe.probe)
+    hints.command(name="pair")(hints_probe.pair)
     hints.command(name="uplift")(hints_learned.uplift)
     hints.command(name="learn")(hints_learned.learn)
     hints.command(name="explain")(hints_learned.explain)

@@ -1,7 +1,8 @@
-"""``selftaught hints probe PROBLEMS --model M --out RUN``: forks of the same prefix with and without hints."""
+"""``selftaught hints probe`` and ``hints pair``: forks of the same prefix with and without hints."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +60,49 @@ def probe(
     else:
         _tell(summary, out)
     refuse_failed(summary.num_failed)
+
+
+def pair(
+    plain: Annotated[Path, typer.Argument(metavar="PLAIN", help="Run folder without hints.", show_default=False)],
+    hinted: Annotated[Path, typer.Argument(metavar="HINTED", help="Run folder with hints.", show_default=False)],
+    problems: Annotated[Path, typer.Option(help="The problem file of both.")],
+    out: Annotated[Path, typer.Option(help="Folder for forks.jsonl.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Forks from two rollouts that share each trajectory up to its hint, as those of a forked seed round do.
+
+    Both must be graded. Example: selftaught hints pair RUN/round1/greedy RUN/round1/hinted --problems
+    RUN/problems/pool.jsonl --out runs/pairs
+    """
+    from dataclasses import asdict
+
+    from selftaught.cli.next_step import say_next
+    from selftaught.errors import DataError
+    from selftaught.problems import load_problems
+    from selftaught.runs.folders import RolloutFolder
+    from selftaught.store import write_records
+    from selftaught.uplift.twins import TwinCounts, forks_of_twins
+
+    known = {one.id: one for one in load_problems(str(problems))}
+    counts = TwinCounts()
+    forks = list(forks_of_twins(RolloutFolder(plain), RolloutFolder(hinted), known, counts))
+    if not forks:
+        raise DataError(
+            f"{hinted} shares no trajectory with {plain} up to a hint ({counts.without_hint} without a hint, "
+            f"{counts.without_twin} not in both or not graded, {counts.apart} that begin otherwise); expected two runs of "
+            "the same model, problems, seed and temperature."
+        )
+    write_records(RolloutFolder(out).forks, forks)
+    if as_json:
+        print(json.dumps({"out": str(out), **asdict(counts)}))
+        return
+    print(out)
+    print(
+        f"{counts.taken} forks; left out: {counts.without_hint} without a hint, {counts.without_twin} not in both or not "
+        f"graded, {counts.apart} that begin otherwise",
+        file=sys.stderr,
+    )
+    say_next("hints", "uplift", out)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def check_probe(settings: RolloutSettings, probe: ProbeSettings) -> None:
 
 
 @dataclass
-class _Ended:
+class Ended:
     """What a fork needs of one trajectory."""
 
     id: str
@@ -114,7 +114,7 @@ class _Ended:
 
 @dataclass
 class _Gathered:
-    ended: dict[str, _Ended] = field(default_factory=dict)
+    ended: dict[str, Ended] = field(default_factory=dict)
     forked: list[tuple[Trajectory, ForkPoint]] = field(default_factory=list)
 
 
@@ -126,22 +126,24 @@ def forks_of(folder: RolloutFolder, problems: Mapping[str, Problem]) -> Iterator
         problem = problems.get(trajectory.problem_id)
         if problem is None or trajectory.forks is None:
             continue
-        found.ended[trajectory.id] = _ended(trajectory, problem, grades.get(trajectory.id))
+        found.ended[trajectory.id] = ended_of(trajectory, problem, grades.get(trajectory.id))
         if trajectory.shared_tokens is None:  # the one without hints
             bare = trajectory.model_copy(update={"spans": []})
             found.forked += [(bare, point) for point in trajectory.forks]
     for trajectory, point in found.forked:
         names = point.branch_ids()
         if all(name in found.ended for name in names):
-            yield _fork(trajectory, point, problems[trajectory.problem_id], found.ended)
+            branches = [found.ended[name] for name in names]
+            yield fork_of(trajectory, point, problems[trajectory.problem_id], found.ended[trajectory.id], branches)
 
 
-def _ended(trajectory: Trajectory, problem: Problem, grade: Grade | None) -> _Ended:
+def ended_of(trajectory: Trajectory, problem: Problem, grade: Grade | None) -> Ended:
+    """How one trajectory of a fork ended."""
     hints = trajectory.hints()
     known = grade is not None and grade.outcome is not Outcome.ERROR
     candidate = Candidate(trajectory, grade, problem.kind, "probe")
     settings = FilterSettings()
-    return _Ended(
+    return Ended(
         id=trajectory.id,
         arm=hints[0].id if hints else NO_HINT,
         correct=grade.correct if grade is not None and known else None,
@@ -154,11 +156,11 @@ def _ended(trajectory: Trajectory, problem: Problem, grade: Grade | None) -> _En
     )
 
 
-def _fork(trajectory: Trajectory, point: ForkPoint, problem: Problem, ended: Mapping[str, _Ended]) -> Fork:
-    plain = ended[trajectory.id]
+def fork_of(trajectory: Trajectory, point: ForkPoint, problem: Problem, plain: Ended, hinted: Sequence[Ended]) -> Fork:
+    """The fork of ``trajectory`` at ``point``: its branch without a hint, and one for each of the point's hints."""
     calls_before = int(point.features.get("calls", 0))
 
-    def branch(one: _Ended, function: str | None) -> ForkBranch:
+    def branch(one: Ended, function: str | None) -> ForkBranch:
         calls = one.num_calls - calls_before
         wanted = function is not None and one.passes and one.num_calls > 0 and plain.correct is False
         return ForkBranch(
@@ -175,7 +177,6 @@ def _fork(trajectory: Trajectory, point: ForkPoint, problem: Problem, ended: Map
             accepted=wanted and bool(one.correct),
         )
 
-    hinted = zip(point.branch_ids(), point.hints, strict=True)
     return Fork(
         id=point.id,
         problem_id=problem.id,
@@ -189,7 +190,7 @@ def _fork(trajectory: Trajectory, point: ForkPoint, problem: Problem, ended: Map
         probability=point.probability,
         prefix_tokens=point.prefix_tokens,
         features=point.features,
-        branches=[branch(plain, None), *(branch(ended[name], hint) for name, hint in hinted)],
+        branches=[branch(plain, None), *(branch(one, hint) for one, hint in zip(hinted, point.hints, strict=True))],
     )
 
 
