@@ -45,7 +45,7 @@ demo: install ## the whole START loop on two cores; again: shows the table; FRES
 	$(BIN)/selftaught demo --out runs/demo $(if $(FRESH),--fresh)
 
 test: install ## the tests that need no GPU and no network
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not gpu and not network and not exhaustive and not clients" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns 1 --reruns-delay 1 -m "not gpu and not network and not exhaustive and not clients" $(TESTS)
 
 test-all: install ## those and the exhaustive ones: every abuse case at every tier and as another user
 	$(BIN)/python -m pytest -m "not gpu and not network and not clients" $(TESTS)
