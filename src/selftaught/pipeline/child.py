@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
+import threading
 import time
 import traceback
 from dataclasses import replace
@@ -35,6 +37,7 @@ _PROGRESS_EVERY_S = 0.2
 def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> None:
     """Entry point of the child: perform, write the marker, say how it went over ``pipe``."""
     die_with_parent()
+    die_with_reader(pipe)
     # The fork server may pass on signals that the parent blocks or handles.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -74,3 +77,18 @@ def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> N
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def die_with_reader(pipe: Connection) -> None:
+    """Kill this process once nobody can read what it writes into ``pipe``: the scheduler is gone, however it went.
+
+    The parent alone tells too little. It is the fork server, which lives as long as any of its children.
+    """
+
+    def watch() -> None:
+        poller = select.poll()
+        poller.register(pipe.fileno(), 0)  # no event but the one that cannot be left out: nobody reads
+        poller.poll()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="die-with-reader", daemon=True).start()
