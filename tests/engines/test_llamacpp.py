@@ -211,10 +211,13 @@ def test_a_trajectory_keeps_its_slot_while_others_wait(
         return lengths
 
     lengths = asyncio.run(run())
-    # Each prompt is read once, and after each request what was put in and the token before it.
+    # Each prompt is read once, and after each request what was put in and the token before it. A row that begins takes the
+    # slot that was used least recently. That may be one whose row is just between two requests: it is read once more.
     server = served.server
     assert server.num_requests >= 9 * 6
-    assert server.num_evaluated <= 9 * 59 + 3 * (server.num_requests - 9) < sum(lengths)
+    taken_over = (9 - 3) * max(lengths)
+    most = 9 * 59 + 3 * (server.num_requests - 9) + taken_over
+    assert server.num_evaluated <= most < sum(map(len, server.prompts)) / 2
 
 
 def test_a_model_that_is_loading_is_waited_for(served: Thread, model_folder: Path) -> None:

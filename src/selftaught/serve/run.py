@@ -67,7 +67,7 @@ def serve(ask: Ask, options: ServeOptions, host: str, port: int, ready: Callable
             f"serve needs {error.name}, which is not installed; pip install 'selftaught[serve]'."
         ) from None
     listening = _listen(host, port)
-    with listening, _opened(ask, options) as server:
+    with listening, _handlers_kept(), _opened(ask, options) as server:
         config = uvicorn.Config(
             create_app(server),
             log_config=None,
@@ -150,9 +150,29 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def _on_signals(handle: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    """``handle`` hears signals; afterwards nobody does, until all is closed.
+
+    An interrupt while the model is closed would end this thread and leave the engine's in the middle of a product: the
+    interpreter aborts then.
+    """
+    for number in _STOPS:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Who heard signals before hears them again afterwards."""
+    previous = {number: signal.getsignal(number) for number in _STOPS}
     try:
         yield
     finally:
