@@ -89,8 +89,8 @@ def delete_placeholders(trajectory: Trajectory) -> Edit | None:
     return None
 
 
-_BOXED_END = re.compile(r"\\boxed\{(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*\}[^\n]*")
 _BOX = re.compile(r"\\boxed\{((?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*)\}")
+_BOXED_END = re.compile(_BOX.pattern + r"[^\n]*")
 _ENDING = re.compile(r"(?:\s*<\|[^|<>\s]+\|>)+\s*$")
 
 
