@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ def run(
     *,
     out: Folder,
     fresh: bool = False,
+    reuse: Folder | Sequence[Folder] = (),
     set: Overrides = None,
     cores: int | None = None,
     quiet: bool = False,
 ) -> RunResult:
-    """Run a recipe, a YAML file or the name of a shipped one, in the folder ``out``; the same call goes on in it."""
-    return _execute(str(recipe), out, fresh, set, cores, quiet, "run")
+    """Run a recipe, a YAML file or the name of a shipped one, in the folder ``out``; the same call goes on in it.
+
+    ``reuse`` is another run, or several: their finished stages are taken over where their settings and inputs are the same.
+    """
+    return _execute(str(recipe), out, fresh, set, cores, quiet, "run", reuse)
 
 
 def demo(
@@ -43,11 +48,26 @@ def demo(
 
 
 def _execute(
-    recipe: str, out: Folder, fresh: bool, overrides: Overrides, cores: int | None, quiet: bool, verb: str
+    recipe: str,
+    out: Folder,
+    fresh: bool,
+    overrides: Overrides,
+    cores: int | None,
+    quiet: bool,
+    verb: str,
+    reuse: Folder | Sequence[Folder] = (),
 ) -> RunResult:
     loaded = load_recipe(recipe, override_texts(overrides))
     with _no_main_file():
-        done = execute(loaded, Path(out), fresh=fresh, num_cores=cores, shown=shown(quiet), verb=verb)
+        done = execute(
+            loaded,
+            Path(out),
+            fresh=fresh,
+            reuse=[Path(other) for other in ([reuse] if isinstance(reuse, str | PathLike) else reuse)],
+            num_cores=cores,
+            shown=shown(quiet),
+            verb=verb,
+        )
     folder = done.run
     results = html = None
     if folder.report_json.exists():

@@ -20,6 +20,12 @@ def register(app: typer.Typer) -> None:
         fresh: Annotated[
             bool, typer.Option("--fresh", help="Delete what this run has written there and start over.")
         ] = False,
+        reuse: Annotated[
+            list[Path] | None,
+            typer.Option(
+                help="Another run: its finished stages are taken over where settings and inputs are the same."
+            ),
+        ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as one JSON document.")] = False,
         set_: Annotated[
@@ -42,4 +48,4 @@ def register(app: typer.Typer) -> None:
         from selftaught.pipeline.execute import execute
         from selftaught.pipeline.report import show_report
 
-        show_report(execute(loaded, out, fresh=fresh, num_cores=cores))
+        show_report(execute(loaded, out, fresh=fresh, reuse=reuse or (), num_cores=cores))

@@ -14,12 +14,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from selftaught.errors import EmptyDataError, SelftaughtError
 from selftaught.pipeline import perform as performing
 from selftaught.pipeline.markers import write_marker
+from selftaught.pipeline.reuse import take_over
 from selftaught.pipeline.stages import Stage
 from selftaught.progress import Progress
 from selftaught.runs.folders import RunFolder
@@ -34,8 +36,11 @@ _LOCK_WAIT_S = 30.0
 _PROGRESS_EVERY_S = 0.2
 
 
-def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> None:
-    """Entry point of the child: perform, write the marker, say how it went over ``pipe``."""
+def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection, reuse: Sequence[RunFolder] = ()) -> None:
+    """Entry point of the child: perform, write the marker, say how it went over ``pipe``.
+
+    ``reuse``: other runs, from which the stage is taken over where that gives the same.
+    """
     die_with_parent()
     die_with_reader(pipe)
     # The fork server may pass on signals that the parent blocks or handles.
@@ -62,8 +67,10 @@ def run_stage(run: RunFolder, stage: Stage, workers: int, pipe: Connection) -> N
         # The run's own lock ends with the scheduler. A stage that outlives it for a moment still writes, so it has its
         # own.
         with WriterLock(run.stage_lock(stage.ref), f"run, stage {stage.name}", wait_s=_LOCK_WAIT_S):
-            result = performing.perform(run, stage, workers, progress)
-            marker = write_marker(run, stage, result, time.monotonic() - started)
+            marker = take_over(run, stage, reuse)
+            if marker is None:
+                result = performing.perform(run, stage, workers, progress)
+                marker = write_marker(run, stage, result, time.monotonic() - started)
         pipe.send(("done", marker.model_dump_json()))
     except EmptyDataError as error:
         print(f"selftaught: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from selftaught.pipeline.markers import finished
 from selftaught.pipeline.outcome import RunOutcome, RunResult
 from selftaught.pipeline.progress import Display, Forecast
 from selftaught.pipeline.recipe import Recipe
+from selftaught.pipeline.reuse import open_other
 from selftaught.pipeline.runfile import open_run
 from selftaught.pipeline.scheduler import run_stages
 from selftaught.pipeline.stages import Stage, TrainStage
@@ -26,6 +28,7 @@ def execute(
     run: Path,
     *,
     fresh: bool = False,
+    reuse: Sequence[Path] = (),
     num_cores: int | None = None,
     quiet: bool = False,
     shown: AbstractContextManager[Show] | None = None,
@@ -35,14 +38,16 @@ def execute(
     """Run ``recipe`` in folder ``run`` to its end, or go on where it stopped.
 
     ``num_cores`` limits the CPU cores (default: all that the process may use); ``verb`` is what a second writer is
-    told; ``shown`` is who shows the progress, instead of bars on stderr. Raises ConfigError for a folder of another
-    recipe or one that another process writes, and StageFailed when a stage fails. A data set without rows raises
-    nothing: what was measured is reported, and ``RunResult.empty`` says why.
+    told; ``reuse`` are other runs, whose finished stages are taken over where settings and inputs are the same; ``shown``
+    is who shows the progress, instead of bars on stderr. Raises ConfigError for a folder of another recipe or one that
+    another process writes, and StageFailed when a stage fails. A data set without rows raises nothing: what was measured
+    is reported, and ``RunResult.empty`` says why.
     """
     stages = build_stages(recipe)
     folder = RunFolder(run)
     with WriterLock(folder.lock, verb):
         record = open_run(folder, recipe, fresh=fresh)
+        others = [open_other(path, folder, recipe, record) for path in reuse]
         done = finished(folder, stages)
         if len(done) == len(stages):
             return RunResult(folder, record, stages, done, was_done=True)
@@ -60,6 +65,7 @@ def execute(
                 forecast=Forecast(recipe.estimates),
                 display=display,
                 start_method=start_method,
+                reuse=others,
             )
         finally:
             display.end()

@@ -43,6 +43,8 @@ class Marker(Record):
     detail: str
     finished_at: str = Field(default_factory=utc_now)
     hashes: dict[str, str] = Field(default_factory=dict)
+    taken_from: str = ""
+    """The run that did it, when this one took it over; seconds and tokens are its."""
 
 
 def read_marker(run: RunFolder, stage: StageRef) -> Marker | None:
@@ -64,7 +66,7 @@ def stage_digest(run: RunFolder, stage: Stage) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:DIGEST_CHARS]
 
 
-def write_marker(run: RunFolder, stage: Stage, result: StageResult, seconds: float) -> Marker:
+def write_marker(run: RunFolder, stage: Stage, result: StageResult, seconds: float, *, taken_from: str = "") -> Marker:
     """Say that ``stage`` is done; its files are complete by now."""
     marker = Marker(
         name=stage.name,
@@ -74,6 +76,7 @@ def write_marker(run: RunFolder, stage: Stage, result: StageResult, seconds: flo
         tokens=result.tokens,
         detail=result.detail,
         hashes={name: file_digest(run.path / name) for name in result.outputs if (run.path / name).is_file()},
+        taken_from=taken_from,
     )
     write_json(run.marker(stage.ref), marker.model_dump(mode="json"))
     return marker

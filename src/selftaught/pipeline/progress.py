@@ -108,6 +108,8 @@ class Display:
         if self._show is not None:
             self._show.drop(stage.name)
         detail = f"  {marker.detail}" if marker.detail else ""
+        if marker.taken_from:
+            detail += f"; taken over from {marker.taken_from}"
         self._say(f"[{self._num_done:2d}/{self._num_stages}] {stage.name:<24} {marker.seconds:6.1f} s{detail}")
 
     def show(self, forecast: Forecast, running: Mapping[str, Running], done: Mapping[str, Marker]) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import time
+from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from multiprocessing.connection import wait
 from typing import Any
@@ -71,8 +72,12 @@ def run_stages(
     forecast: Forecast,
     display: Display,
     start_method: str = "forkserver",
+    reuse: Sequence[RunFolder] = (),
 ) -> RunOutcome:
-    """Run everything that is not done; return all markers. Raises StageFailed with the first failing stage's error."""
+    """Run everything that is not done; return all markers. Raises StageFailed with the first failing stage's error.
+
+    ``reuse``: other runs, whose finished stages are taken over where they are the same.
+    """
     done = finished(run, stages)
     forecast.start(stages, done, parallel)
     use_large_pages()
@@ -87,7 +92,7 @@ def run_stages(
     try:
         while True:
             while len(running) < parallel and (stage := ready.take()) is not None:
-                running[stage.name] = _start(context, run, stage, workers)
+                running[stage.name] = _start(context, run, stage, workers, reuse)
                 display.stage_started(stage)
             if not running:  # all is done, or what is left needs a data set that came out empty
                 break
@@ -104,10 +109,10 @@ def run_stages(
     return RunOutcome(done, empty)
 
 
-def _start(context: Any, run: RunFolder, stage: Stage, workers: int) -> Running:
+def _start(context: Any, run: RunFolder, stage: Stage, workers: int, reuse: Sequence[RunFolder]) -> Running:
     """A process for one stage."""
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=run_stage, args=(run, stage, workers, sender), name=stage.name)
+    process = context.Process(target=run_stage, args=(run, stage, workers, sender, reuse), name=stage.name)
     process.start()
     sender.close()  # the child has its own; while ours is open the pipe would never end when the child dies
     return Running(stage, process, receiver, run.relative(run.log(stage.ref)))
