@@ -32,9 +32,9 @@ def perform(folder: RunFolder, stage: object, workers: int, progress: Reporter) 
         outputs = {sets.pool: str(stage.pool), sets.test: str(stage.test)}
     else:
         read = [sets.pool.read_text() if "problems" in stage.need_names else ""]
-        read += [
-            path.read_text() for need in stage.needs for path in sorted((folder.path / need.folder).glob("*.jsonl"))
-        ]
+        for need in (need for need in stage.needs if need.name != "problems"):
+            files = sorted((folder.path / need.folder).glob("*.*"))
+            read += [file.read_text() for file in files if file.suffix in (".jsonl", ".safetensors")]
         if getattr(getattr(stage, "problems", None), "name", "") == "TEST":
             read[0] = sets.test.read_text()
         text = hashlib.sha256("".join([stage.own_digest(), *read]).encode()).hexdigest()
@@ -52,7 +52,9 @@ def perform(folder: RunFolder, stage: object, workers: int, progress: Reporter) 
         path.write_text(content)
         if path.name not in ("grades.jsonl", "optimizer.pt"):
             write_json(path.with_name("run.json"), {"by": stage.name})
-    return StageResult(tokens=7, detail="made", outputs=[folder.relative(path) for path in outputs if path.suffix != ".pt"])
+    return StageResult(
+        tokens=7, detail="made", outputs=[folder.relative(path) for path in outputs if path.suffix != ".pt"]
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -97,9 +99,9 @@ def test_only_what_depends_on_a_changed_key_is_made_anew(
     assert performed == expected
     assert performed < everything | expected or override.startswith("seed=")
     assert contents(tmp_path / "new") == contents(tmp_path / "scratch"), "as if nothing had been taken over"
-    assert not list((tmp_path / "new").rglob(".*.taken")) and not list(
-        (tmp_path / "new" / "round1").rglob("optimizer.pt")
-    )
+    assert not list((tmp_path / "new").rglob(".*.taken"))
+    checkpoints = tmp_path / "new" / "round1" / "start-0" / "checkpoints"
+    assert checkpoints.exists() == ("round1/start-0" in performed), "they are of no use once the model is there"
 
 
 def test_markers_say_where_a_stage_was_done(tmp_path: Path) -> None:
@@ -152,4 +154,4 @@ def test_a_folder_that_cannot_be_taken_from_is_refused(tmp_path: Path, monkeypat
         run(tmp_path / "old", reuse=[tmp_path / "old"])
     monkeypatch.setattr(runfile, "_model_hash", lambda model: "other weights")
     with pytest.raises(ConfigError, match="another base model"):
-        run(tmp_path / "new", reuse=[tmp_path / "old"])
+        run(tmp_path / "other", reuse=[tmp_path / "old"])
