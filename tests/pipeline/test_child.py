@@ -16,7 +16,7 @@ sys.path.insert(0, {source!r})
 
 def stage(note, pipe):
     from selftaught.pipeline.child import die_with_reader
-    from selftaught.training.machines import die_with_parent
+    from selftaught.parent import die_with_parent
 
     die_with_parent()
     die_with_reader(pipe)

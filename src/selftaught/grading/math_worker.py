@@ -8,7 +8,6 @@ answers, and ``ready PID`` from each new worker.
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
 import os
@@ -16,6 +15,8 @@ import resource
 import signal
 import sys
 from typing import Any, NoReturn, TextIO
+
+from selftaught.parent import die_with_parent
 
 MEMORY_LIMIT_BYTES = 2 << 30
 
@@ -42,7 +43,7 @@ def are_equal(gold: str, prediction: str) -> bool:
 def main() -> int:
     """Answer pairs from standard input until it ends. One argument: CPU seconds for a pair, so that a busy machine costs none."""
     timeout_s = float(sys.argv[1])
-    _die_with_parent()
+    die_with_parent()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -57,7 +58,7 @@ def main() -> int:
     while True:
         child = os.fork()
         if child == 0:
-            _die_with_parent()
+            die_with_parent()
             _serve(answers, timeout_s)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -100,14 +101,6 @@ def _judge(gold: str, prediction: str, timeout_s: float) -> dict[str, Any]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return {"equal": equal, "reason": reason}
-
-
-def _die_with_parent() -> None:
-    pr_set_pdeathsig = 1
-    try:
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    except (OSError, AttributeError):
-        pass  # not Linux: the closed pipe ends us after the pair in hand
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from selftaught.errors import EmptyDataError, SelftaughtError
+from selftaught.parent import die_with_parent
 from selftaught.pipeline import perform as performing
 from selftaught.pipeline.markers import write_marker
 from selftaught.pipeline.reuse import take_over
@@ -26,7 +27,6 @@ from selftaught.pipeline.stages import Stage
 from selftaught.progress import Progress
 from selftaught.runs.folders import RunFolder
 from selftaught.runs.lock import WriterLock
-from selftaught.training.machines import die_with_parent
 
 PRELOAD = ["torch", "transformers", "selftaught.training.trainer"]
 """Imported once by the fork server."""

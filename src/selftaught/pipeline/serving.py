@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selftaught.errors import EngineError
+from selftaught.parent import die_with_parent
 from selftaught.pipeline.recipe import Serving
-from selftaught.training.machines import Cluster, die_with_parent, on_host
+from selftaught.training.machines import Cluster, on_host
 
 _POLL_S = 1.0
 _STOP_WAIT_S = 20.0

@@ -18,10 +18,11 @@ from pydantic import ValidationError
 from selftaught.complaints import complaint
 from selftaught.errors import ConfigError, IncompleteError
 from selftaught.overrides import apply_overrides, read_mapping
+from selftaught.parent import die_with_parent
 from selftaught.records import Record
 from selftaught.runs.folders import ModelFolder
 from selftaught.store import write_json
-from selftaught.training.machines import Cluster, die_with_parent, on_host
+from selftaught.training.machines import Cluster, on_host
 from selftaught.training.settings import SftSettings, TrainingSummary, read_summary
 
 _STOP_WAIT_S = 20.0

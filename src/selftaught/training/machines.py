@@ -5,11 +5,8 @@ All hosts see the same folders under the same paths (a shared disk) and have the
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import shlex
-import signal
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -38,15 +35,6 @@ def on_host(cluster: Cluster, host: str, words: Sequence[str], environment: Mapp
     script = f"cd {shlex.quote(os.getcwd())} && exec env {shlex.join([*pairs, *words])}"
     # ssh hands its words to a shell on the other side, joined; other programs take them as they are.
     return [*prefix, script] if os.path.basename(prefix[0]) == "ssh" else [*prefix, "sh", "-c", script]
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent goes, however it goes: no orphan writes into the run."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-_PR_SET_PDEATHSIG = 1
 
 
 def is_here(host: str) -> bool:
