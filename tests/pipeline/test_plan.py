@@ -48,3 +48,13 @@ def test_without_gpus_a_training_is_weighed_against_this_machine(monkeypatch: py
     assert not any("DOES NOT FIT" in line for line in plan.assumptions)
     plan = make_plan(load_recipe("qwen2.5-coder-0.5b", ["seed_round.train.micro_batch_size=8"]))
     assert any("DOES NOT FIT into 24 GB of this machine" in line for line in plan.assumptions)
+
+
+def test_a_round_of_hints_shares_what_comes_before_it() -> None:
+    one, four = (
+        {stage.name: stage for stage in make_plan(load_recipe("qwq-32b", [f"evaluate.scaling_rounds={rounds}"])).stages}
+        for rounds in (1, 4)
+    )
+    name = "eval/base-rounds"
+    assert four[name].items == one[name].items / 2 * 5
+    assert four[name].tokens / one[name].tokens == pytest.approx((1 + 4 * 0.5) / (1 + 0.5))

@@ -167,8 +167,11 @@ class _Planner:
             case RolloutStage():
                 problems = self._problems(stage.problems)
                 problems = min(problems, stage.num_problems or problems)
-                row.items = problems * int(stage.options.value("samples")) * stage.options.num_rounds
-                row.tokens = row.items * e.tokens_per_rollout
+                first, more = problems * int(stage.options.value("samples")), stage.options.num_rounds - 1
+                row.items = first * (1 + more)
+                row.tokens = round(first * (1 + more * BRANCH_SHARE) * e.tokens_per_rollout)
+                if more:
+                    row.note = f"{first:,} without a hint, {more} rounds each: half a trajectory"
                 if stage.plain is not None:
                     row.note = f"forks: {row.items:,} greedy trajectories beside, their own tokens not counted"
                 row.seconds = row.tokens / e.rollout_tokens_per_s
