@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py MODEL [--workers 2] [--rows 32] [--columns 2048] [--dtype auto] [--json]
 
-Each worker opens the model as rollouts do (two workers of a model that is kept in half precision: a copy each; otherwise one
+Each worker opens the model as rollouts do (two workers of a model whose weights take 16 bits: a copy each; otherwise one
 shared copy), lets the cache grow as far as rows of ``--columns`` tokens would make it, writes into every column, and decodes
 one token of each row. PSS counts a page that n processes share 1/n for each, so its sum counts every page once; the mean of
 the parts below says where it goes. Linux only. Exit code 1 when the sum at the end is above ``--bar-gb``.
@@ -75,13 +75,13 @@ def main() -> int:
     parser.add_argument("--bar-gb", type=float, default=5.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    from selftaught.engines.dtype import keeps_half, resolve_dtype
+    from selftaught.engines.dtype import resolve_dtype, takes_two_bytes
     from selftaught.tokens import resolve_model
 
     folder = resolve_model(options.model)
     dtype = resolve_dtype(options.dtype, folder, "cpu")
     share = None
-    if options.workers > 1 and not (options.workers == 2 and keeps_half(folder, dtype)):
+    if options.workers > 1 and not (options.workers == 2 and takes_two_bytes(folder, dtype)):
         share = f"/proc/{os.getpid()}/fd/{os.memfd_create('selftaught-weights')}"
     context = multiprocessing.get_context("spawn")
     together, found = context.Barrier(options.workers), context.Queue()
