@@ -3,7 +3,7 @@
 - ``docs/cli.md``: every verb, from its own help.
 - The keys of a recipe in ``docs/recipes.md``, between two marker comments, from the settings' own classes.
 - The results in ``README.md`` and ``docs/real-model.md``, between marker comments, from ``docs/results.json`` (the demo)
-  and ``docs/real-model.json``. Each is the summary of one ``report.json``, taken over by ``scripts/docs.py --results`` or
+  and ``docs/real-model.json``; those of the first real run from ``docs/real-model-first.json``. Each is the summary of one ``report.json``, taken over by ``scripts/docs.py --results`` or
   ``--real RUN/report.json``; no number is typed by hand.
 
 ``make docs`` then builds the pages as a site (``mkdocs.yml``).
@@ -26,6 +26,8 @@ RESULTS = ROOT / "docs" / "results.json"
 RECIPES = ROOT / "docs" / "recipes.md"
 REAL_RESULTS = ROOT / "docs" / "real-model.json"
 REAL_PAGE = ROOT / "docs" / "real-model.md"
+FIRST_PAGE = ROOT / "docs" / "real-model-first.md"
+FIRST_RESULTS = ROOT / "docs" / "real-model-first.json"
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 REAL_BEGIN, REAL_END = "<!-- real results: begin -->", "<!-- real results: end -->"
@@ -70,7 +72,8 @@ def pages() -> dict[Path, str]:
     from recipe_keys import key_lines
 
     keys = "\n".join([KEYS_BEGIN, *key_lines(), KEYS_END])
-    real = {REAL_PAGE: with_real_results(REAL_PAGE.read_text(encoding="utf-8"))} if REAL_PAGE.is_file() else {}
+    pages = {REAL_PAGE: REAL_RESULTS, FIRST_PAGE: FIRST_RESULTS}
+    real = {page: with_real_results(page.read_text("utf-8"), file) for page, file in pages.items() if page.is_file()}
     return {
         **real,
         CLI_PAGE: cli_page(),
@@ -201,11 +204,11 @@ def with_results(readme: str) -> str:
     return between(readme, BEGIN, END, "\n".join(lines))
 
 
-def with_real_results(page: str) -> str:
-    """``page`` with the text between the markers made anew from ``docs/real-model.json``."""
-    if not REAL_RESULTS.is_file():
+def with_real_results(page: str, file: Path = REAL_RESULTS) -> str:
+    """``page`` with the text between the markers made anew from ``file``."""
+    if not file.is_file():
         return page
-    results = json.loads(REAL_RESULTS.read_text(encoding="utf-8"))
+    results = json.loads(file.read_text(encoding="utf-8"))
     command = "selftaught run recipes/qwen2.5-coder-0.5b.yaml"
     lines = [REAL_BEGIN, *result_lines(results, command), REAL_END]
     page = between(page, REAL_BEGIN, REAL_END, "\n".join(lines))
