@@ -3,8 +3,9 @@
 - ``docs/cli.md``: every verb, from its own help.
 - The keys of a recipe in ``docs/recipes.md``, between two marker comments, from the settings' own classes.
 - The results in ``README.md`` and ``docs/real-model.md``, between marker comments, from ``docs/results.json`` (the demo)
-  and ``docs/real-model.json``; those of the first real run from ``docs/real-model-first.json``. Each is the summary of one ``report.json``, taken over by ``scripts/docs.py --results`` or
-  ``--real RUN/report.json``; no number is typed by hand.
+  and ``docs/real-model.json``; those of the first real run, which no command changes, from ``docs/real-model-first.json``.
+  Each is the summary of one ``report.json``, taken over by ``scripts/docs.py --results`` or ``--real RUN/report.json``; no
+  number is typed by hand.
 
 ``make docs`` then builds the pages as a site (``mkdocs.yml``).
 """
@@ -72,8 +73,8 @@ def pages() -> dict[Path, str]:
     from recipe_keys import key_lines
 
     keys = "\n".join([KEYS_BEGIN, *key_lines(), KEYS_END])
-    pages = {REAL_PAGE: REAL_RESULTS, FIRST_PAGE: FIRST_RESULTS}
-    real = {page: with_real_results(page.read_text("utf-8"), file) for page, file in pages.items() if page.is_file()}
+    measured = {REAL_PAGE: REAL_RESULTS, FIRST_PAGE: FIRST_RESULTS}
+    real = {page: with_real_results(page.read_text("utf-8"), file) for page, file in measured.items() if page.is_file()}
     return {
         **real,
         CLI_PAGE: cli_page(),

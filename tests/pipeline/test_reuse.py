@@ -99,7 +99,7 @@ def test_only_what_depends_on_a_changed_key_is_made_anew(
     assert performed == expected
     assert performed < everything | expected or override.startswith("seed=")
     assert contents(tmp_path / "new") == contents(tmp_path / "scratch"), "as if nothing had been taken over"
-    assert not list((tmp_path / "new").rglob(".*.taken"))
+    assert not list((tmp_path / "new").rglob("*.taken"))
     checkpoints = tmp_path / "new" / "round1" / "start-0" / "checkpoints"
     assert checkpoints.exists() == ("round1/start-0" in performed), "they are of no use once the model is there"
 

@@ -87,7 +87,7 @@ def _copy_folders(run: RunFolder, stage: Stage, other: RunFolder) -> bool:
     if any(target.is_dir() and any(target.iterdir()) for target in targets):
         return False
     for ref, target in zip(written, targets, strict=True):
-        source, partial = other.path / ref.folder, target.with_name(f".{target.name}.taken")
+        source, partial = other.path / ref.folder, _partial(run, ref)
         shutil.rmtree(partial, ignore_errors=True)
         left = {RolloutFolder(source).grades, RolloutFolder(source).grades_lock, RolloutFolder(source).lock}
         left |= {ModelFolder(source).checkpoints}
@@ -99,8 +99,14 @@ def _copy_folders(run: RunFolder, stage: Stage, other: RunFolder) -> bool:
         )
         if target.is_dir():
             target.rmdir()
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.rename(target)
     return True
+
+
+def _partial(run: RunFolder, ref: StageRef) -> Path:
+    """Where a copy lies until it is whole. Among the logs, so that one that a kill leaves behind is no stage, and goes by --fresh."""
+    return run.logs / f"{ref.file_stem}.taken"
 
 
 def _copy_grades(run: RunFolder, stage: Stage, other: RunFolder) -> bool:
@@ -108,7 +114,7 @@ def _copy_grades(run: RunFolder, stage: Stage, other: RunFolder) -> bool:
     source, target = other.rollout(stage.ref).grades, run.rollout(stage.ref).grades
     if target.exists():
         return False
-    partial = target.with_name(f".{target.name}.taken")
+    partial = _partial(run, stage.ref)
     shutil.copy2(source, partial)
     partial.rename(target)
     return True
