@@ -47,6 +47,21 @@ def test_d_seed_wants_greedy_wrong_and_hinted_right(write_rollout: WriteRollout,
     assert kept.trajectory == rows[0] and kept.source == "hinted" and "greedy wrong" in kept.why
 
 
+def test_d_seed_may_hold_rows_that_are_right_before_the_hint(write_rollout: WriteRollout, tmp_path: Path) -> None:
+    """Their drafts take loss; a row without a verdict of the greedy run stays out."""
+    verdicts = [(plain(f"p{i}"), i > 1) for i in (1, 2, 3)]
+    greedy = write_rollout("greedy", verdicts, candidate=False, reference=True)
+    rows = [hinted(f"p{i}") for i in (1, 2, 3, 4)]
+    source = write_rollout("hinted", [(row, True) for row in rows])
+    problems = [problem(f"p{i}") for i in (1, 2, 3, 4)]
+    funnel = curate([source, greedy], problems, tmp_path / "out", CurateSettings(greedy_wrong_share=0.5), codec=CODEC)
+    check_partition(tmp_path / "out", rows, funnel)
+    assert funnel.num_kept == 2 and funnel.dropped == {"greedy_right": 2}
+    kept = list(read_jsonl(tmp_path / "out" / "kept.jsonl", KeptRow))
+    assert {row.trajectory.problem_id for row in kept} > {"p1"}
+    assert {row.why.rpartition("; ")[2] for row in kept} == {"greedy wrong", "greedy right"}
+
+
 def test_a_probe_gives_rows_and_says_what_the_base_solves(write_rollout: WriteRollout, tmp_path: Path) -> None:
     """Only its trajectories without hints are the greedy pass; its branches are rows, but no verdicts on the base."""
     rows = []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from selftaught.curation.records import CurateSettings, DropReason, Rule
@@ -40,8 +43,8 @@ def rows() -> list[Survivor]:
 
 def chosen(share: object) -> tuple[Counter[tuple[str, bool]], Counter[DropReason]]:
     dropped: list[tuple[Survivor, DropReason]] = []
-    settings = CurateSettings(rule=Rule.D_START, tool_share=share)  # type: ignore[arg-type]
-    kept = select(rows(), settings, lambda row, step, reason, detail: dropped.append((row, reason)))
+    wanted = CurateSettings(rule=Rule.D_START, tool_share=share)  # type: ignore[arg-type]
+    kept = select(rows(), wanted, lambda row, step, reason, detail: dropped.append((row, reason)))
     assert len(kept) + len(dropped) == len(rows())
     assert len({row.problem_id for row, _ in kept}) == len(kept)
     return Counter((row.kind.value, row.num_calls > 0) for row, _ in kept), Counter(reason for _, reason in dropped)
@@ -73,7 +76,31 @@ def test_one_id_in_two_sources_is_chosen_whatever_the_order_of_the_files() -> No
         replace(survivor("p", ProblemKind.MATH, 1), source=source, text_hash=number)
         for number, source in enumerate(("a", "b"))
     )
-    settings = CurateSettings(rule=Rule.D_START)
+    wanted = CurateSettings(rule=Rule.D_START)
     for order in ([greedy, sample], [sample, greedy]):
-        kept = select(order, settings, lambda *dropped: None)
+        kept = select(order, wanted, lambda *dropped: None)
         assert [row.source for row, _ in kept] == ["a"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 30), st.integers(0, 30), st.floats(0.05, 1), st.randoms(use_true_random=False))
+def test_d_seed_holds_its_share_of_rows_that_the_greedy_run_gets_wrong(
+    num_wrong: int, num_right: int, share: float, random: Random
+) -> None:
+    """All of these stay, with as many others as fit; the order of the rows changes nothing."""
+    found = [replace(survivor(f"w{i}", ProblemKind.MATH, 1), greedy_right=False) for i in range(num_wrong)]
+    found += [replace(survivor(f"r{i}", ProblemKind.MATH, 1), greedy_right=True) for i in range(num_right)]
+    dropped: list[tuple[str, DropReason]] = []
+    chosen = CurateSettings(greedy_wrong_share=share)
+    if share == 1:  # then the first pass refuses the others
+        found = found[:num_wrong]
+    kept = select(found, chosen, lambda row, step, reason, detail: dropped.append((row.problem_id, reason)))
+    wrong = [row for row, _ in kept if not row.greedy_right]
+    right = len(kept) - len(wrong)
+    assert len(wrong) == num_wrong and len(kept) + len(dropped) == len(found)
+    assert num_wrong >= share * len(kept) - 1e-6
+    if right < num_right and share < 1:
+        assert num_wrong < share * (len(kept) + 1) + 1e-6
+    assert all(reason is DropReason.GREEDY_RIGHT for _, reason in dropped)
+    random.shuffle(found)
+    assert select(found, chosen, lambda *dropped: None) == kept

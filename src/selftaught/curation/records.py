@@ -189,6 +189,10 @@ class CurateSettings(Record):
     """False for the control without tools: right traces without a call are what it wants."""
     max_per_problem: int = Field(default=1, ge=1)
     """Trajectories kept of one problem."""
+    greedy_wrong_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of D_seed's rows whose problem the greedy run gets wrong; 1 is the paper's rule. The rest are right before
+    the hint and after it. A model whose whole turn is thinking learns by them to write its draft as before, and to
+    check it."""
     tool_share: float | dict[str, float] = 1.0
     """Share of rows that call the tool; the rest are right text-only traces, so that reasoning without the tool is
     kept. By problem kind (those not named: 1) where it matters: a first draft that passes by luck is no reason to test

@@ -51,6 +51,7 @@ SELECT_STEPS: tuple[tuple[str, DropReason], ...] = (
     ("no_tool_call", DropReason.NO_TOOL_CALL),
     ("best_of_problem", DropReason.NOT_BEST),
     ("tool_share", DropReason.OVER_QUOTA),
+    ("greedy_wrong_share", DropReason.GREEDY_RIGHT),
     ("quota", DropReason.OVER_QUOTA),
 )
 """Steps of the selection in the order of the funnel, with the reason that each usually gives."""
@@ -228,6 +229,7 @@ class _Run:
             and self.settings.require_tool
             and facts.num_calls
             and greedy_right is not False
+            and not (greedy_right and self.settings.greedy_wrong_share < 1)
         ):
             detail = "the greedy run solves it without hints" if greedy_right else "no greedy run to compare with"
             self.drop(

@@ -1,9 +1,9 @@
 """Select: which of the surviving trajectories make the data set (START section 2.2).
 
 The steps, in order: one of each text; at most ``max_per_problem`` rows of a problem, the best by fewest tool errors,
-then fewest calls, then fewest tokens, then a seeded draw; a share of text-only rows; quotas. All draws are hashes of
-the seed and an id, so that neither the order of the files nor another row changes them. Works on compact keys, so that
-a million trajectories fit in memory.
+then fewest calls, then fewest tokens, then a seeded draw; a share of text-only rows; in D_seed a share of rows that are
+right without the hint, too; quotas. All draws are hashes of the seed and an id, so that neither the order of the files
+nor another row changes them. Works on compact keys, so that a million trajectories fit in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from selftaught.curation.records import CurateSettings, DropReason
+from selftaught.curation.records import CurateSettings, DropReason, Rule
 from selftaught.records import ProblemKind
 
 
@@ -68,6 +68,8 @@ def select(survivors: Iterable[Survivor], settings: CurateSettings, drop: Drop) 
     chosen = [(row, _why(row)) for rows in tool_rows.values() for row in rows]
     chosen += [(row, "right without a call; kept for reasoning without the tool") for row in text_rows.values()]
     chosen.sort(key=lambda pair: (draw(settings.seed, pair[0].trajectory_id), pair[0].trajectory_id))
+    if settings.rule is Rule.D_SEED and settings.greedy_wrong_share < 1:
+        chosen = _greedy_wrong_share(chosen, settings, drop)
     return _quotas(chosen, settings, drop)
 
 
@@ -138,6 +140,25 @@ def _text_share(
             of = f" of {scope}" if by_kind else ""
             drop(row, "tool_share", DropReason.OVER_QUOTA, f"text-only rows make {1 - share:.0%}{of} already")
     return chosen
+
+
+def _greedy_wrong_share(
+    chosen: list[tuple[Survivor, str]], settings: CurateSettings, drop: Drop
+) -> list[tuple[Survivor, str]]:
+    """All rows that the greedy run gets wrong, and as many others as ``greedy_wrong_share`` leaves room for."""
+    share = settings.greedy_wrong_share
+    num_wrong = sum(not (row.num_calls and row.greedy_right) for row, _ in chosen)
+    room = int(num_wrong * (1 - share) / share + 1e-9)  # 30 * 0.4 / 0.6 may come out below 20
+    kept = []
+    for row, why in chosen:
+        if row.num_calls and row.greedy_right:
+            if room == 0:
+                detail = f"rows that the greedy run solves make {1 - share:.0%} already"
+                drop(row, "greedy_wrong_share", DropReason.GREEDY_RIGHT, detail)
+                continue
+            room -= 1
+        kept.append((row, why))
+    return kept
 
 
 def _quotas(chosen: list[tuple[Survivor, str]], settings: CurateSettings, drop: Drop) -> list[tuple[Survivor, str]]:
