@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,8 @@ CONDITIONS = ("base", "base+hint", "base-rft", "start-0", "start", "start+hint",
 BENCHMARKS = ("all", "hard", "easy", "code", "choice", "gsm8k", "math500", "humaneval")
 KEPT_PROVENANCE = ("git_commit", "git_dirty", "seeds", "hardware", "sandbox_tier", "grader", "config_digest")
 
+REAL_RUN = "selftaught run recipes/qwen2.5-coder-0.5b.yaml"
+
 RUN_THE_DEMO = f"""{BEGIN}
 *No run has been recorded yet: `make demo` makes the table on your machine in minutes.*
 {END}"""
@@ -55,7 +58,8 @@ def main() -> int:
         RESULTS.write_text(json.dumps(summary(json.loads(options.results.read_text())), indent=2) + "\n")
     if options.real:
         report = with_short_names(json.loads(options.real.read_text()))
-        REAL_RESULTS.write_text(json.dumps({**summary(report), **details(report)}, indent=2) + "\n")
+        command = {"command": without_places(report.get("provenance", {}).get("command") or REAL_RUN)}
+        REAL_RESULTS.write_text(json.dumps({**summary(report), **details(report), **command}, indent=2) + "\n")
     stale = []
     for path, text in pages().items():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
@@ -210,12 +214,21 @@ def with_real_results(page: str, file: Path = REAL_RESULTS) -> str:
     if not file.is_file():
         return page
     results = json.loads(file.read_text(encoding="utf-8"))
-    command = "selftaught run recipes/qwen2.5-coder-0.5b.yaml"
-    lines = [REAL_BEGIN, *result_lines(results, command), REAL_END]
+    lines = [REAL_BEGIN, *result_lines(results, results.get("command", REAL_RUN)), REAL_END]
     page = between(page, REAL_BEGIN, REAL_END, "\n".join(lines))
     return between(
         page, REAL_MORE_BEGIN, REAL_MORE_END, "\n".join([REAL_MORE_BEGIN, *detail_lines(results), REAL_MORE_END])
     )
+
+
+def without_places(command: str) -> str:
+    """``command`` without what only says where things lie on the machine that ran it: ``--out``, ``--reuse``, weights."""
+    words, kept = iter(shlex.split(command)), []
+    for word in words:
+        value = next(words, "") if word in ("--out", "--reuse", "--set") else ""
+        if not value or (word == "--set" and not value.startswith("base_model=")):
+            kept += [word, value] if value else [word]
+    return shlex.join(kept)
 
 
 def with_short_names(report: dict[str, Any]) -> dict[str, Any]:

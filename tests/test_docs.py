@@ -318,3 +318,11 @@ def test_the_results_table_comes_from_the_report() -> None:
     assert "- `base` with 0 to 2 rounds of hints at the end of thinking: 20.0 → 30.0 → 40.0." in lines
     assert "commit 0123456789, 2 cores, 1.0 minutes of wall time, 1.5 minutes summed over stages" in lines[-1]
     assert "secret" not in str(script.summary(report))
+
+
+def test_a_command_is_shown_without_the_places_of_one_machine() -> None:
+    """What decides the result stays."""
+    script = load_script(ROOT / "scripts" / "docs.py")
+    command = "selftaught run r.yaml --set base_model=/a/b --reuse /c --set evaluate.scaling_rounds=0 --out /d --fresh"
+    assert script.without_places(command) == "selftaught run r.yaml --set evaluate.scaling_rounds=0 --fresh"
+    assert script.without_places("selftaught run r.yaml --set 'evaluate.conditions={base: {}}'").endswith("{base: {}}'")
