@@ -1,6 +1,10 @@
 """Decoding of a real model by the local engine and by transformers' ``generate``, in one process, on one thread.
 
-    python benchmarks/decoding.py MODEL [--problems FILE] [--rows 32] [--tokens 17] [--dtype auto]
+    python benchmarks/decoding.py MODEL [--problems FILE] [--rows 32] [--tokens 17] [--dtype auto] [--runs 1]
+                                  [--vllm PYTHON]
+
+``--vllm`` names the Python of an environment with vLLM's CPU build (``served.py`` says how to make one): it decodes the same
+prompts in its own process, compiled, in the order ours, ``generate``, vLLM.
 
 Prints tokens per CPU-second of the process, so that other load decides little, how much of the text is the same, and the
 logit gap where it is not. MODEL is a folder, a GGUF file or a hub id that transformers can load. FILE is JSON Lines with
@@ -13,6 +17,9 @@ import argparse
 import asyncio
 import json
 import os
+import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -63,6 +70,15 @@ def theirs(model: Any, prompts: list[list[int]], num_tokens: int) -> tuple[list[
     return found[:, width:].tolist(), seconds[0], seconds[1] - seconds[0]
 
 
+def of_vllm(python: str, model: str, prompts: list[list[int]], num_tokens: int, dtype: str) -> tuple[Any, float, float]:
+    """The same of vLLM, in an environment of its own."""
+    job = json.dumps({"model": model, "prompts": prompts, "tokens": num_tokens, "dtype": dtype})
+    script = str(Path(__file__).with_name("decoding_vllm.py"))
+    done = subprocess.run([python, script], input=job, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout.strip().split("\n")[-1])
+    return found["ids"], found["prefill_s"], found["decode_s"]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -71,6 +87,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=17)
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--runs", type=int, default=1, help="rounds; a figure is their median")
+    parser.add_argument("--vllm", metavar="PYTHON", help="compare with vLLM of this environment, too")
     args = parser.parse_args()
     from transformers import AutoModelForCausalLM
 
@@ -81,28 +99,48 @@ def main() -> None:
     engine = load_engine(args.model, max_rows=args.rows, dtype=args.dtype)
     assert isinstance(engine, LocalEngine)
     prompts = [engine.codec.encode_chat(question) for question in asked]
-    mine, prefill_s, decode_s = asyncio.run(ours(engine, prompts, args.tokens))
+    num_decoded = len(prompts) * (args.tokens - 1)
     model = AutoModelForCausalLM.from_pretrained(resolve_model(args.model), dtype=getattr(torch, engine.dtype)).eval()
-    other, their_prefill_s, their_decode_s = theirs(model, prompts, args.tokens)
+    rounds = []
+    for _ in range(args.runs):
+        found = {
+            "ours": asyncio.run(ours(engine, prompts, args.tokens)),
+            "generate": theirs(model, prompts, args.tokens),
+        }
+        if args.vllm:
+            where = str(resolve_model(args.model))
+            found["vllm"] = of_vllm(args.vllm, where, prompts, args.tokens, engine.dtype)
+        rounds.append(found)
+        said = {name: round(num_decoded / decode_s, 1) for name, (_, _, decode_s) in found.items()}
+        print(f"decoded per CPU-second: {said}", file=sys.stderr)
+    mine = rounds[0]["ours"][0]
     gaps = []
-    for prompt, one, two in zip(prompts, mine, other, strict=True):
+    for prompt, one, two in zip(prompts, mine, rounds[0]["generate"][0], strict=True):
         at = next((i for i, (a, b) in enumerate(zip(one, two, strict=True)) if a != b), None)
         if at is not None:
             with torch.inference_mode():
                 logits = model(torch.tensor([prompt + two[:at]])).logits[0, -1].float()
             gaps.append(round(float(logits[two[at]] - logits[one[at]]), 6))
-    num_decoded = len(prompts) * (args.tokens - 1)
+    others = [name for name in rounds[0] if name != "ours"]
     result = {
         "dtype": engine.dtype,
         "rows": len(prompts),
         "prompt_tokens": sum(map(len, prompts)),
         "identical": len(prompts) - len(gaps),
         "logit_gaps_where_different": sorted(gaps),
-        "decoded_per_cpu_second": {"ours": num_decoded / decode_s, "generate": num_decoded / their_decode_s},
-        "decode_ratio": their_decode_s / decode_s,
-        "prefill_ratio": their_prefill_s / prefill_s,
+        "decoded_per_cpu_second": {
+            name: statistics.median(num_decoded / one[name][2] for one in rounds) for name in rounds[0]
+        },
+        "decode_ratio": {name: _ratios([one[name][2] / one["ours"][2] for one in rounds]) for name in others},
+        "prefill_ratio": {name: _ratios([one[name][1] / one["ours"][1] for one in rounds]) for name in others},
     }
     print(json.dumps(result, indent=1))
 
 
-main()
+def _ratios(found: list[float]) -> dict[str, float]:
+    """Median and spread over the rounds; above 1 we are faster."""
+    return {"median": statistics.median(found), "least": min(found), "most": max(found)}
+
+
+if __name__ == "__main__":
+    main()
