@@ -3,7 +3,7 @@
 - ``docs/cli.md``: every verb, from its own help.
 - The keys of a recipe in ``docs/recipes.md``, between two marker comments, from the settings' own classes.
 - The results in ``README.md`` and ``docs/real-model.md``, between marker comments, from ``docs/results.json`` (the demo)
-  and ``docs/real-model.json``; those of the first real run, which no command changes, from ``docs/real-model-first.json``.
+  and ``docs/real-model.json``; those of earlier real runs, which no command changes, from the JSON beside their pages.
   Each is the summary of one ``report.json``, taken over by ``scripts/docs.py --results`` or ``--real RUN/report.json``; no
   number is typed by hand.
 
@@ -28,8 +28,6 @@ RESULTS = ROOT / "docs" / "results.json"
 RECIPES = ROOT / "docs" / "recipes.md"
 REAL_RESULTS = ROOT / "docs" / "real-model.json"
 REAL_PAGE = ROOT / "docs" / "real-model.md"
-FIRST_PAGE = ROOT / "docs" / "real-model-first.md"
-FIRST_RESULTS = ROOT / "docs" / "real-model-first.json"
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 REAL_BEGIN, REAL_END = "<!-- real results: begin -->", "<!-- real results: end -->"
@@ -77,7 +75,8 @@ def pages() -> dict[Path, str]:
     from recipe_keys import key_lines
 
     keys = "\n".join([KEYS_BEGIN, *key_lines(), KEYS_END])
-    measured = {REAL_PAGE: REAL_RESULTS, FIRST_PAGE: FIRST_RESULTS}
+    earlier = {page: page.with_suffix(".json") for page in sorted((ROOT / "docs").glob("real-model-*.md"))}
+    measured = {REAL_PAGE: REAL_RESULTS, **earlier}
     real = {page: with_real_results(page.read_text("utf-8"), file) for page, file in measured.items() if page.is_file()}
     return {
         **real,
