@@ -100,7 +100,8 @@ def main() -> None:
     assert isinstance(engine, LocalEngine)
     prompts = [engine.codec.encode_chat(question) for question in asked]
     num_decoded = len(prompts) * (args.tokens - 1)
-    model = AutoModelForCausalLM.from_pretrained(resolve_model(args.model), dtype=getattr(torch, engine.dtype)).eval()
+    folder = resolve_model(args.model)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, engine.dtype)).eval()
     rounds = []
     for _ in range(args.runs):
         found = {
@@ -108,8 +109,7 @@ def main() -> None:
             "generate": theirs(model, prompts, args.tokens),
         }
         if args.vllm:
-            where = str(resolve_model(args.model))
-            found["vllm"] = of_vllm(args.vllm, where, prompts, args.tokens, engine.dtype)
+            found["vllm"] = of_vllm(args.vllm, str(folder), prompts, args.tokens, engine.dtype)
         rounds.append(found)
         said = {name: round(num_decoded / decode_s, 1) for name, (_, _, decode_s) in found.items()}
         print(f"decoded per CPU-second: {said}", file=sys.stderr)

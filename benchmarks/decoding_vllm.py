@@ -34,7 +34,6 @@ def main() -> None:
         max_num_seqs=len(job["prompts"]),
         enable_prefix_caching=False,
         distributed_executor_backend="uni",
-        enforce_eager=bool(job.get("eager")),
     )
     prompts = [{"prompt_token_ids": ids} for ids in job["prompts"]]
 

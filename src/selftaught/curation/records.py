@@ -210,6 +210,11 @@ class CurateSettings(Record):
         return self.tool_share.get(kind.value, 1.0) if isinstance(self.tool_share, dict) else self.tool_share
 
     @property
+    def asks_greedy(self) -> bool:
+        """Whether a row's place hangs on what the greedy run makes of its problem."""
+        return self.rule is Rule.D_SEED and self.require_tool
+
+    @property
     def mixes_text(self) -> bool:
         """Whether any text-only row is wanted beside those that call the tool."""
         return any(self.share_of(kind) < 1 for kind in ProblemKind)

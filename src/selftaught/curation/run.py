@@ -29,7 +29,6 @@ from selftaught.curation.records import (
     Funnel,
     FunnelStep,
     KeptRow,
-    Rule,
 )
 from selftaught.curation.score import Candidate
 from selftaught.curation.select import Survivor, select
@@ -89,7 +88,7 @@ def curate(
     ConfigError when the settings cannot be met, or when the folder holds something else or is written by another
     process.
     """
-    if settings.rule is Rule.D_SEED and settings.require_tool and not any(i.reference for i in inputs):
+    if settings.asks_greedy and not any(i.reference for i in inputs):
         raise ConfigError("rule d_seed wants a greedy rollout to compare with; give its folder with --greedy.")
     _check_skipped(settings)
     folder = DataFolder(out)
@@ -225,11 +224,9 @@ class _Run:
         facts = candidate.facts
         greedy_right = self.greedy.get(trajectory.problem_id)
         if (
-            self.settings.rule is Rule.D_SEED
-            and self.settings.require_tool
+            self.settings.asks_greedy
             and facts.num_calls
-            and greedy_right is not False
-            and not (greedy_right and self.settings.greedy_wrong_share < 1)
+            and (greedy_right is None or (greedy_right and self.settings.greedy_wrong_share == 1))
         ):
             detail = "the greedy run solves it without hints" if greedy_right else "no greedy run to compare with"
             self.drop(

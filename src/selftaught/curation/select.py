@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from selftaught.curation.records import CurateSettings, DropReason, Rule
+from selftaught.curation.records import CurateSettings, DropReason
 from selftaught.records import ProblemKind
 
 
@@ -34,6 +34,11 @@ class Survivor:
     """Of everything after the prompt, for exact duplicates within one problem."""
     greedy_right: bool | None
     """Verdict of the greedy run on the same problem; None where there is none."""
+
+    @property
+    def only_confirms(self) -> bool:
+        """Whether it calls where the greedy run is right without."""
+        return self.num_calls > 0 and self.greedy_right is True
 
 
 Drop = Callable[[Survivor, str, DropReason, str], None]
@@ -68,7 +73,7 @@ def select(survivors: Iterable[Survivor], settings: CurateSettings, drop: Drop) 
     chosen = [(row, _why(row)) for rows in tool_rows.values() for row in rows]
     chosen += [(row, "right without a call; kept for reasoning without the tool") for row in text_rows.values()]
     chosen.sort(key=lambda pair: (draw(settings.seed, pair[0].trajectory_id), pair[0].trajectory_id))
-    if settings.rule is Rule.D_SEED and settings.greedy_wrong_share < 1:
+    if settings.asks_greedy and settings.greedy_wrong_share < 1:
         chosen = _greedy_wrong_share(chosen, settings, drop)
     return _quotas(chosen, settings, drop)
 
@@ -147,11 +152,11 @@ def _greedy_wrong_share(
 ) -> list[tuple[Survivor, str]]:
     """All rows that the greedy run gets wrong, and as many others as ``greedy_wrong_share`` leaves room for."""
     share = settings.greedy_wrong_share
-    num_wrong = sum(not (row.num_calls and row.greedy_right) for row, _ in chosen)
+    num_wrong = sum(not row.only_confirms for row, _ in chosen)
     room = int(num_wrong * (1 - share) / share + 1e-9)  # 30 * 0.4 / 0.6 may come out below 20
     kept = []
     for row, why in chosen:
-        if row.num_calls and row.greedy_right:
+        if row.only_confirms:
             if room == 0:
                 detail = f"rows that the greedy run solves make {1 - share:.0%} already"
                 drop(row, "greedy_wrong_share", DropReason.GREEDY_RIGHT, detail)
