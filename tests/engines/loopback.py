@@ -25,6 +25,10 @@ class Loopback:
         self.num_said = 0
         """Tokens sampled."""
         self.num_streams = self.most_streams = 0
+        self.key: str | None = None
+        """What each request must send as its bearer token."""
+        self.keys: set[str | None] = set()
+        """What was sent as one."""
         self.refuse = 0
         """So many of the next POSTs fail with 503."""
         self.prompts: list[list[int]] = []
@@ -58,6 +62,11 @@ class Loopback:
                     name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if ": " in line)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
+                sent = headers.get("authorization")
+                self.keys.add(sent)
+                if self.key is not None and sent != f"Bearer {self.key}":
+                    self.reply(writer, {"error": "no entry"}, 401)
+                    continue
                 await self._answer(method, path.split("?")[0], body, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -117,3 +117,38 @@ def test_slots_of_replicas_add_up(model_folder: Path) -> None:
     assert (engine.max_rows, engine.max_context) == (4, 80)  # the smaller number at each, the shorter context
     for thread in threads:
         thread.stop()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sent"),
+    [
+        ({"SELFTAUGHT_MODEL_API_KEY": "for-models", "SELFTAUGHT_API_KEY": "for-all"}, "Bearer for-models"),
+        ({"SELFTAUGHT_API_KEY": "for-all"}, "Bearer for-all"),
+        ({}, None),
+    ],
+)
+def test_which_key_a_model_server_gets(
+    environment: dict[str, str], sent: str | None, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SELFTAUGHT_MODEL_API_KEY", "SELFTAUGHT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    thread = Thread(SmallServer(local(model_folder), str(model_folder)))
+    load_engine(thread.server.url)
+    assert thread.server.keys == {sent}
+    thread.stop()
+
+
+@pytest.mark.parametrize(("key", "words"), [("wrong", "refuses the key that was sent"), ("", "wants a key")])
+def test_a_server_that_wants_another_key(
+    key: str, words: str, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SELFTAUGHT_API_KEY", raising=False)
+    monkeypatch.setenv("SELFTAUGHT_MODEL_API_KEY", key)
+    thread = Thread(SmallServer(local(model_folder), str(model_folder)))
+    thread.server.key = "right"
+    with pytest.raises(EngineError, match=f"answers 401: it {words}; set SELFTAUGHT_MODEL_API_KEY") as caught:
+        load_engine(thread.server.url)
+    assert "\n" not in str(caught.value)
+    thread.stop()

@@ -12,8 +12,10 @@ from selftaught.errors import ConfigError
 from selftaught.pipeline import perform as perform_module
 from selftaught.pipeline import runfile
 from selftaught.pipeline.execute import execute
+from selftaught.pipeline.foresee import foresee
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.markers import StageResult
+from selftaught.pipeline.plan import make_plan
 from selftaught.pipeline.stages import GradeStage, ProblemsStage, RolloutStage, StageBase, TrainStage
 from selftaught.progress import Reporter
 from selftaught.runs import RunFolder
@@ -25,7 +27,8 @@ SMALL = ["evaluate.scaling_rounds=1", "evaluate.conditions={base: {}, start: {}}
 def perform(folder: RunFolder, stage: object, workers: int, progress: Reporter) -> StageResult:
     """Write what such a stage writes, made of what it reads and of its settings, and note that it was performed."""
     assert isinstance(stage, StageBase)
-    with (folder.path / "logs" / "performed.txt").open("a") as log:
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    with (folder.logs / "performed.txt").open("a") as log:
         log.write(stage.name + "\n")
     sets = folder.problem_sets
     if isinstance(stage, ProblemsStage):
@@ -93,7 +96,14 @@ def test_only_what_depends_on_a_changed_key_is_made_anew(
     tmp_path: Path, override: str, made_anew: tuple[str, ...]
 ) -> None:
     everything = run(tmp_path / "old")
+    recipe = load_recipe("demo", [*SMALL, override])
+    before = contents(tmp_path)
+    foreseen = foresee(recipe, tmp_path / "new", [tmp_path / "old"])
+    assert contents(tmp_path) == before and not (tmp_path / "new").exists(), "a plan writes nothing"
     performed = run(tmp_path / "new", override, reuse=[tmp_path / "old"])
+    assert {row.name for row in make_plan(recipe, foreseen).stages if row.is_left} == performed
+    assert set(foreseen.values()) <= {f"taken over from {tmp_path / 'old'}"}
+    assert not any(row.is_left for row in make_plan(recipe, foresee(recipe, tmp_path / "new", [])).stages)
     from_scratch = run(tmp_path / "scratch", override)
     expected = {name for name in from_scratch if name.startswith(made_anew)} | {"problems", "report"}
     assert performed == expected
@@ -155,3 +165,5 @@ def test_a_folder_that_cannot_be_taken_from_is_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(runfile, "_model_hash", lambda model: "other weights")
     with pytest.raises(ConfigError, match="another base model"):
         run(tmp_path / "other", reuse=[tmp_path / "old"])
+    with pytest.raises(ConfigError, match="another base model"):
+        foresee(load_recipe("demo", SMALL), None, [tmp_path / "old"])

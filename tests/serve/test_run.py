@@ -17,11 +17,15 @@ from typing import Any
 import httpx2
 import pytest
 from tests.conftest import RunCli
+from tests.engines.loopback import Thread
+from tests.engines.small_server import SmallServer
 
+from selftaught.engines.local import LocalEngine
 from selftaught.manner import Decoding, Manner
 from selftaught.rollouts.settings import RolloutSettings
 from selftaught.serve.defaults import for_serve
 from selftaught.serve.models import catalog_of, served_name
+from selftaught.tokens.folder import embedded_folder
 
 from .living import QUESTION, wait_for
 
@@ -32,7 +36,8 @@ class Process:
     """``selftaught serve`` as a user starts it."""
 
     def __init__(self, *options: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "selftaught", "serve", "--model", "toy", "--port", "0", *options]
+        model = () if "--model" in options else ("--model", "toy")
+        command = [sys.executable, "-m", "selftaught", "serve", *model, "--port", "0", *options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
         )
@@ -88,6 +93,22 @@ def test_a_stop_finishes_what_is_in_flight_and_is_a_success(started: list[Proces
     assert "POST /v1/chat/completions 200" in said
     wait_for(lambda: not below(one.process.pid))
     assert len((tmp_path / "run" / "mine-hint" / "trajectories.jsonl").read_text().splitlines()) == 1
+
+
+def test_no_model_server_sees_the_key_of_the_clients(started: list[Process]) -> None:
+    for environment, sent in (({}, None), ({"SELFTAUGHT_MODEL_API_KEY": "sk-models"}, "Bearer sk-models")):
+        toy = embedded_folder()
+        upstream = Thread(SmallServer(LocalEngine(toy, max_rows=8), str(toy)))
+        one = Process("--model", upstream.server.url, SELFTAUGHT_API_KEY="sk-clients", **environment)
+        started.append(one)
+        assert httpx2.get(f"{one.url}/models").status_code == 401
+        body = {"model": "tiny", "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 8}
+        headers = {"Authorization": "Bearer sk-clients"}
+        answer = httpx2.post(f"{one.url}/chat/completions", json=body, headers=headers, timeout=60)
+        assert answer.status_code == 200 and upstream.server.num_requests > 0
+        assert upstream.server.keys == {sent}
+        assert one.stop()[0] == 0
+        upstream.stop()
 
 
 def test_ctrl_c_while_idle_ends_at_once(started: list[Process]) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import typer
 
+from selftaught.keys import COMMON_KEY, take_clients_key
+
 if TYPE_CHECKING:
     from selftaught.integrations.mcp_http import HttpSettings
     from selftaught.sandbox import SandboxSettings
-
-
-KEY_VARIABLE = "SELFTAUGHT_API_KEY"
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +26,7 @@ def register(app: typer.Typer) -> None:
         host: str = typer.Option("127.0.0.1", help="Address to listen on; another than this machine's needs a key."),
         api_key: list[str] = typer.Option(
             [], "--api-key",
-            help=f"Key that HTTP clients must send; several are several users. Default: {KEY_VARIABLE}.",
+            help=f"Key that HTTP clients must send; several are several users. Default: {COMMON_KEY}.",
         ),
         allowed_host: list[str] = typer.Option(
             [], metavar="NAME", help="Further host name under which HTTP clients reach this server, such as a proxy's."
@@ -86,7 +84,7 @@ def register(app: typer.Typer) -> None:
             http = HttpSettings(
                 host=host,
                 port=port,
-                api_keys=tuple(api_key or [key for key in [os.environ.get(KEY_VARIABLE)] if key]),
+                api_keys=tuple(api_key or [key for key in [take_clients_key()] if key]),
                 allowed_hosts=tuple(allowed_host),
                 allowed_origins=tuple(allowed_origin),
                 unsafe=unsafe_no_key,

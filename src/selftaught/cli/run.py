@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
                 help="Another run: its finished stages are taken over where settings and inputs are the same."
             ),
         ] = None,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Print the plan of what is left to do, and stop.")
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as one JSON document.")] = False,
         set_: Annotated[
             list[str] | None, typer.Option("--set", help="Override a recipe key: seed=1, pool.limit=100.")
@@ -41,7 +43,7 @@ def register(app: typer.Typer) -> None:
         if dry_run:
             from selftaught.pipeline.plan import print_plan
 
-            print_plan(loaded, out, as_json=as_json)
+            print_plan(loaded, out, fresh=fresh, reuse=reuse or (), as_json=as_json)
             return
         if out is None:
             raise ConfigError("--out is missing; name the run's folder, or --dry-run for the plan.")

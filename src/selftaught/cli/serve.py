@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import Given, flag, with_settings
+from selftaught.keys import COMMON_KEY, MODEL_KEY, take_clients_key
 
 if TYPE_CHECKING:
     from selftaught.rollouts.settings import RolloutSettings
     from selftaught.serve.backend import Backend
     from selftaught.serve.server import Server
 
-KEY_VARIABLE = "SELFTAUGHT_API_KEY"
 MANY = ("samples", "first_sample", "record_rounds", "workers")
 """Settings of a run over many problems."""
 OWN = "the model's own, else {}"
@@ -39,7 +38,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         api_key: Annotated[
             list[str] | None,
-            typer.Option(help=f"Key that clients must send; may be given several times. Default: {KEY_VARIABLE}."),
+            typer.Option(
+                help=f"Key that clients must send; may be given several times. Default: {COMMON_KEY}, which then "
+                f"goes to no model server; {MODEL_KEY} does."
+            ),
         ] = None,
         unsafe_no_key: Annotated[
             bool, typer.Option("--unsafe-no-key", help="Let other machines in without a key.")
@@ -85,7 +87,7 @@ def register(app: typer.Typer) -> None:
             own = generation_config_of(backend.engine.codec.folder)
             return for_serve(given, backend.manner, own, name=flag, model=model)
 
-        keys = api_key or [key for key in [os.environ.get(KEY_VARIABLE)] if key]
+        keys = api_key or [key for key in [take_clients_key()] if key]
         options = ServeOptions(
             api_keys=tuple(keys),
             max_body_bytes=max_body_mb << 20,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from selftaught.engines.base import Engine
 from selftaught.errors import ConfigError, EngineError
+from selftaught.keys import model_server_key
 from selftaught.tokens.folder import is_url, resolve_model
 from selftaught.tokens.weight_files import find_weight_files
 
@@ -27,8 +26,8 @@ def load_engine(
     A folder or hub id of a Qwen2, Qwen3 or Llama model runs in the slot engine, any other architecture through
     transformers, ``http://…/v1`` (several, comma-separated, for replicas) through a server. ``model_name`` names the
     model on a server, ``tokenizer`` the folder or hub id of its tokenizer if the server's own path is not readable
-    here, ``allow_text`` takes a server that gives text without token ids. The environment's ``SELFTAUGHT_API_KEY`` goes
-    to a server as its bearer token. ``dtype`` auto is explained in `selftaught.engines.dtype`. ``share`` is a memory file in
+    here, ``allow_text`` takes a server that gives text without token ids. The environment's ``SELFTAUGHT_MODEL_API_KEY``,
+    else ``SELFTAUGHT_API_KEY``, goes to a server as its bearer token. ``dtype`` auto is explained in `selftaught.engines.dtype`. ``share`` is a memory file in
     which processes with the same model keep its weights once. EngineError tells what is missing.
     """
     if max_rows < 1:
@@ -42,7 +41,7 @@ def load_engine(
             tokenizer=tokenizer,
             max_rows=max_rows,
             allow_text=allow_text,
-            api_key=os.environ.get("SELFTAUGHT_API_KEY"),
+            api_key=model_server_key(),
         )
     folder = resolve_model(model)
     if importable := _missing_torch():

@@ -12,6 +12,7 @@ from typing import Any
 
 from selftaught.engines.dialects import Dialect, Served, dialect_of
 from selftaught.errors import EngineError
+from selftaught.keys import MODEL_KEY
 from selftaught.tokens.codec import END_TOKENS, THINK_CLOSE, THINK_OPEN, Codec
 from selftaught.tokens.folder import tokenizer_folder
 
@@ -118,6 +119,9 @@ def _model_of(httpx: Any, client: Any, url: str, model_name: str | None) -> dict
         answer.raise_for_status()
         models = {model["id"]: model for model in answer.json()["data"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        if (status := getattr(getattr(error, "response", None), "status_code", None)) in (401, 403):
+            sent = "refuses the key that was sent" if "Authorization" in client.headers else "wants a key"
+            raise EngineError(f"{url}/v1/models answers {status}: it {sent}; set {MODEL_KEY}.") from None
         raise EngineError(f"no model server answers at {url}/v1/models ({why(error)}); is it up?") from None
     name = model_name or next(iter(models), None)
     if name is None or name not in models:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.heap import memory_of_machine
 from selftaught.pipeline.figure import build_stages
 from selftaught.pipeline.first_prompt import first_hints, first_prompt
+from selftaught.pipeline.foresee import foresee
 from selftaught.pipeline.progress import clock
 from selftaught.pipeline.recipe import Recipe
 from selftaught.pipeline.stages import (
@@ -68,6 +70,8 @@ class StagePlan(Record):
     """On each GPU, at least."""
     files: list[str] = Field(default_factory=list)
     note: str = ""
+    is_left: bool = True
+    """False: done already, here or in a run from which it is taken over; then it takes no tokens and no time."""
 
 
 class Plan(Record):
@@ -95,13 +99,19 @@ class Plan(Record):
     assumptions: list[str]
 
 
-def make_plan(recipe: Recipe) -> Plan:
-    """Lay the recipe out. Loads problems that are at hand; never a model."""
+def make_plan(recipe: Recipe, known: Mapping[str, str] | None = None) -> Plan:
+    """Lay the recipe out. Loads problems that are at hand; never a model.
+
+    ``known`` says of stages, by name, why nothing is left to do in them (`foresee`): they cost neither tokens nor time.
+    """
     assumptions = [recipe.estimates.note] if recipe.estimates.note else []
     pool, test = _count(recipe, assumptions)
     planner = _Planner(recipe, pool[0], test[0])
     built = build_stages(recipe)
     stages = [planner.plan(stage) for stage in built]
+    for row in stages:
+        if known and row.name in known:
+            row.note, row.tokens, row.seconds, row.is_left = known[row.name], 0, 0.0, False
     first = pool[1] or test[1]
     e = recipe.estimates
     assumptions.append(
@@ -122,7 +132,7 @@ def make_plan(recipe: Recipe) -> Plan:
         pool=pool[0],
         test=test[0],
         stages=stages,
-        num_rollouts=sum(s.items for s in stages if s.kind in SAMPLES),
+        num_rollouts=sum(s.items for s in stages if s.kind in SAMPLES and s.is_left),
         rollout_tokens=sum(s.tokens for s in stages if s.kind in SAMPLES),
         trained_tokens=sum(s.tokens for s in stages if s.kind == "train"),
         hours=round(sum(s.seconds for s in stages) / 3600, 3),
@@ -328,9 +338,11 @@ def _hours(hours: float) -> str:
     return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
 
 
-def print_plan(recipe: Recipe, out: Path | None, *, as_json: bool) -> None:
-    """Print the plan on stdout."""
-    plan = make_plan(recipe)
+def print_plan(
+    recipe: Recipe, out: Path | None, *, fresh: bool = False, reuse: Sequence[Path] = (), as_json: bool
+) -> None:
+    """Print the plan on stdout, of what is left to do when ``out`` has begun or ``reuse`` names other runs."""
+    plan = make_plan(recipe, foresee(recipe, None if fresh else out, reuse))
     if as_json:
         print(json.dumps(plan.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
         return

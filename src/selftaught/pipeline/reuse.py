@@ -47,22 +47,27 @@ def take_over(run: RunFolder, stage: Stage, others: Sequence[RunFolder]) -> Mark
 
     None where it must be done here, or has begun here.
     """
-    if isinstance(stage, ProblemsStage | ReportStage):
+    if (found := find_done(run, stage, others)) is None:
         return None
-    return next((marker for other in others if (marker := _take_over(run, stage, other)) is not None), None)
-
-
-def _take_over(run: RunFolder, stage: Stage, other: RunFolder) -> Marker | None:
-    there = read_marker(other, stage.ref)
-    if there is None or there.digest != stage_digest(other, stage) or not _reads_the_same(run, stage, other):
-        return None
-    files = {other.path / name: value for name, value in there.hashes.items()}
-    if any(not file.is_file() or file_digest(file) != value for file, value in files.items()):
-        return None  # somebody changed or deleted them since
+    other, there = found
     if not (_copy_grades(run, stage, other) if isinstance(stage, GradeStage) else _copy_folders(run, stage, other)):
         return None
     result = StageResult(tokens=there.tokens, detail=there.detail, outputs=list(there.hashes))
     return write_marker(run, stage, result, there.seconds, taken_from=str(other.path))
+
+
+def find_done(run: RunFolder, stage: Stage, others: Sequence[RunFolder]) -> tuple[RunFolder, Marker] | None:
+    """The first of ``others`` that has done what ``stage`` would do here, and its marker. Markers are read of ``run``."""
+    if isinstance(stage, ProblemsStage | ReportStage):
+        return None
+    for other in others:
+        there = read_marker(other, stage.ref)
+        if there is None or there.digest != stage_digest(other, stage) or not _reads_the_same(run, stage, other):
+            continue
+        files = {other.path / name: value for name, value in there.hashes.items()}
+        if all(file.is_file() and file_digest(file) == value for file, value in files.items()):
+            return other, there  # nobody changed or deleted them since
+    return None
 
 
 def _reads_the_same(run: RunFolder, stage: Stage, other: RunFolder) -> bool:
