@@ -50,3 +50,22 @@ def test_an_override_of_one_round_is_of_that_round_alone(name: str) -> None:
     assert recipe.start_round.train == plain.start_round.train.model_copy(update={"learning_rate": 0.5})
     assert recipe.control.train == plain.control.train
     assert load_recipe(name, []).digest() == plain.digest()
+
+
+def test_null_takes_a_name_away(tmp_path: Path) -> None:
+    plain = load_recipe("qwen2.5-coder-0.5b")
+    less = ["test.parts.gsm8k=null", "evaluate.conditions.start-0=null", "start_round.curate.max_rows.all=null"]
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "extends: qwen2.5-coder-0.5b\nname: mine\ntest: {parts: {gsm8k: null}}\n"
+        "evaluate: {conditions: {start-0: null}}\nstart_round: {curate: {max_rows: {all: null}}}\n"
+    )
+    for recipe in (load_recipe("qwen2.5-coder-0.5b", less), load_recipe(str(path))):
+        assert recipe.test is not None and plain.test is not None and recipe.evaluate and plain.evaluate
+        assert plain.test.parts and recipe.test.parts == {
+            name: part for name, part in plain.test.parts.items() if name != "gsm8k"
+        }
+        assert list(recipe.evaluate.conditions) == [name for name in plain.evaluate.conditions if name != "start-0"]
+        assert plain.start_round.curate.max_rows == {"all": 192} and recipe.start_round.curate.max_rows == {}
+    with pytest.raises(ConfigError, match=r"test\.parts\.mine is empty"):
+        load_recipe("qwen2.5-coder-0.5b", ["test.parts.mine=null"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -42,8 +42,9 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     """Read a recipe, apply ``a.b=value`` overrides, check it. ConfigError names the key and what was expected."""
     path = find_recipe(name)
     content = _read(path, [])
-    apply_overrides(content, overrides or [])
-    return parse_recipe(content, str(path))
+    changed = _unshared(content)
+    apply_overrides(changed, overrides or [])
+    return parse_recipe(_taken_away(content, changed), str(path))
 
 
 def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
@@ -53,7 +54,10 @@ def _read(path: Path, seen: list[Path]) -> dict[str, Any]:
     content = read_mapping(path, "the keys of a recipe")
     content = _unshared(content)
     parent = content.pop("extends", None)
-    return content if parent is None else _merge(_read(find_recipe(str(parent)), [*seen, path]), content)
+    if parent is None:
+        return content
+    inherited = _read(find_recipe(str(parent)), [*seen, path])
+    return _taken_away(inherited, _merge(inherited, content))
 
 
 def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
@@ -83,6 +87,26 @@ def _records_in(annotation: Any) -> Iterable[type[Record]]:
     return [record for part in get_args(annotation) for record in _records_in(part)]
 
 
+def _taken_away(before: Any, after: Any, annotation: Any = Recipe) -> Any:
+    """``after`` without what it sets to null in mappings whose keys are names: parts of a test, conditions, limits.
+
+    Only what ``before`` has can be taken away, so that a name with nothing behind it stays a mistake. A key of a record
+    keeps its null, which may mean something there.
+    """
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        types = {name: field.annotation for name, field in annotation.model_fields.items()}
+        return {key: _taken_away(before.get(key), value, types.get(key)) for key, value in after.items()}
+    if get_origin(annotation) is dict:
+        named = get_args(annotation)[1]
+        left = {key: value for key, value in after.items() if value is not None or before.get(key) is None}
+        return {key: _taken_away(before.get(key), value, named) for key, value in left.items()}
+    for part in get_args(annotation):
+        after = _taken_away(before, after, part)
+    return after
+
+
 def _unshared(value: Any) -> Any:
     """A copy without shared parts.
 
@@ -94,7 +118,7 @@ def _unshared(value: Any) -> Any:
 
 
 def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
-    """``child`` over ``parent``, mappings merged key by key; null in the child takes a key away."""
+    """``child`` over ``parent``, mappings merged key by key."""
     merged = dict(parent)
     for key, value in child.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
