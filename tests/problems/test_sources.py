@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from selftaught.errors import DataError
-from selftaught.problems.sources import ProblemSource, is_here, load_source
+from selftaught.problems.sources import ProblemSource, draw_problems, is_here, load_source
 
 
 def write(path: Path, *rows: dict[str, Any]) -> str:
@@ -68,6 +68,25 @@ def test_parts_are_drawn_by_the_hash_of_their_texts(tmp_path: Path) -> None:
     assert not set(drawn(file, "0..30", skip=10)) & {row["problem"] for row in rows[:10]}
     kept = [text for text in drawn(more, "0..240") if text.startswith("What")]
     assert kept == drawn(file, "0..40")  # what is added to a file changes no order
+
+
+def test_a_draw_from_parts_that_were_drawn_takes_them_all_alike(tmp_path: Path) -> None:
+    sizes = {"small": 120, "large": 6000}
+    parts = {
+        name: {
+            "source": write(
+                tmp_path / f"{name}.jsonl", *({"problem": f"{name} {n}", "answer": "0"} for n in range(size))
+            ),
+            "draw": "0..60",
+        }
+        for name, size in sizes.items()
+    }
+    pool = load_source(ProblemSource.model_validate({"parts": parts}))
+    drawn = draw_problems(pool, 60)
+    assert len(drawn) == 60 and drawn == [problem for problem in pool if problem in drawn]
+    assert 18 <= sum(problem.metadata["group"] == "small" for problem in drawn) <= 42  # 30, give or take three sigmas
+    assert draw_problems(list(reversed(pool)), 60) == list(reversed(drawn))
+    assert all(problem in draw_problems(pool, 61) for problem in drawn), "more holds what less did"
 
 
 @pytest.mark.parametrize(

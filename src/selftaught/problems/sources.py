@@ -134,13 +134,19 @@ def _is_local(path: Path) -> bool:
 
 
 def draw_problems(problems: list[Problem], count: int) -> list[Problem]:
-    """``count`` of the problems, those whose texts have the smallest hashes, in the order in which they stand."""
-    drawn = {id(problem) for problem in sorted(problems, key=_text_hash)[:count]}
+    """``count`` of the problems, drawn by a hash of their texts, in the order in which they stand.
+
+    It is another hash than that of `ProblemPart.draw`. By the same one, parts of which a large share was drawn would
+    come last, and small sources would be left out of every further draw.
+    """
+    drawn = {
+        id(problem) for problem in sorted(problems, key=lambda problem: _text_hash(problem, "num_problems"))[:count]
+    }
     return [problem for problem in problems if id(problem) in drawn]
 
 
-def _text_hash(problem: Problem) -> bytes:
-    return hashlib.sha256(problem.problem.encode()).digest()
+def _text_hash(problem: Problem, purpose: str = "") -> bytes:
+    return hashlib.sha256((f"{purpose}\x00" if purpose else "").encode() + problem.problem.encode()).digest()
 
 
 def _part(name: str, part: ProblemPart) -> list[Problem]:
