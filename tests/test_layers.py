@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "manner",
         "processor",
         "heap",
+        "keys",
         "parent",
         "progress",
         "version",

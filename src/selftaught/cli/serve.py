@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 MANY = ("samples", "first_sample", "record_rounds", "workers")
 """Settings of a run over many problems."""
 OWN = "the model's own, else {}"
+KEY_HELP = (
+    f"Key that clients must send; may be given several times. Default: {COMMON_KEY}, which then goes to no model server; "
+    f"{MODEL_KEY} does."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -38,10 +42,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         api_key: Annotated[
             list[str] | None,
-            typer.Option(
-                help=f"Key that clients must send; may be given several times. Default: {COMMON_KEY}, which then "
-                f"goes to no model server; {MODEL_KEY} does."
-            ),
+            typer.Option(help=KEY_HELP),
         ] = None,
         unsafe_no_key: Annotated[
             bool, typer.Option("--unsafe-no-key", help="Let other machines in without a key.")
