@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 MODEL_KEY = "SELFTAUGHT_MODEL_API_KEY"
 """Sent to model servers."""
@@ -15,8 +16,10 @@ def model_server_key() -> str | None:
     return os.environ.get(MODEL_KEY) or os.environ.get(COMMON_KEY) or None
 
 
-def take_clients_key() -> str | None:
-    """The common key as the one that clients must send. It is taken out of the environment, so that no model server,
-    which somebody else may run, ever sees it.
+def clients_keys(given: Iterable[str] | None) -> tuple[str, ...]:
+    """What clients must send: the keys that were given, else the common one; empty: nothing.
+
+    The common key is then taken out of the environment, so that no model server, which somebody else may run, ever sees
+    it.
     """
-    return os.environ.pop(COMMON_KEY, "") or None
+    return tuple(given or filter(None, [os.environ.pop(COMMON_KEY, "")]))

@@ -130,6 +130,15 @@ def digest_of_texts(texts: Iterable[str]) -> str:
     return hashed.hexdigest()[:DIGEST_CHARS]
 
 
+def hashed_order(names: Iterable[str], purpose: str) -> list[str]:
+    """``names`` in an order that depends on them and on ``purpose`` alone."""
+
+    def key(name: str) -> tuple[bytes, str]:
+        return hashlib.blake2b(f"{purpose}\x00{name}".encode(), digest_size=8).digest(), name
+
+    return sorted(names, key=key)
+
+
 def hash64(text: str) -> int:
     """A 64-bit hash of ``text``, signed, the same in every process: a compact stand-in for an id or a text."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)

@@ -18,12 +18,13 @@ from selftaught.curation.records import KeptRow
 from selftaught.errors import ConfigError
 from selftaught.hints.learned import read_learned
 from selftaught.pipeline.figure import build_stages
-from selftaught.pipeline.learning import hashed_order, sampled_tokens, split_pool, within_budget
+from selftaught.pipeline.learning import sampled_tokens, split_pool, within_budget
 from selftaught.pipeline.load import load_recipe
 from selftaught.pipeline.perform import perform
 from selftaught.pipeline.plan import make_plan
 from selftaught.pipeline.stages import CurateStage, PolicyStage, ProbeStage, ProblemSet, RolloutStage, Stage, TrainStage
 from selftaught.progress import silent
+from selftaught.provenance import hashed_order
 from selftaught.records import Grade, Problem, Trajectory
 from selftaught.runs import RunFolder
 from selftaught.runs.folders import RolloutFolder

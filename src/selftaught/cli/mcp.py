@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from selftaught.keys import COMMON_KEY, take_clients_key
+from selftaught.keys import COMMON_KEY, clients_keys
 
 if TYPE_CHECKING:
     from selftaught.integrations.mcp_http import HttpSettings
@@ -84,7 +84,7 @@ def register(app: typer.Typer) -> None:
             http = HttpSettings(
                 host=host,
                 port=port,
-                api_keys=tuple(api_key or [key for key in [take_clients_key()] if key]),
+                api_keys=clients_keys(api_key),
                 allowed_hosts=tuple(allowed_host),
                 allowed_origins=tuple(allowed_origin),
                 unsafe=unsafe_no_key,

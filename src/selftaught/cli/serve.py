@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selftaught.cli.options import Given, flag, with_settings
-from selftaught.keys import COMMON_KEY, MODEL_KEY, take_clients_key
+from selftaught.keys import COMMON_KEY, MODEL_KEY, clients_keys
 
 if TYPE_CHECKING:
     from selftaught.rollouts.settings import RolloutSettings
@@ -88,9 +88,8 @@ def register(app: typer.Typer) -> None:
             own = generation_config_of(backend.engine.codec.folder)
             return for_serve(given, backend.manner, own, name=flag, model=model)
 
-        keys = api_key or [key for key in [take_clients_key()] if key]
         options = ServeOptions(
-            api_keys=tuple(keys),
+            api_keys=clients_keys(api_key),
             max_body_bytes=max_body_mb << 20,
             max_running=before.spread.max_rows,
             max_queue=max_queue,

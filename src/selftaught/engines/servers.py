@@ -119,7 +119,7 @@ def _model_of(httpx: Any, client: Any, url: str, model_name: str | None) -> dict
         answer.raise_for_status()
         models = {model["id"]: model for model in answer.json()["data"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        if (status := getattr(getattr(error, "response", None), "status_code", None)) in (401, 403):
+        if (status := _status(error)) in (401, 403):
             sent = "refuses the key that was sent" if "Authorization" in client.headers else "wants a key"
             raise EngineError(f"{url}/v1/models answers {status}: it {sent}; set {MODEL_KEY}.") from None
         raise EngineError(f"no model server answers at {url}/v1/models ({why(error)}); is it up?") from None
@@ -136,9 +136,14 @@ def why(error: Exception) -> str:
         return "it answers, but not with JSON: a page of another program?"
     if isinstance(error, KeyError | TypeError):
         return "its answer is no list of models"
-    if getattr(getattr(error, "response", None), "status_code", None) == 503:
+    if _status(error) == 503:
         return "it answers 503: it may still be loading the model"
     return re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status that an error tells of, where a server answered at all."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 # -------------------------------------------------------------------------------------------------------- the tokenizer

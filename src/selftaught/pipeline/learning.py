@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 from selftaught.errors import ConfigError
@@ -11,6 +10,7 @@ from selftaught.pipeline.options import as_probe
 from selftaught.pipeline.sampling import sampled_model, sampling_settings
 from selftaught.pipeline.stages import CurateStage, PolicyStage, ProbeStage
 from selftaught.progress import Reporter
+from selftaught.provenance import hashed_order
 from selftaught.records import Problem, Trajectory
 from selftaught.runs.folders import RolloutFolder, RunFolder
 from selftaught.store import read_jsonl, write_json, write_records
@@ -32,15 +32,6 @@ def split_pool(run: RunFolder, pool: list[Problem], share: float) -> int:
     write_records(sets.probed, (problem for problem in pool if problem.id in probed))
     write_records(sets.rest, (problem for problem in pool if problem.id not in probed))
     return count
-
-
-def hashed_order(names: Iterable[str], purpose: str) -> list[str]:
-    """``names`` in an order that depends on them and on ``purpose`` alone."""
-
-    def key(name: str) -> tuple[bytes, str]:
-        return hashlib.blake2b(f"{purpose}\x00{name}".encode(), digest_size=8).digest(), name
-
-    return sorted(names, key=key)
 
 
 def perform_probe(run: RunFolder, stage: ProbeStage, workers: int, progress: Reporter) -> StageResult:

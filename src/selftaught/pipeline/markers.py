@@ -78,8 +78,13 @@ def write_marker(run: RunFolder, stage: Stage, result: StageResult, seconds: flo
         hashes={name: file_digest(run.path / name) for name in result.outputs if (run.path / name).is_file()},
         taken_from=taken_from,
     )
-    write_json(run.marker(stage.ref), marker.model_dump(mode="json"))
+    save_marker(run, stage.ref, marker)
     return marker
+
+
+def save_marker(run: RunFolder, stage: StageRef, marker: Marker) -> None:
+    """Write a marker as it is."""
+    write_json(run.marker(stage), marker.model_dump(mode="json"))
 
 
 def finished(run: RunFolder, stages: list[Stage]) -> dict[str, Marker]:

@@ -39,7 +39,7 @@ class Round(Record):
 
     rollout: RolloutOptions = RolloutOptions()
     num_problems: int | None = Field(default=None, ge=1)
-    """Sample so many problems of the pool, drawn by a hash of their texts from all parts alike; None: all. Round one takes
+    """Sample so many problems of the pool, drawn by a hash of their ids from all parts alike; None: all. Round one takes
     all."""
     curate: CurateSettings
     train: SftSettings

@@ -14,6 +14,7 @@ from selftaught.problems.folders import local_files
 from selftaught.problems.mapping import FieldMap
 from selftaught.problems.query import load_problems
 from selftaught.problems.registry import local_file, parse_benchmark
+from selftaught.provenance import hashed_order
 from selftaught.records import Problem, Record
 
 DEFAULT_TOY_TOTAL = 400
@@ -134,19 +135,17 @@ def _is_local(path: Path) -> bool:
 
 
 def draw_problems(problems: list[Problem], count: int) -> list[Problem]:
-    """``count`` of the problems, drawn by a hash of their texts, in the order in which they stand.
+    """``count`` of the problems, drawn by a hash of their ids, in the order in which they stand.
 
-    It is another hash than that of `ProblemPart.draw`. By the same one, parts of which a large share was drawn would
-    come last, and small sources would be left out of every further draw.
+    Not by that of `ProblemPart.draw`: parts of which a large share was drawn would come last, and small sources would be
+    left out of every further draw.
     """
-    drawn = {
-        id(problem) for problem in sorted(problems, key=lambda problem: _text_hash(problem, "num_problems"))[:count]
-    }
-    return [problem for problem in problems if id(problem) in drawn]
+    drawn = set(hashed_order((problem.id for problem in problems), "num_problems")[:count])
+    return [problem for problem in problems if problem.id in drawn]
 
 
-def _text_hash(problem: Problem, purpose: str = "") -> bytes:
-    return hashlib.sha256((f"{purpose}\x00" if purpose else "").encode() + problem.problem.encode()).digest()
+def _text_hash(problem: Problem) -> bytes:
+    return hashlib.sha256(problem.problem.encode()).digest()
 
 
 def _part(name: str, part: ProblemPart) -> list[Problem]:
