@@ -165,6 +165,30 @@ def test_a_row_without_a_call_has_no_draft() -> None:
     assert modify(trajectory, ["mask_wrong_draft"], CODEC) == (trajectory, [])
 
 
+@pytest.mark.parametrize("final", ["So \\boxed{42}", "So \\boxed{7}", "It is 42"])
+def test_no_draft_with_an_answer_takes_loss_under_mask_draft(final: str) -> None:
+    """Right, wrong or without a boxed answer after it: what is taught begins behind the draft."""
+    trajectory = whole_turn(
+        span("model", "So \\boxed{42}.\nLet me check.\n```python\nprint(42)\n```\n"),
+        tool("42"),
+        span("model", final + "<|im_end|>"),
+    )
+    after, changes = modify(trajectory, ["mask_draft"], CODEC)
+    assert [(one.text[:10], one.loss) for one in after.spans[1:3]] == [("So \\boxed{", False), (".\nLet me c", None)]
+    assert changes[0].reason == "the draft answers '42'" and undo(after, changes) == trajectory
+    assert modify(after, ["mask_draft", "mask_wrong_draft"], CODEC)[1] == []
+
+
+def test_a_draft_before_a_hint_takes_no_loss_as_a_whole() -> None:
+    spans = span("model", "So \\boxed{42}. Done."), hint("Wait.\n```python\n"), span("model", "print(42)\n```\n")
+    trajectory = whole_turn(*spans, tool("42"), span("model", "So \\boxed{42}<|im_end|>"))
+    after, _ = modify(trajectory, ["mask_draft"], CODEC)
+    assert [one.loss for one in after.spans] == [None, False, None, None, None, None]
+    rows = whole_turn(span("model", "So \\boxed{42}.")), whole_turn(*spans[1:], tool("42"), span("model", "Done."))
+    for row in rows:  # without a call, and without an answer before the hint
+        assert modify(row, ["mask_draft"], CODEC) == (row, [])
+
+
 def test_a_mask_splits_behind_the_token_that_holds_the_end() -> None:
     codec = PairCodec()
     text = "odd \\boxed{1}. Let me check.\n```python\nprint(2)\n```\n"

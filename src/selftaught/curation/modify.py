@@ -139,30 +139,60 @@ def drop_repaired_errors(trajectory: Trajectory) -> Removal | None:
     return None
 
 
-def mask_wrong_draft(trajectory: Trajectory) -> Mask | None:
-    """A draft that ends in another boxed answer than the row does: it stays in the row and takes no loss.
+def mask_draft(trajectory: Trajectory) -> Mask | None:
+    """A draft with a boxed answer stays in the row and takes no loss, right or wrong.
 
-    A model whose whole turn is thinking answers before the hint comes. By rule a row of D_seed is wrong there, and loss
-    on the draft teaches the mistake. With a hint after it the draft is all that the model wrote; in a row without hints
-    it ends with its last box before the first call.
+    A model whose whole turn is thinking answers before the hint comes. Loss on its drafts changes how it answers; without
+    it the row teaches only what comes after: the call and what the output leads to. With a hint after it the draft is
+    all that the model wrote; in a row without hints it ends with its last box before the first call.
     """
+    found = _find_draft(trajectory)
+    return _mask_of(trajectory, found, f"the draft answers {found.answer[:40]!r}") if found else None
+
+
+def mask_wrong_draft(trajectory: Trajectory) -> Mask | None:
+    """As ``mask_draft``, where the draft's boxed answer is another one than the row's.
+
+    By rule a row of D_seed is wrong before its hint, and loss on the draft teaches the mistake.
+    """
+    found = _find_draft(trajectory)
+    if found is None or found.final is None or found.answer == found.final:
+        return None
+    return _mask_of(trajectory, found, f"the draft answers {found.answer[:40]!r}, the row {found.final[:40]!r}")
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Where the draft of a row ends, ``stop`` characters into span ``last``; its boxed answer and the row's, if any."""
+
+    last: int
+    stop: int
+    answer: str
+    final: str | None
+
+
+def _find_draft(trajectory: Trajectory) -> _Draft | None:
+    """What the model wrote before the first hint or call, if it holds a boxed answer."""
     spans = trajectory.spans
     end = next((i for i, span in enumerate(spans) if span.source is SpanSource.HINT or span.tool is not None), 0)
-    draft = [
+    boxes = [
         (i, box) for i in range(end) if spans[i].source is SpanSource.MODEL for box in _BOX.finditer(spans[i].text)
     ]
+    if not boxes:
+        return None
+    last, box = boxes[-1]
+    stop = box.end()
+    if spans[end].source is SpanSource.HINT:
+        last, stop = end - 1, len(spans[end - 1].text)
     final = _BOX.findall("".join(span.text for span in spans[end:]))
-    if not draft or not final:
-        return None
-    last, box = draft[-1]
-    answer = box.group(1).strip()
-    if answer == final[-1].strip():
-        return None
-    hinted = spans[end].source is SpanSource.HINT
-    for index in range(end if hinted else last + 1):
-        if spans[index].source is SpanSource.MODEL and spans[index].loss is None:
-            stop = len(spans[index].text) if hinted or index < last else box.end()
-            return Mask(index, stop, f"the draft answers {answer[:40]!r}, the row {final[-1].strip()[:40]!r}")
+    return _Draft(last, stop, box.group(1).strip(), final[-1].strip() if final else None)
+
+
+def _mask_of(trajectory: Trajectory, draft: _Draft, reason: str) -> Mask | None:
+    """The next part of the draft that still takes loss."""
+    for index, span in enumerate(trajectory.spans[: draft.last + 1]):
+        if span.source is SpanSource.MODEL and span.loss is None:
+            return Mask(index, draft.stop if index == draft.last else len(span.text), reason)
     return None
 
 
@@ -171,6 +201,7 @@ RULES: dict[str, Rule] = {
     "delete_placeholders": delete_placeholders,
     "cut_tail": cut_tail,
     "drop_repaired_errors": drop_repaired_errors,
+    "mask_draft": mask_draft,
     "mask_wrong_draft": mask_wrong_draft,
 }
 """Rules by name; a recipe lists the ones to use, in order."""
@@ -223,7 +254,7 @@ def _plan(trajectory: Trajectory, rule: str, found: Edit | Removal | Mask, codec
     """The splice that carries out one rule's finding."""
     if isinstance(found, Mask):
         span = trajectory.spans[found.index]
-        after = _split(span, found.end, codec)
+        after = _split(span, found.end, codec, rule)
         after[0] = after[0].model_copy(update={"loss": False})
         return Modification(
             rule=rule,
@@ -269,13 +300,13 @@ def splice_text(span: Span, start: int, end: int, text: str, codec: TextCodec) -
     return parts, reencoded
 
 
-def _split(span: Span, end: int, codec: TextCodec | None) -> list[Span]:
+def _split(span: Span, end: int, codec: TextCodec | None, rule: str) -> list[Span]:
     """The span in two, behind the token that holds character ``end - 1``; whole where nothing is left behind it."""
     if end >= len(span.text):
         return [span]
     if codec is None:
         raise ConfigError(
-            "modification mask_wrong_draft splits text; expected a tokenizer to find the place. Name the model with --model."
+            f"modification {rule} splits text; expected a tokenizer to find the place. Name the model with --model."
         )
     _, last, _, last_char = token_cover(codec, span.token_ids, 0, end)
     parts = (span.token_ids[:last], span.text[:last_char]), (span.token_ids[last:], span.text[last_char:])
