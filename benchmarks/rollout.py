@@ -189,9 +189,10 @@ def hinted_vs_plain(
     timed: Callable[[Callable[[], Any]], float] = on_virtual_clock,
     dtype: str = "auto",
     max_tokens: int = 600,
+    trajectories: int | None = None,
 ) -> dict[str, Any]:
-    """``timed`` says by which clock; `on_wall_clock` for a GPU."""
-    asked = problems(rows * 3)
+    """``timed`` says by which clock; `on_wall_clock` for a GPU. Three trajectories a row unless it is said otherwise."""
+    asked = problems(trajectories or rows * 3)
     settings = RolloutSettings(
         hints="auto", rounds=1, max_rows=rows, max_tokens=max_tokens, tool_timeout_s=1.0, preload=(), cache_tools=False
     )
@@ -479,14 +480,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--only", nargs="*", choices=list(MEASURES))
+    parser.add_argument("--trajectories", type=int, help="of hinted_vs_plain, for a large model; by default 3 a row")
+    parser.add_argument("--max-tokens", type=int, default=600, help="of hinted_vs_plain")
     arguments = parser.parse_args()
+    of_its_own = {"trajectories": arguments.trajectories, "max_tokens": arguments.max_tokens}
+    measures = MEASURES | {"hinted_vs_plain": functools.partial(hinted_vs_plain, **of_its_own)}
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = model_folder(arguments.model, Path(scratch))
         for name in arguments.only or MEASURES:
             print(f"… {name}", file=sys.stderr)
-            found[name] = MEASURES[name](folder, arguments.rows, arguments.runs)
+            found[name] = measures[name](folder, arguments.rows, arguments.runs)
             if not arguments.json:
                 print(name, json.dumps(found[name]))
     if arguments.json:

@@ -48,3 +48,22 @@ def test_decoding_compares_the_engine_with_generate() -> None:
     ratio = found["decode_ratio"]["generate"]
     assert 0 < ratio["least"] <= ratio["median"] <= ratio["most"]
     assert set(found["decoded_per_cpu_second"]) == {"ours", "generate"}
+
+
+def test_accuracy_grades_the_engine_and_generate_alike_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    model, out, run = str(embedded_folder()), tmp_path / "generated.jsonl", tmp_path / "base"
+    options = ["--no-tools", "--hints", "none", "--max-tokens", "500", "--dtype", "float32", "--limit", "12"]
+    rollout = [sys.executable, "-m", "selftaught", "rollout", "toy-test", "--model", model, "--out", str(run), *options]
+    subprocess.run(rollout, capture_output=True, text=True, timeout=120, check=True)
+    command = [sys.executable, str(FOLDER / "accuracy.py"), str(run), "--model", model, "--problems", "toy-test"]
+    command += ["--out", str(out), "--dtype", "float32", "--rows", "4"]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert first.returncode == 0, first.stderr[-2000:]
+    found = json.loads(first.stdout)
+    assert found["problems"] + found["left_out_with_python"] == 12 and found["same_text"] == found["problems"] > 0
+    assert found["right_local"] == found["right_generate"] > 0 and found["only_local"] == found["only_generate"] == 0
+    lines = out.read_text("utf-8").splitlines(keepends=True)
+    out.write_text("".join(lines[:5]) + lines[5][:20], "utf-8")  # killed in a line
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert json.loads(again.stdout) == found, again.stderr[-2000:]
+    assert sorted(out.read_text("utf-8").splitlines()) == sorted(line.rstrip() for line in lines)
