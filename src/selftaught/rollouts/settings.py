@@ -103,7 +103,7 @@ class HintSettings(Group):
     """What is said to the model in mid-thought."""
 
     policy: str = Field(default="none", min_length=1, max_length=4096)
-    """Policy of the hint library (none, auto, math, code, end, early, careful, …), or a YAML file[:policy]."""
+    """Policy of the hint library (none, auto, math, code, end, early, careful, …), a YAML file[:policy], or FILE.json of `hints learn`."""
     rounds: int = Field(default=0, ge=0, le=1000)
     """Most end-of-thinking rounds on top of what the policy does by itself."""
     record_rounds: bool = False
