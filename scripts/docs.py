@@ -221,13 +221,14 @@ def with_real_results(page: str, file: Path = REAL_RESULTS) -> str:
 
 
 def without_places(command: str) -> str:
-    """``command`` without what only says where things lie on the machine that ran it: ``--out``, ``--reuse``, weights."""
+    """``command`` without what only says where things lie on the machine that ran it: ``--out``, ``--reuse``, weights,
+    the checkout."""
     words, kept = iter(shlex.split(command)), []
     for word in words:
         value = next(words, "") if word in ("--out", "--reuse", "--set") else ""
         if not value or (word == "--set" and not value.startswith("base_model=")):
             kept += [word, value] if value else [word]
-    return shlex.join(kept)
+    return shlex.join("recipes/" + Path(word).name if word.endswith(".yaml") else word for word in kept)
 
 
 def with_short_names(report: dict[str, Any]) -> dict[str, Any]:
