@@ -228,7 +228,7 @@ def without_places(command: str) -> str:
         value = next(words, "") if word in ("--out", "--reuse", "--set") else ""
         if not value or (word == "--set" and not value.startswith("base_model=")):
             kept += [word, value] if value else [word]
-    return shlex.join("recipes/" + Path(word).name if word.endswith(".yaml") else word for word in kept)
+    return shlex.join("recipes/" + Path(word).name if re.fullmatch(r"/\S+\.yaml", word) else word for word in kept)
 
 
 def with_short_names(report: dict[str, Any]) -> dict[str, Any]:

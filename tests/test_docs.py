@@ -325,4 +325,5 @@ def test_a_command_is_shown_without_the_places_of_one_machine() -> None:
     script = load_script(ROOT / "scripts" / "docs.py")
     command = "selftaught run r.yaml --set base_model=/a/b --reuse /c --set evaluate.scaling_rounds=0 --out /d --fresh"
     assert script.without_places(command) == "selftaught run r.yaml --set evaluate.scaling_rounds=0 --fresh"
+    assert script.without_places("selftaught run /a/recipes/r.yaml --out /d") == "selftaught run recipes/r.yaml"
     assert script.without_places("selftaught run r.yaml --set 'evaluate.conditions={base: {}}'").endswith("{base: {}}'")
