@@ -28,6 +28,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from decoding import left_padded
+
 from selftaught.evals.stats import paired_comparison
 from selftaught.grading import Grader
 from selftaught.problems.query import load_problems
@@ -52,21 +56,18 @@ def generated(model: Any, codec: Codec, rows: list[Trajectory], max_tokens: int)
     """The rows with ``generate``'s text in place of the engine's. Prompts are padded on the left."""
     from transformers import GenerationConfig
 
-    prompts = [row.spans[0].token_ids for row in rows]
-    width, pad = max(map(len, prompts)), min(codec.end_ids)
+    pad = min(codec.end_ids)
+    ids, mask = left_padded([row.spans[0].token_ids for row in rows], pad)
     # The model's own settings may hold a repetition penalty or a temperature: these here are all that counts.
     model.generation_config = GenerationConfig(
         max_new_tokens=max_tokens, do_sample=False, eos_token_id=sorted(codec.end_ids), pad_token_id=pad
     )
     with torch.inference_mode():
-        found = model.generate(
-            torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts]),
-            attention_mask=torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]),
-        )
-    for row, ids in zip(rows, found[:, width:].tolist(), strict=True):
-        end = next((at for at, one in enumerate(ids) if one in codec.end_ids), None)
-        ids = ids if end is None else ids[: end + 1]
-        span = Span(source=SpanSource.MODEL, token_ids=ids, text=codec.decode(ids))
+        found = model.generate(ids, attention_mask=mask)
+    for row, said in zip(rows, found[:, ids.shape[1] :].tolist(), strict=True):
+        end = next((at for at, one in enumerate(said) if one in codec.end_ids), None)
+        said = said if end is None else said[: end + 1]
+        span = Span(source=SpanSource.MODEL, token_ids=said, text=codec.decode(said))
         stop = StopReason.MAX_TOKENS if end is None else StopReason.ANSWERED
         yield row.model_copy(update={"spans": [row.spans[0], span], "stop_reason": stop, "condition": "generate"})
 

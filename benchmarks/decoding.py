@@ -51,11 +51,17 @@ async def ours(engine: LocalEngine, prompts: list[list[int]], num_tokens: int) -
     return ids, middle - started, ended - middle
 
 
+def left_padded(prompts: list[list[int]], pad: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and attention mask of the prompts as ``generate`` wants them, [rows, longest prompt]."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    return ids, mask
+
+
 def theirs(model: Any, prompts: list[list[int]], num_tokens: int) -> tuple[list[list[int]], float, float]:
     """The same of ``generate``: rows are padded on the left."""
-    width = max(map(len, prompts))
-    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    ids, mask = left_padded(prompts)
     seconds = []
     for count in (1, num_tokens):
         started = time.process_time()
@@ -70,7 +76,7 @@ def theirs(model: Any, prompts: list[list[int]], num_tokens: int) -> tuple[list[
                 pad_token_id=0,
             )
         seconds.append(time.process_time() - started)
-    return found[:, width:].tolist(), seconds[0], seconds[1] - seconds[0]
+    return found[:, ids.shape[1] :].tolist(), seconds[0], seconds[1] - seconds[0]
 
 
 def of_vllm(python: str, model: str, prompts: list[list[int]], num_tokens: int, dtype: str) -> tuple[Any, float, float]:
